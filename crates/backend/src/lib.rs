@@ -1,0 +1,6 @@
+//! Datastores behind one small trait: Redis, and an embedded memory store.
+
+mod lane;
+
+pub use dynomite_codec::{KeyState, Operation, Output};
+pub use lane::{Backend, Lane, LaneEvent, StoreIdentity};

@@ -1,0 +1,1 @@
+//! Programs that show how to embed the crates; see the example targets.
