@@ -3,8 +3,12 @@
 //! Invariants: `raw` is always one well-formed RESP array of bulk strings (an inline command is rewritten into one),
 //! every range lies inside `raw`, and there is at least one argument (the command's name).
 
+mod framer;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use smallvec::SmallVec;
+
+pub use framer::{FrameLimits, RequestFramer};
 
 /// Where one argument lies in the raw bytes of its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
