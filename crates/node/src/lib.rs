@@ -1,1 +1,3 @@
-//! (to be written)
+//! A whole Dynomite node: workers, client listener, peer links, configuration.
+
+pub mod config;

@@ -1,0 +1,187 @@
+//! From the file's tables to [`Config`]: defaults, what follows from what, and keys that would have no effect.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::datastore::DatastoreUrl;
+use super::error::Problem;
+use super::schema::{
+    RawConfig, RawConsistency, RawDatastore, RawLimits, RawLog, RawPrefix, RawSeed, RawTimeouts,
+};
+use super::units::{Millis, Text};
+use super::{
+    Config, Consistency, Credentials, Datastore, Limits, Log, Password, PrefixLevels, Secret, Seed, Timeouts,
+};
+
+/// Builds the configuration. Where a problem is added, the value has its default.
+pub(super) fn build(raw: RawConfig, problems: &mut Vec<Problem>) -> Config {
+    let default = Config::default();
+    if raw.name.is_none() && !raw.seeds.is_empty() {
+        problems.push(Problem::new("name", "a node that has seeds needs a name of its own"));
+    }
+    let name = raw.name.unwrap_or(default.name);
+    let own = raw.seeds.iter().find(|seed| seed.name == name);
+    let own_datacenter = own.and_then(|seed| seed.datacenter.clone());
+    let own_rack = own.and_then(|seed| seed.rack.clone());
+    let datacenter = raw.datacenter.or(own_datacenter).unwrap_or(default.datacenter);
+    let rack = raw.rack.or(own_rack).unwrap_or(default.rack);
+
+    let config = Config {
+        cluster: raw.cluster.unwrap_or(default.cluster),
+        name,
+        datacenter,
+        rack,
+        listen: raw.listen.map_or(default.listen, |listen| listen.0.0),
+        client_address: raw.client_address.map(|address| address.0),
+        peer_listen: raw.peer_listen.map(|listen| listen.0.0),
+        peer_address: raw.peer_address.map(|address| address.0),
+        workers: raw.workers.unwrap_or(default.workers),
+        hash: raw.hash.map_or(default.hash, |hash| hash.0.0),
+        hash_tag: raw.hash_tag.map(|tag| tag.0.0),
+        vnodes: raw.vnodes.unwrap_or(default.vnodes),
+        tokens: raw.tokens,
+        datastore: datastore(raw.datastore, problems),
+        seeds: raw.seeds.into_iter().map(seed).collect(),
+        consistency: consistency(raw.consistency),
+        timeouts: timeouts(&raw.timeouts),
+        limits: limits(&raw.limits),
+        log: log(raw.log),
+    };
+    if raw.vnodes.is_some() && !config.members().iter().any(|member| member.tokens.is_none()) {
+        problems.push(Problem::new("vnodes", "has no effect: all tokens are given; leave it out"));
+    }
+    config
+}
+
+fn datastore(raw: RawDatastore, problems: &mut Vec<Problem>) -> Datastore {
+    match raw.url.map_or(DatastoreUrl::Memory, |url| url.0) {
+        DatastoreUrl::Memory => {
+            for (key, is_given) in
+                [("username", raw.username.is_some()), ("password_file", raw.password_file.is_some())]
+            {
+                if is_given {
+                    problems.push(Problem::new(
+                        format!("datastore.{key}"),
+                        "has no effect: the memory store asks for no password",
+                    ));
+                }
+            }
+            Datastore::Memory { max_memory: raw.max_memory }
+        }
+        DatastoreUrl::Redis { address, username, password } => {
+            if raw.max_memory.is_some() {
+                let message =
+                    "has no effect: only the memory store has this limit; set `maxmemory` in Redis itself";
+                problems.push(Problem::new("datastore.max_memory", message));
+            }
+            let credentials = credentials(username, password, raw.username, raw.password_file, problems);
+            Datastore::Redis { address, credentials }
+        }
+    }
+}
+
+fn credentials(
+    url_username: Option<String>,
+    url_password: Option<Secret>,
+    key_username: Option<String>,
+    password_file: Option<String>,
+    problems: &mut Vec<Problem>,
+) -> Option<Credentials> {
+    if url_username.is_some() && key_username.is_some() {
+        problems
+            .push(Problem::new("datastore.username", "the URL names a user already; give one of the two"));
+    }
+    if url_password.is_some() && password_file.is_some() {
+        problems.push(Problem::new(
+            "datastore.password_file",
+            "the URL has a password already; give one of the two",
+        ));
+    }
+    let username_key = if key_username.is_some() { "datastore.username" } else { "datastore.url" };
+    let username = key_username.or(url_username);
+    let password = match (url_password, password_file) {
+        (Some(secret), _) => Password::Inline(secret),
+        (None, Some(path)) => Password::File(PathBuf::from(path)),
+        (None, None) => {
+            if username.is_some() {
+                let message =
+                    "a user without a password; add `datastore.password_file`, or user:password@ in the URL";
+                problems.push(Problem::new(username_key, message));
+            }
+            return None;
+        }
+    };
+    Some(Credentials { username, password })
+}
+
+fn seed(raw: RawSeed) -> Seed {
+    let default = Config::default();
+    Seed {
+        name: raw.name,
+        peer_address: raw.peer_address.0,
+        client_address: raw.client_address.map(|address| address.0),
+        datacenter: raw.datacenter.unwrap_or(default.datacenter),
+        rack: raw.rack.unwrap_or(default.rack),
+        tokens: raw.tokens,
+    }
+}
+
+fn consistency(raw: RawConsistency) -> Consistency {
+    let default = Consistency::default();
+    Consistency {
+        read: raw.read.map_or(default.read, |level| level.0.0),
+        write: raw.write.map_or(default.write, |level| level.0.0),
+        prefixes: raw.prefix.into_iter().map(prefix).collect(),
+    }
+}
+
+fn prefix(raw: RawPrefix) -> PrefixLevels {
+    PrefixLevels {
+        prefix: raw.prefix,
+        read: raw.read.map(|Text(level)| level.0),
+        write: raw.write.map(|Text(level)| level.0),
+    }
+}
+
+fn timeouts(raw: &RawTimeouts) -> Timeouts {
+    let default = Timeouts::default();
+    Timeouts {
+        request: or(raw.request, default.request),
+        failover: or(raw.failover, default.failover),
+        drain: or(raw.drain, default.drain),
+        client_stall: or(raw.client_stall, default.client_stall),
+        connect: or(raw.connect, default.connect),
+        heartbeat: or(raw.heartbeat, default.heartbeat),
+    }
+}
+
+fn limits(raw: &RawLimits) -> Limits {
+    let default = Limits::default();
+    Limits {
+        clients_max: raw.clients_max.unwrap_or(default.clients_max),
+        client_inflight_max: raw.client_inflight_max.unwrap_or(default.client_inflight_max),
+        client_output_max: raw.client_output_max.unwrap_or(default.client_output_max),
+        buffers_max: raw.buffers_max.unwrap_or(default.buffers_max),
+        bulk_max: raw.bulk_max.unwrap_or(default.bulk_max),
+        args_max: raw.args_max.unwrap_or(default.args_max),
+        request_max: raw.request_max.unwrap_or(default.request_max),
+        inline_max: raw.inline_max.unwrap_or(default.inline_max),
+        operations_max: raw.operations_max.unwrap_or(default.operations_max),
+        link_window: raw.link_window.unwrap_or(default.link_window),
+        link_bytes_max: raw.link_bytes_max.unwrap_or(default.link_bytes_max),
+        lane_window: raw.lane_window.unwrap_or(default.lane_window),
+        clock_skew_max: or(raw.clock_skew_max, default.clock_skew_max),
+    }
+}
+
+fn log(raw: RawLog) -> Log {
+    let default = Log::default();
+    Log {
+        filter: raw.filter.unwrap_or(default.filter),
+        format: raw.format.map_or(default.format, |format| format.0.0),
+    }
+}
+
+fn or(given: Option<Millis>, default: Duration) -> Duration {
+    given.map_or(default, |given| given.0)
+}

@@ -1,0 +1,148 @@
+//! The rules that a configuration keeps, whether it was read or built.
+
+mod cluster;
+mod ranges;
+
+use std::net::SocketAddr;
+
+use super::datastore::RedisAddress;
+use super::error::Problem;
+use super::{ByteSize, Config, Credentials, Datastore, HashKind, HostPort, Password, WORKERS_MAX, Workers};
+
+/// Longest name of a cluster, node, datacenter or rack.
+const NAME_LEN_MAX: usize = 64;
+
+impl Config {
+    /// Every problem, in the order of the keys.
+    pub(super) fn check(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        self.check_names(&mut problems);
+        self.check_addresses(&mut problems);
+        self.check_service(&mut problems);
+        self.check_datastore(&mut problems);
+        cluster::check(self, &mut problems);
+        ranges::check(self, &mut problems);
+        problems
+    }
+
+    fn check_names(&self, problems: &mut Vec<Problem>) {
+        for (key, name) in [
+            ("cluster", &self.cluster),
+            ("name", &self.name),
+            ("datacenter", &self.datacenter),
+            ("rack", &self.rack),
+        ] {
+            check_name(key, name, problems);
+        }
+    }
+
+    fn check_addresses(&self, problems: &mut Vec<Problem>) {
+        let mut refuse = |key: &str, message: String| problems.push(Problem::new(key, message));
+        if let Some(address) = &self.client_address {
+            if let Some(message) = unreachable(address) {
+                refuse("client_address", message);
+            }
+        }
+        let Some(peer_listen) = self.peer_listen else {
+            if !self.seeds.is_empty() {
+                refuse("peer_listen", "is needed where there are seeds, such as \"0.0.0.0:8101\"".to_owned());
+            } else if self.peer_address.is_some() {
+                refuse("peer_address", "has no effect without [[seeds]]: the node has no peers".to_owned());
+            }
+            return;
+        };
+        if self.seeds.is_empty() {
+            refuse("peer_listen", "has no effect without [[seeds]]: the node has no peers".to_owned());
+            if self.peer_address.is_some() {
+                refuse("peer_address", "has no effect without [[seeds]]: the node has no peers".to_owned());
+            }
+            return;
+        }
+        if peer_listen.port() == 0 {
+            refuse("peer_listen", "port 0 is chosen anew at every start; peers need a fixed one".to_owned());
+        } else if collide(self.listen, peer_listen) {
+            refuse(
+                "peer_listen",
+                format!("is the same as listen, {}; clients and peers need two ports", self.listen),
+            );
+        }
+        match (&self.peer_address, self.own_seed()) {
+            (Some(address), _) => {
+                if let Some(message) = unreachable(address) {
+                    refuse("peer_address", message);
+                }
+            }
+            (None, None) if peer_listen.ip().is_unspecified() => {
+                let message = format!("is needed: peers cannot reach this node at {peer_listen}");
+                refuse("peer_address", message);
+            }
+            _ => {}
+        }
+    }
+
+    fn check_service(&self, problems: &mut Vec<Problem>) {
+        if let Workers::Count(count) = self.workers {
+            if !(1..=WORKERS_MAX).contains(&count) {
+                problems
+                    .push(Problem::new("workers", format!("{count} is not \"auto\" or 1 to {WORKERS_MAX}")));
+            }
+        }
+        if let Some((open, close)) = self.hash_tag {
+            if self.hash == HashKind::RedisSlot {
+                let message = "has no effect with hash = \"redis-slot\", whose tag is {} as in Redis Cluster";
+                problems.push(Problem::new("hash_tag", message));
+            } else if !open.is_ascii_graphic() || !close.is_ascii_graphic() {
+                problems.push(Problem::new("hash_tag", "is not two visible ASCII characters"));
+            }
+        }
+    }
+
+    fn check_datastore(&self, problems: &mut Vec<Problem>) {
+        match &self.datastore {
+            Datastore::Memory { max_memory: Some(size) } if *size < ByteSize::mib(1) => {
+                problems.push(Problem::new("datastore.max_memory", format!("{size} is less than 1MiB")));
+            }
+            Datastore::Memory { .. } => {}
+            Datastore::Redis { address, credentials } => {
+                if let RedisAddress::Unix(path) = address {
+                    if !path.is_absolute() {
+                        problems.push(Problem::new("datastore.url", "the path of a unix socket is absolute"));
+                    }
+                }
+                if let Some(Credentials { password: Password::File(path), .. }) = credentials {
+                    if !path.is_absolute() {
+                        let message = format!("`{}` is not an absolute path", path.display());
+                        problems.push(Problem::new("datastore.password_file", message));
+                    }
+                }
+            }
+        }
+        if self.log.filter.trim().is_empty() {
+            problems.push(Problem::new(
+                "log.filter",
+                "is empty; allowed are off, error, warn, info, debug, trace and target=level lists",
+            ));
+        }
+    }
+}
+
+/// Names stand in logs, metrics, URLs and files, so they are kept plain.
+fn check_name(key: &str, name: &str, problems: &mut Vec<Problem>) {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    if name.is_empty() || name.len() > NAME_LEN_MAX || !name.bytes().all(is_plain) {
+        let message = format!("{name:?} is no name: 1 to {NAME_LEN_MAX} letters, digits, `-`, `_` or `.`");
+        problems.push(Problem::new(key, message));
+    }
+}
+
+/// Why nobody could connect to `address`, if so.
+fn unreachable(address: &HostPort) -> Option<String> {
+    if address.is_wildcard() {
+        return Some(format!("{address} is not an address that others can connect to"));
+    }
+    (address.port() == 0).then(|| format!("{address}: port 0 is not a port that others can connect to"))
+}
+
+fn collide(a: SocketAddr, b: SocketAddr) -> bool {
+    a.port() == b.port() && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified())
+}

@@ -1,0 +1,193 @@
+//! Rules about the seeds, tokens and consistency levels.
+
+use std::collections::{BTreeMap, HashMap};
+
+use dynomite_ring::{NodeId, SLOT_COUNT};
+
+use super::super::error::Problem;
+use super::super::{Config, Seed};
+use super::{check_name, unreachable};
+
+/// Most nodes of a cluster.
+const NODES_MAX: usize = 4_096;
+/// Most tokens of a node, given or allocated.
+const TOKENS_MAX: usize = 1_024;
+/// Exceptions per prefix; every request looks through them.
+const PREFIXES_MAX: usize = 64;
+const PREFIX_LEN_MAX: usize = 256;
+
+pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
+    if config.seeds.len() > NODES_MAX {
+        problems
+            .push(Problem::new("seeds", format!("has {} nodes; at most {NODES_MAX}", config.seeds.len())));
+        return;
+    }
+    if !(1..=TOKENS_MAX).contains(&usize::from(config.vnodes)) {
+        problems.push(Problem::new("vnodes", format!("{} is not 1 to {TOKENS_MAX}", config.vnodes)));
+    }
+    for (index, seed) in config.seeds.iter().enumerate() {
+        check_seed(index, seed, problems);
+    }
+    check_own_seed(config, problems);
+    check_identity(config, problems);
+    check_tokens(config, problems);
+    check_prefixes(config, problems);
+}
+
+fn check_seed(index: usize, seed: &Seed, problems: &mut Vec<Problem>) {
+    check_name(&format!("seeds[{index}].name"), &seed.name, problems);
+    check_name(&format!("seeds[{index}].datacenter"), &seed.datacenter, problems);
+    check_name(&format!("seeds[{index}].rack"), &seed.rack, problems);
+    if let Some(message) = unreachable(&seed.peer_address) {
+        problems.push(Problem::new(format!("seeds[{index}].peer_address"), message));
+    }
+    if let Some(message) = seed.client_address.as_ref().and_then(unreachable) {
+        problems.push(Problem::new(format!("seeds[{index}].client_address"), message));
+    }
+}
+
+/// What the list says of this node is what the node says of itself.
+fn check_own_seed(config: &Config, problems: &mut Vec<Problem>) {
+    let Some(index) = config.seeds.iter().position(|seed| seed.name == config.name) else {
+        return;
+    };
+    let seed = &config.seeds[index];
+    let mut compare = |key: &str, own: Option<String>, listed: Option<String>| {
+        if let (Some(own), Some(listed)) = (own, listed) {
+            if own != listed {
+                let message =
+                    format!("this node has {key} = {own}, but its entry in the seeds says {listed}");
+                problems.push(Problem::new(format!("seeds[{index}].{key}"), message));
+            }
+        }
+    };
+    compare("datacenter", Some(config.datacenter.clone()), Some(seed.datacenter.clone()));
+    compare("rack", Some(config.rack.clone()), Some(seed.rack.clone()));
+    compare(
+        "peer_address",
+        config.peer_address.as_ref().map(ToString::to_string),
+        Some(seed.peer_address.to_string()),
+    );
+    let [own, listed] =
+        [&config.client_address, &seed.client_address].map(|given| given.as_ref().map(ToString::to_string));
+    compare("client_address", own, listed);
+    let [own, listed] =
+        [&config.tokens, &seed.tokens].map(|given| given.as_ref().map(|tokens| format!("{tokens:?}")));
+    compare("tokens", own, listed);
+}
+
+/// No two nodes share a name, an id or an address.
+fn check_identity(config: &Config, problems: &mut Vec<Problem>) {
+    let mut names: HashMap<&str, String> = HashMap::new();
+    let mut ids: HashMap<NodeId, &str> = HashMap::new();
+    let mut addresses: HashMap<String, &str> = HashMap::new();
+    if config.own_seed().is_none() {
+        ids.insert(NodeId::from_name(&config.name), &config.name);
+        if let Some(address) = config.advertised_peer_address() {
+            addresses.insert(address.to_string(), &config.name);
+        }
+    }
+    for (index, seed) in config.seeds.iter().enumerate() {
+        let key = format!("seeds[{index}].name");
+        if let Some(first) = names.get(seed.name.as_str()) {
+            problems.push(Problem::new(key, format!("`{}` is already the name of {first}", seed.name)));
+            continue;
+        }
+        names.insert(&seed.name, format!("seeds[{index}]"));
+        if let Some(other) = ids.insert(NodeId::from_name(&seed.name), &seed.name) {
+            let message = format!("`{}` and `{other}` have the same node id; rename one of them", seed.name);
+            problems.push(Problem::new(key, message));
+        }
+        if let Some(other) = addresses.insert(seed.peer_address.to_string(), &seed.name) {
+            let message = format!("{} is already the address of `{other}`", seed.peer_address);
+            problems.push(Problem::new(format!("seeds[{index}].peer_address"), message));
+        }
+    }
+}
+
+/// Each rack's tokens are all given or all allocated, differ from each other, and fit the hash.
+fn check_tokens(config: &Config, problems: &mut Vec<Problem>) {
+    let mut racks: BTreeMap<(String, String), Vec<(String, String, Option<Vec<u32>>)>> = BTreeMap::new();
+    for member in config.members() {
+        let key = token_key(config, &member.name);
+        racks.entry((member.datacenter, member.rack)).or_default().push((key, member.name, member.tokens));
+    }
+    let space = config.hash.space();
+    for ((_, rack), nodes) in &racks {
+        let without = nodes.iter().find(|(_, _, tokens)| tokens.is_none());
+        let with = nodes.iter().find(|(_, _, tokens)| tokens.is_some());
+        if let (Some((_, without, _)), Some((key, with, _))) = (without, with) {
+            let message = format!(
+                "`{with}` has tokens and `{without}` has none; all nodes of {rack} have them, or none"
+            );
+            problems.push(Problem::new(key, message));
+            continue;
+        }
+        if without.is_some() {
+            if nodes.len() as u64 * u64::from(config.vnodes) > space.count() {
+                let message = format!(
+                    "{} nodes with {} tokens each are more than hash {} has places for in {rack}",
+                    nodes.len(),
+                    config.vnodes,
+                    config.hash
+                );
+                problems.push(Problem::new("vnodes", message));
+            }
+            continue;
+        }
+        let mut owners: HashMap<u32, &str> = HashMap::new();
+        for (key, name, tokens) in nodes {
+            let tokens = tokens.as_deref().unwrap_or_default();
+            if !(1..=TOKENS_MAX).contains(&tokens.len()) {
+                problems.push(Problem::new(
+                    key,
+                    format!("has {} tokens; 1 to {TOKENS_MAX} are allowed", tokens.len()),
+                ));
+                continue;
+            }
+            for (index, token) in tokens.iter().enumerate() {
+                let key = format!("{key}[{index}]");
+                if let Some(owner) = owners.insert(*token, name) {
+                    problems.push(Problem::new(
+                        key,
+                        format!("token {token} is already one of `{owner}` in {rack}"),
+                    ));
+                } else if token % space.step() != 0 {
+                    let message = format!(
+                        "token {token} is no slot boundary: with hash redis-slot a token is its last slot (0 to {}) times {}",
+                        SLOT_COUNT - 1,
+                        space.step()
+                    );
+                    problems.push(Problem::new(key, message));
+                }
+            }
+        }
+    }
+}
+
+/// Where the tokens of a node are written.
+fn token_key(config: &Config, name: &str) -> String {
+    match config.seeds.iter().position(|seed| seed.name == name) {
+        Some(index) if name != config.name || config.tokens.is_none() => format!("seeds[{index}].tokens"),
+        _ => "tokens".to_owned(),
+    }
+}
+
+fn check_prefixes(config: &Config, problems: &mut Vec<Problem>) {
+    let prefixes = &config.consistency.prefixes;
+    if prefixes.len() > PREFIXES_MAX {
+        let message = format!("has {} entries; at most {PREFIXES_MAX}", prefixes.len());
+        problems.push(Problem::new("consistency.prefix", message));
+        return;
+    }
+    for (index, entry) in prefixes.iter().enumerate() {
+        let key = format!("consistency.prefix[{index}].prefix");
+        if !(1..=PREFIX_LEN_MAX).contains(&entry.prefix.len()) {
+            problems.push(Problem::new(key, format!("is not 1 to {PREFIX_LEN_MAX} bytes long")));
+        } else if prefixes[..index].iter().any(|earlier| earlier.prefix == entry.prefix) {
+            problems.push(Problem::new(key, format!("`{}` has an entry already", entry.prefix)));
+        } else if entry.read.is_none() && entry.write.is_none() {
+            problems.push(Problem::new(key, "has no effect: give `read`, `write` or both"));
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Bounds of the numbers, sizes and durations.
+
+use std::time::Duration;
+
+use super::super::error::Problem;
+use super::super::units::Millis;
+use super::super::{ByteSize, Config, Limits, Timeouts};
+
+const DAY: Duration = Duration::from_secs(86_400);
+const HOUR: Duration = Duration::from_secs(3_600);
+/// Slots in tables that are allocated as they fill.
+const TABLE_MAX: u32 = 1 << 24;
+
+pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
+    timeouts(&config.timeouts, problems);
+    limits(&config.limits, problems);
+}
+
+fn timeouts(timeouts: &Timeouts, problems: &mut Vec<Problem>) {
+    let Timeouts { request, failover, drain, client_stall, connect, heartbeat } = *timeouts;
+    for (key, value, max) in [
+        ("timeouts.request", request, HOUR),
+        ("timeouts.failover", failover, HOUR),
+        ("timeouts.drain", drain, HOUR),
+        ("timeouts.client_stall", client_stall, DAY),
+        ("timeouts.connect", connect, HOUR),
+        ("timeouts.heartbeat", heartbeat, Duration::from_secs(10)),
+    ] {
+        duration(key, value, max, problems);
+    }
+    if failover >= request && !failover.is_zero() && !request.is_zero() {
+        let message = format!(
+            "{} is not shorter than timeouts.request, {}: no read would ever be sent again",
+            Millis(failover),
+            Millis(request)
+        );
+        problems.push(Problem::new("timeouts.failover", message));
+    }
+}
+
+fn limits(limits: &Limits, problems: &mut Vec<Problem>) {
+    for (key, value, max) in [
+        ("limits.clients_max", limits.clients_max, 1_000_000),
+        ("limits.client_inflight_max", limits.client_inflight_max, TABLE_MAX),
+        ("limits.args_max", limits.args_max, 1 << 20),
+        ("limits.operations_max", limits.operations_max, TABLE_MAX),
+        ("limits.link_window", limits.link_window, TABLE_MAX),
+        ("limits.lane_window", limits.lane_window, TABLE_MAX),
+    ] {
+        if !(1..=max).contains(&value) {
+            problems.push(Problem::new(key, format!("{value} is not 1 to {max}")));
+        }
+    }
+    let tebibyte = ByteSize::gib(1_024);
+    for (key, value, min, max) in [
+        ("limits.client_output_max", limits.client_output_max, ByteSize::kib(16), tebibyte),
+        ("limits.buffers_max", limits.buffers_max, ByteSize::mib(1), tebibyte),
+        // The ceiling of Redis itself.
+        ("limits.bulk_max", limits.bulk_max, ByteSize::kib(1), ByteSize::mib(512)),
+        // Offsets inside a request have 32 bits.
+        ("limits.request_max", limits.request_max, ByteSize::kib(1), ByteSize::gib(2)),
+        ("limits.inline_max", limits.inline_max, ByteSize::new(64), ByteSize::mib(1)),
+        ("limits.link_bytes_max", limits.link_bytes_max, ByteSize::mib(1), tebibyte),
+    ] {
+        if value < min || value > max {
+            problems.push(Problem::new(key, format!("{value} is not {min} to {max}")));
+        }
+    }
+    // What is larger than its container could never be used up.
+    for (key, value, container_key, container) in [
+        ("limits.bulk_max", limits.bulk_max, "limits.request_max", limits.request_max),
+        ("limits.inline_max", limits.inline_max, "limits.request_max", limits.request_max),
+        ("limits.client_output_max", limits.client_output_max, "limits.buffers_max", limits.buffers_max),
+    ] {
+        if value > container {
+            problems.push(Problem::new(key, format!("{value} is more than {container_key}, {container}")));
+        }
+    }
+    duration("limits.clock_skew_max", limits.clock_skew_max, HOUR, problems);
+}
+
+fn duration(key: &str, value: Duration, max: Duration, problems: &mut Vec<Problem>) {
+    if value < Duration::from_millis(1) || value > max {
+        problems.push(Problem::new(key, format!("{} is not 1ms to {}", Millis(value), Millis(max))));
+    } else if !value.subsec_nanos().is_multiple_of(1_000_000) {
+        problems.push(Problem::new(key, format!("{value:?} is not a whole number of milliseconds")));
+    }
+}
