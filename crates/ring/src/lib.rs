@@ -5,18 +5,26 @@
 //! smallest token also owns what lies above the greatest. A [`Ring`] answers which nodes hold a key; it never changes
 //! after it was built, so it may be shared between threads without locks. The crate does no I/O and reads no clock.
 
+mod allocate;
 mod error;
 mod hash;
 mod hasher;
+mod moved;
 mod node;
+mod ownership;
 mod ring;
+#[cfg(test)]
+mod testing;
 mod token;
 mod topology;
 
+pub use allocate::{allocate, allocate_static};
 pub use error::{ParseHashError, ParseTokenError, RingError};
 pub use hash::HashKind;
 pub use hasher::KeyHasher;
+pub use moved::{MovedRange, moved_ranges};
 pub use node::{Node, NodeId};
+pub use ownership::Ownership;
 pub use ring::{Replicas, Ring};
 pub use token::{SLOT_COUNT, Token, TokenRange, TokenSpace};
 pub use topology::{Dc, DcIdx, NodeIdx, Rack, RackIdx};

@@ -4,13 +4,15 @@ mod digest;
 mod placement;
 mod replicas;
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::{Dc, DcIdx, KeyHasher, Node, NodeId, NodeIdx, Rack, RackIdx, RingError, Token, TokenRange};
+use crate::{
+    Dc, DcIdx, KeyHasher, Node, NodeId, NodeIdx, Ownership, Rack, RackIdx, RingError, Token, TokenRange,
+};
 use placement::Placement;
 
+pub(crate) use digest::mix;
 pub use replicas::Replicas;
 
 /// Who owns what, at one moment. Never changes; keep it in an [`Arc`] and replace the whole.
@@ -73,7 +75,7 @@ impl Ring {
     /// (rendezvous hashing, Thaler and Ravishankar 1998).
     pub fn primary_rack(&self, token: Token, dc: DcIdx) -> RackIdx {
         let racks = &self.dc(dc).racks;
-        let best = racks.iter().max_by_key(|rack| digest::mix(rack.seed ^ u64::from(token.0)));
+        let best = racks.iter().max_by_key(|rack| mix(rack.seed ^ u64::from(token.0)));
         best.expect("a datacenter has a rack").index
     }
 
@@ -118,6 +120,11 @@ impl Ring {
         ranges
     }
 
+    /// How large a part of its rack's keys each node owns. Costs one pass over all tokens.
+    pub fn ownership(&self) -> Ownership {
+        Ownership::of(self)
+    }
+
     /// The number given to [`Ring::build`].
     pub fn epoch(&self) -> u64 {
         self.epoch
@@ -153,9 +160,9 @@ impl Ring {
         self.ids.get(&id).copied()
     }
 
-    /// The number of the node with this name.
+    /// The number of the node with this name. Costs a search among the nodes.
     pub fn index_of_name(&self, name: &str) -> Option<NodeIdx> {
-        self.index_of(NodeId::from_name(name)).filter(|node| self.node(*node).name == name)
+        self.nodes.iter().position(|node| node.name == name).map(|index| NodeIdx(index as u32))
     }
 
     /// All datacenters, in the order of [`DcIdx`], which is that of their names.
@@ -199,19 +206,14 @@ impl Ring {
 
 fn unique_ids(nodes: &[Node]) -> Result<HashMap<NodeId, NodeIdx>, RingError> {
     let mut ids: HashMap<NodeId, NodeIdx> = HashMap::with_capacity(nodes.len());
+    let mut names = HashSet::with_capacity(nodes.len());
     for (index, node) in nodes.iter().enumerate() {
-        match ids.entry(node.id) {
-            Entry::Vacant(entry) => {
-                entry.insert(NodeIdx(index as u32));
-            }
-            Entry::Occupied(entry) => {
-                let first = &nodes[entry.get().0 as usize].name;
-                return Err(if *first == node.name {
-                    RingError::DuplicateName { name: node.name.clone() }
-                } else {
-                    RingError::DuplicateId { first: first.clone(), second: node.name.clone() }
-                });
-            }
+        if !names.insert(&node.name) {
+            return Err(RingError::DuplicateName { name: node.name.clone() });
+        }
+        if let Some(first) = ids.insert(node.id, NodeIdx(index as u32)) {
+            let first = nodes[first.0 as usize].name.clone();
+            return Err(RingError::DuplicateId { first, second: node.name.clone() });
         }
     }
     Ok(ids)
