@@ -1,15 +1,17 @@
 //! RESP framing and the Redis command table: pure, bounded, resumable, zero-copy.
 
+pub mod command;
 pub mod encode;
 mod frame_error;
 mod line;
 mod operation;
-mod reply;
+pub mod reply;
 mod request;
 mod write_queue;
 
+pub use command::{Call, Class, Command, CommandError, classify, lookup, replies_agree};
 pub use frame_error::FrameError;
 pub use operation::{KeyState, Operation, Output};
-pub use reply::{ReplyFramer, ReplyLimits};
+pub use reply::{ReplyFramer, ReplyLimits, ReplyView};
 pub use request::{ArgRange, ArgRanges, FrameLimits, Request, RequestFramer};
 pub use write_queue::WriteQueue;

@@ -1,5 +1,7 @@
 //! Replies of a datastore: framing and reading them.
 
 mod framer;
+mod view;
 
 pub use framer::{ReplyFramer, ReplyLimits};
+pub use view::{Elements, ReplyView};
