@@ -85,8 +85,11 @@ impl<'a> Document<'a> {
         }
     }
 
-    /// The path of the innermost value that encloses `span`.
+    /// The path of the innermost value that encloses `span`; all of an override has one span.
     fn path_of(&self, span: &Range<usize>) -> String {
+        if let Some(entry) = self.sources.override_at(span.start) {
+            return entry.key.path.to_owned();
+        }
         let enclosing =
             self.places.iter().filter(|(_, known)| known.start <= span.start && span.end <= known.end);
         let innermost =
@@ -96,10 +99,13 @@ impl<'a> Document<'a> {
 }
 
 impl Sources<'_> {
+    fn override_at(&self, offset: usize) -> Option<&Override> {
+        self.overrides.get(offset.checked_sub(self.text.len() + 1)?)
+    }
+
     fn origin(self, offset: usize) -> Origin {
-        if offset > self.text.len() {
-            let label = &self.overrides[offset - self.text.len() - 1].label;
-            return Origin::Override(label.clone());
+        if let Some(entry) = self.override_at(offset) {
+            return Origin::Override(entry.label.clone());
         }
         let before = &self.text[..self.text.floor_char_boundary(offset)];
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);

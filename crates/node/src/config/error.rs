@@ -85,7 +85,9 @@ impl fmt::Display for Problem {
             Origin::File(name) | Origin::Override(name) => write!(f, "{name}: ")?,
             Origin::Program => {}
         }
-        if !self.key.is_empty() {
+        // `--set limits.bulk_max` has named the key already.
+        let is_named = matches!(&self.origin, Origin::Override(name) if name.ends_with(&self.key));
+        if !self.key.is_empty() && !is_named {
             write!(f, "{}: ", self.key)?;
         }
         f.write_str(&self.message)

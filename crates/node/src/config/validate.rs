@@ -38,54 +38,42 @@ impl Config {
 
     fn check_addresses(&self, problems: &mut Vec<Problem>) {
         let mut refuse = |key: &str, message: String| problems.push(Problem::new(key, message));
-        if let Some(address) = &self.client_address {
-            if let Some(message) = unreachable(address) {
-                refuse("client_address", message);
+        for (key, address) in [("client_address", &self.client_address), ("peer_address", &self.peer_address)]
+        {
+            if let Some(message) = address.as_ref().and_then(unreachable) {
+                refuse(key, message);
             }
+        }
+        if self.seeds.is_empty() {
+            for (key, is_given) in
+                [("peer_listen", self.peer_listen.is_some()), ("peer_address", self.peer_address.is_some())]
+            {
+                if is_given {
+                    refuse(key, "has no effect without [[seeds]]: the node has no peers".to_owned());
+                }
+            }
+            return;
         }
         let Some(peer_listen) = self.peer_listen else {
-            if !self.seeds.is_empty() {
-                refuse("peer_listen", "is needed where there are seeds, such as \"0.0.0.0:8101\"".to_owned());
-            } else if self.peer_address.is_some() {
-                refuse("peer_address", "has no effect without [[seeds]]: the node has no peers".to_owned());
-            }
+            refuse("peer_listen", "is needed where there are seeds, such as \"0.0.0.0:8101\"".to_owned());
             return;
         };
-        if self.seeds.is_empty() {
-            refuse("peer_listen", "has no effect without [[seeds]]: the node has no peers".to_owned());
-            if self.peer_address.is_some() {
-                refuse("peer_address", "has no effect without [[seeds]]: the node has no peers".to_owned());
-            }
-            return;
-        }
         if peer_listen.port() == 0 {
             refuse("peer_listen", "port 0 is chosen anew at every start; peers need a fixed one".to_owned());
         } else if collide(self.listen, peer_listen) {
-            refuse(
-                "peer_listen",
-                format!("is the same as listen, {}; clients and peers need two ports", self.listen),
-            );
+            let message = format!("is the same as listen, {}; clients and peers need two ports", self.listen);
+            refuse("peer_listen", message);
         }
-        match (&self.peer_address, self.own_seed()) {
-            (Some(address), _) => {
-                if let Some(message) = unreachable(address) {
-                    refuse("peer_address", message);
-                }
-            }
-            (None, None) if peer_listen.ip().is_unspecified() => {
-                let message = format!("is needed: peers cannot reach this node at {peer_listen}");
-                refuse("peer_address", message);
-            }
-            _ => {}
+        if self.peer_address.is_none() && self.own_seed().is_none() && peer_listen.ip().is_unspecified() {
+            refuse("peer_address", format!("is needed: peers cannot reach this node at {peer_listen}"));
         }
     }
 
     fn check_service(&self, problems: &mut Vec<Problem>) {
-        if let Workers::Count(count) = self.workers {
-            if !(1..=WORKERS_MAX).contains(&count) {
-                problems
-                    .push(Problem::new("workers", format!("{count} is not \"auto\" or 1 to {WORKERS_MAX}")));
-            }
+        if let Workers::Count(count) = self.workers
+            && !(1..=WORKERS_MAX).contains(&count)
+        {
+            problems.push(Problem::new("workers", format!("{count} is not \"auto\" or 1 to {WORKERS_MAX}")));
         }
         if let Some((open, close)) = self.hash_tag {
             if self.hash == HashKind::RedisSlot {
@@ -104,16 +92,14 @@ impl Config {
             }
             Datastore::Memory { .. } => {}
             Datastore::Redis { address, credentials } => {
-                if let RedisAddress::Unix(path) = address {
-                    if !path.is_absolute() {
-                        problems.push(Problem::new("datastore.url", "the path of a unix socket is absolute"));
-                    }
+                if matches!(address, RedisAddress::Unix(path) if !path.is_absolute()) {
+                    problems.push(Problem::new("datastore.url", "the path of a unix socket is absolute"));
                 }
-                if let Some(Credentials { password: Password::File(path), .. }) = credentials {
-                    if !path.is_absolute() {
-                        let message = format!("`{}` is not an absolute path", path.display());
-                        problems.push(Problem::new("datastore.password_file", message));
-                    }
+                if let Some(Credentials { password: Password::File(path), .. }) = credentials
+                    && !path.is_absolute()
+                {
+                    let message = format!("`{}` is not an absolute path", path.display());
+                    problems.push(Problem::new("datastore.password_file", message));
                 }
             }
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use dynomite_ring::{NodeId, SLOT_COUNT};
 
 use super::super::error::Problem;
-use super::super::{Config, Seed};
+use super::super::{Config, Member, Seed};
 use super::{check_name, unreachable};
 
 /// Most nodes of a cluster.
@@ -53,12 +53,11 @@ fn check_own_seed(config: &Config, problems: &mut Vec<Problem>) {
     };
     let seed = &config.seeds[index];
     let mut compare = |key: &str, own: Option<String>, listed: Option<String>| {
-        if let (Some(own), Some(listed)) = (own, listed) {
-            if own != listed {
-                let message =
-                    format!("this node has {key} = {own}, but its entry in the seeds says {listed}");
-                problems.push(Problem::new(format!("seeds[{index}].{key}"), message));
-            }
+        if let (Some(own), Some(listed)) = (own, listed)
+            && own != listed
+        {
+            let message = format!("this node has {key} = {own}, but its entry in the seeds says {listed}");
+            problems.push(Problem::new(format!("seeds[{index}].{key}"), message));
         }
     };
     compare("datacenter", Some(config.datacenter.clone()), Some(seed.datacenter.clone()));
@@ -107,24 +106,25 @@ fn check_identity(config: &Config, problems: &mut Vec<Problem>) {
 
 /// Each rack's tokens are all given or all allocated, differ from each other, and fit the hash.
 fn check_tokens(config: &Config, problems: &mut Vec<Problem>) {
-    let mut racks: BTreeMap<(String, String), Vec<(String, String, Option<Vec<u32>>)>> = BTreeMap::new();
+    let mut racks: BTreeMap<(String, String), Vec<Member>> = BTreeMap::new();
     for member in config.members() {
-        let key = token_key(config, &member.name);
-        racks.entry((member.datacenter, member.rack)).or_default().push((key, member.name, member.tokens));
+        racks.entry((member.datacenter.clone(), member.rack.clone())).or_default().push(member);
     }
-    let space = config.hash.space();
-    for ((_, rack), nodes) in &racks {
-        let without = nodes.iter().find(|(_, _, tokens)| tokens.is_none());
-        let with = nodes.iter().find(|(_, _, tokens)| tokens.is_some());
-        if let (Some((_, without, _)), Some((key, with, _))) = (without, with) {
-            let message = format!(
-                "`{with}` has tokens and `{without}` has none; all nodes of {rack} have them, or none"
-            );
-            problems.push(Problem::new(key, message));
-            continue;
-        }
-        if without.is_some() {
-            if nodes.len() as u64 * u64::from(config.vnodes) > space.count() {
+    for nodes in racks.values() {
+        let rack = &nodes[0].rack;
+        let without = nodes.iter().find(|node| node.tokens.is_none());
+        let with = nodes.iter().find(|node| node.tokens.is_some());
+        match (with, without) {
+            (Some(with), Some(without)) => {
+                let message = format!(
+                    "`{}` has tokens and `{}` has none; all nodes of {rack} have them, or none",
+                    with.name, without.name
+                );
+                problems.push(Problem::new(token_key(config, &with.name), message));
+            }
+            (None, Some(_))
+                if nodes.len() as u64 * u64::from(config.vnodes) > config.hash.space().count() =>
+            {
                 let message = format!(
                     "{} nodes with {} tokens each are more than hash {} has places for in {rack}",
                     nodes.len(),
@@ -133,33 +133,36 @@ fn check_tokens(config: &Config, problems: &mut Vec<Problem>) {
                 );
                 problems.push(Problem::new("vnodes", message));
             }
+            (None, _) => {}
+            (Some(_), None) => check_given_tokens(config, nodes, problems),
+        }
+    }
+}
+
+fn check_given_tokens(config: &Config, rack: &[Member], problems: &mut Vec<Problem>) {
+    let step = config.hash.space().step();
+    let mut owners: HashMap<u32, &str> = HashMap::new();
+    for node in rack {
+        let key = token_key(config, &node.name);
+        let tokens = node.tokens.as_deref().unwrap_or_default();
+        if !(1..=TOKENS_MAX).contains(&tokens.len()) {
+            problems.push(Problem::new(
+                key,
+                format!("has {} tokens; 1 to {TOKENS_MAX} are allowed", tokens.len()),
+            ));
             continue;
         }
-        let mut owners: HashMap<u32, &str> = HashMap::new();
-        for (key, name, tokens) in nodes {
-            let tokens = tokens.as_deref().unwrap_or_default();
-            if !(1..=TOKENS_MAX).contains(&tokens.len()) {
-                problems.push(Problem::new(
-                    key,
-                    format!("has {} tokens; 1 to {TOKENS_MAX} are allowed", tokens.len()),
-                ));
-                continue;
-            }
-            for (index, token) in tokens.iter().enumerate() {
-                let key = format!("{key}[{index}]");
-                if let Some(owner) = owners.insert(*token, name) {
-                    problems.push(Problem::new(
-                        key,
-                        format!("token {token} is already one of `{owner}` in {rack}"),
-                    ));
-                } else if token % space.step() != 0 {
-                    let message = format!(
-                        "token {token} is no slot boundary: with hash redis-slot a token is its last slot (0 to {}) times {}",
-                        SLOT_COUNT - 1,
-                        space.step()
-                    );
-                    problems.push(Problem::new(key, message));
-                }
+        for (index, token) in tokens.iter().enumerate() {
+            let key = format!("{key}[{index}]");
+            if let Some(owner) = owners.insert(*token, &node.name) {
+                let message = format!("token {token} is already one of `{owner}` in {}", node.rack);
+                problems.push(Problem::new(key, message));
+            } else if token % step != 0 {
+                let message = format!(
+                    "token {token} is no slot boundary: with hash redis-slot a token is its last slot (0 to {}) times {step}",
+                    SLOT_COUNT - 1
+                );
+                problems.push(Problem::new(key, message));
             }
         }
     }

@@ -1,0 +1,364 @@
+//! Each row: a file, where its problem is, and what is said about it.
+
+use super::*;
+
+#[track_caller]
+fn check(text: &str, expected: &str) {
+    let error = Config::parse(text, "d.toml").expect_err(text).to_string();
+    assert_eq!(error, expected, "for {text}");
+}
+
+#[test]
+fn keys_that_do_not_exist() {
+    for (text, expected) in [
+        ("lisen = \"x\"", "d.toml:1:1: lisen: unknown key; did you mean `listen`?"),
+        ("peer-listen = \"x\"", "d.toml:1:1: peer-listen: unknown key; did you mean `peer_listen`?"),
+        ("[limits]\n  bulk_mx = 1", "d.toml:2:3: limits.bulk_mx: unknown key; did you mean `bulk_max`?"),
+        ("bulk_max = 1", "d.toml:1:1: bulk_max: unknown key here; did you mean `limits.bulk_max`?"),
+        ("[[seeds]]\nnmae = \"x\"", "d.toml:2:1: seeds[0].nmae: unknown key; did you mean `name`?"),
+        ("[log]\ncolour = 1", "d.toml:2:1: log.colour: unknown key; allowed here are filter, format"),
+        (
+            "# é\n[\"é\"]",
+            "d.toml:2:2: é: unknown key; allowed here are cluster, name, datacenter, rack, listen, client_address, peer_listen, peer_address, workers, hash, hash_tag, vnodes, tokens, datastore, seeds, consistency, timeouts, limits, log",
+        ),
+        (
+            "lisen = 1\nrakc = 2",
+            "d.toml:1:1: lisen: unknown key; did you mean `listen`?\nd.toml:2:1: rakc: unknown key; did you mean `rack`?",
+        ),
+    ] {
+        check(text, expected);
+    }
+}
+
+#[test]
+fn values_of_the_wrong_form() {
+    for (text, expected) in [
+        (
+            "listen = \"localhost:1\"",
+            "d.toml:1:10: listen: `localhost:1` is not an IP address and port, such as \"0.0.0.0:8102\" or \"[::1]:8102\"",
+        ),
+        (
+            "client_address = \"::1:80\"",
+            "d.toml:1:18: client_address: `::1:80`: an IPv6 address needs brackets, such as \"[::1]:8101\"",
+        ),
+        (
+            "client_address = \"a b:80\"",
+            "d.toml:1:18: client_address: `a b:80` is not a host and port, such as \"10.0.0.1:8101\", \"[::1]:8101\" or \"node1.example:8101\"",
+        ),
+        (
+            "hash = \"murmer\"",
+            "d.toml:1:8: hash: unknown hash `murmer`; did you mean murmur? allowed are redis-slot, murmur, murmur3, one_at_a_time, md5, crc16, crc32, crc32a, fnv1_64, fnv1a_64, fnv1_32, fnv1a_32, hsieh, jenkins",
+        ),
+        ("hash_tag = \"{\"", "d.toml:1:12: hash_tag: `{` is not two ASCII characters, such as \"{}\""),
+        (
+            "workers = \"all\"",
+            "d.toml:1:11: workers: invalid value: string \"all\", expected \"auto\" or a number of threads",
+        ),
+        (
+            "workers = -1",
+            "d.toml:1:11: workers: invalid value: integer `-1`, expected \"auto\" or a number of threads",
+        ),
+        ("name = 7", "d.toml:1:8: name: invalid type: integer `7`, expected a string"),
+        ("tokens = [1, -2]", "d.toml:1:14: tokens[1]: invalid value: integer `-2`, expected u32"),
+        (
+            "datastore = \"memory\"",
+            "d.toml:1:13: datastore: invalid type: string \"memory\", expected a table",
+        ),
+        (
+            "[consistency]\nread = \"QUORUM\"",
+            "d.toml:2:8: consistency.read: unknown consistency level `QUORUM`; allowed are DC_ONE, DC_QUORUM, DC_SAFE_QUORUM, DC_EACH_SAFE_QUORUM",
+        ),
+        (
+            "[consistency]\nwrite = \"dc-qorum\"",
+            "d.toml:2:9: consistency.write: unknown consistency level `dc-qorum`; did you mean DC_QUORUM? allowed are DC_ONE, DC_QUORUM, DC_SAFE_QUORUM, DC_EACH_SAFE_QUORUM",
+        ),
+        (
+            "[timeouts]\nrequest = 200",
+            "d.toml:2:11: timeouts.request: the number 200 needs a unit: \"200ms\" or \"200s\"",
+        ),
+        (
+            "[timeouts]\nrequest = \"2 sec\"",
+            "d.toml:2:11: timeouts.request: `2 sec` is not a duration such as \"200ms\" or \"2s\" (ms, s, m, h)",
+        ),
+        (
+            "[limits]\nbulk_max = \"64MB\"",
+            "d.toml:2:12: limits.bulk_max: `64MB` is not a size such as \"64MiB\" (B, KiB, MiB, GiB, TiB), or a number of bytes",
+        ),
+        (
+            "[limits]\nbulk_max = -1",
+            "d.toml:2:12: limits.bulk_max: invalid value: integer `-1`, expected a size such as \"64MiB\" (B, KiB, MiB, GiB, TiB), or a number of bytes",
+        ),
+        (
+            "[limits]\nbulk_max = \"99999999TiB\"",
+            "d.toml:2:12: limits.bulk_max: `99999999TiB` is more than 64 bits can count",
+        ),
+        (
+            "[log]\nformat = \"jsn\"",
+            "d.toml:2:10: log.format: unknown log format `jsn`; did you mean json? allowed are text, json",
+        ),
+        ("[[seeds]]\nname = \"a\"", "d.toml:1:1: seeds[0]: missing field `peer_address`"),
+    ] {
+        check(text, expected);
+    }
+}
+
+#[test]
+fn text_that_is_no_toml() {
+    let error = Config::parse("name = \"a\"\nrack = ", "d.toml").expect_err("refused").to_string();
+    assert!(error.starts_with("d.toml:2:"), "{error}");
+    let error = Config::parse("name = \"a\"\nname = \"b\"", "d.toml").expect_err("refused").to_string();
+    assert!(error.starts_with("d.toml:2:1: ") && error.contains("duplicate key"), "{error}");
+}
+
+#[test]
+fn datastore_urls() {
+    let forms =
+        "allowed are \"memory\", \"redis://[user[:password]@]host[:port]\" or \"redis+unix:///path/to.sock\"";
+    for (url, message) in [
+        ("mongodb://h", format!("unknown kind of datastore: {forms}")),
+        ("redis://", format!("no valid host and port: {forms}")),
+        ("redis://h:99999", format!("no valid host and port: {forms}")),
+        ("redis://h:0", "port 0 is not a port that a datastore listens on".to_owned()),
+        ("redis://h:1/0", "leave the database out: it is always 0".to_owned()),
+        ("redis://h:1/2", "a node uses database 0 of its datastore; leave the path out".to_owned()),
+        ("redis://:@h", "the password in the URL is empty".to_owned()),
+        ("redis://:a/b@h", "a `/` in the user or password is written %2F".to_owned()),
+        (
+            "redis://:%zz@h",
+            "the user or password in the URL has a `%` that does not begin a %XX sequence of UTF-8"
+                .to_owned(),
+        ),
+        ("redis+unix://relative.sock", format!("the path of a unix socket is absolute: {forms}")),
+        ("rediss://h", "TLS to the datastore is not supported; use redis:// or redis+unix://".to_owned()),
+        (
+            "memory://:secret@",
+            "the memory store is written \"memory\"; it has no user and no password".to_owned(),
+        ),
+        (
+            "redis://app@h",
+            "a user without a password; add `datastore.password_file`, or user:password@ in the URL"
+                .to_owned(),
+        ),
+    ] {
+        check(&format!("[datastore]\nurl = \"{url}\""), &format!("d.toml:2:7: datastore.url: {message}"));
+    }
+}
+
+#[test]
+fn keys_that_would_have_no_effect() {
+    for (text, expected) in [
+        (
+            "peer_listen = \"0.0.0.0:1\"",
+            "d.toml:1:15: peer_listen: has no effect without [[seeds]]: the node has no peers",
+        ),
+        (
+            "peer_address = \"h:1\"",
+            "d.toml:1:16: peer_address: has no effect without [[seeds]]: the node has no peers",
+        ),
+        (
+            "hash_tag = \"{}\"",
+            "d.toml:1:12: hash_tag: has no effect with hash = \"redis-slot\", whose tag is {} as in Redis Cluster",
+        ),
+        (
+            "tokens = [0]\nvnodes = 8",
+            "d.toml:2:10: vnodes: has no effect: all tokens are given; leave it out",
+        ),
+        (
+            "[datastore]\nurl = \"redis://h\"\nmax_memory = 5000000",
+            "d.toml:3:14: datastore.max_memory: has no effect: only the memory store has this limit; set `maxmemory` in Redis itself",
+        ),
+        (
+            "[datastore]\npassword_file = \"/x\"",
+            "d.toml:2:17: datastore.password_file: has no effect: the memory store asks for no password",
+        ),
+        (
+            "[datastore]\nusername = \"x\"",
+            "d.toml:2:12: datastore.username: has no effect: the memory store asks for no password",
+        ),
+        (
+            "[datastore]\nurl = \"redis://:p@h\"\npassword_file = \"/x\"",
+            "d.toml:3:17: datastore.password_file: the URL has a password already; give one of the two",
+        ),
+        (
+            "[datastore]\nurl = \"redis://u:p@h\"\nusername = \"v\"",
+            "d.toml:3:12: datastore.username: the URL names a user already; give one of the two",
+        ),
+        (
+            "[[consistency.prefix]]\nprefix = \"u:\"",
+            "d.toml:2:10: consistency.prefix[0].prefix: has no effect: give `read`, `write` or both",
+        ),
+    ] {
+        check(text, expected);
+    }
+}
+
+#[test]
+fn numbers_out_of_range() {
+    for (text, expected) in [
+        ("workers = 0", "d.toml:1:11: workers: 0 is not \"auto\" or 1 to 256"),
+        ("workers = 257", "d.toml:1:11: workers: 257 is not \"auto\" or 1 to 256"),
+        ("vnodes = 0", "d.toml:1:10: vnodes: 0 is not 1 to 1024"),
+        ("[timeouts]\nrequest = \"0s\"", "d.toml:2:11: timeouts.request: 0ms is not 1ms to 3600s"),
+        (
+            "[timeouts]\nrequest = \"200ms\"",
+            "d.toml:1:1: timeouts.failover: 200ms is not shorter than timeouts.request, 200ms: no read would ever be sent again",
+        ),
+        ("[timeouts]\nheartbeat = \"11s\"", "d.toml:2:13: timeouts.heartbeat: 11s is not 1ms to 10s"),
+        ("[limits]\nclients_max = 0", "d.toml:2:15: limits.clients_max: 0 is not 1 to 1000000"),
+        ("[limits]\nlane_window = 0", "d.toml:2:15: limits.lane_window: 0 is not 1 to 16777216"),
+        (
+            "[limits]\nbulk_max = \"1GiB\"\nrequest_max = \"2GiB\"",
+            "d.toml:2:12: limits.bulk_max: 1GiB is not 1KiB to 512MiB",
+        ),
+        (
+            "[limits]\nrequest_max = \"1MiB\"",
+            "d.toml:1:1: limits.bulk_max: 64MiB is more than limits.request_max, 1MiB",
+        ),
+        (
+            "[limits]\nbuffers_max = \"1MiB\"",
+            "d.toml:1:1: limits.client_output_max: 32MiB is more than limits.buffers_max, 1MiB",
+        ),
+        (
+            "[limits]\nclock_skew_max = \"2h\"",
+            "d.toml:2:18: limits.clock_skew_max: 7200s is not 1ms to 3600s",
+        ),
+        ("[datastore]\nmax_memory = 5", "d.toml:2:14: datastore.max_memory: 5B is less than 1MiB"),
+        (
+            "[datastore]\nurl = \"redis://h\"\npassword_file = \"x\"",
+            "d.toml:3:17: datastore.password_file: `x` is not an absolute path",
+        ),
+        (
+            "[log]\nfilter = \"\"",
+            "d.toml:2:10: log.filter: is empty; allowed are off, error, warn, info, debug, trace and target=level lists",
+        ),
+        ("name = \"a b\"", "d.toml:1:8: name: \"a b\" is no name: 1 to 64 letters, digits, `-`, `_` or `.`"),
+        (
+            "client_address = \"0.0.0.0:1\"",
+            "d.toml:1:18: client_address: 0.0.0.0:1 is not an address that others can connect to",
+        ),
+        (
+            "client_address = \"h:0\"",
+            "d.toml:1:18: client_address: h:0: port 0 is not a port that others can connect to",
+        ),
+    ] {
+        check(text, expected);
+    }
+}
+
+#[test]
+fn clusters_that_contradict_themselves() {
+    let seed = |name: &str, address: &str, rest: &str| {
+        format!("[[seeds]]\nname = \"{name}\"\npeer_address = \"{address}\"\n{rest}\n")
+    };
+    let own = "name = \"a\"\npeer_listen = \"10.0.0.1:1\"\n";
+    let b = seed("b", "10.0.0.2:1", "rack = \"r2\"");
+    for (text, expected) in [
+        (b.clone(), "d.toml: name: a node that has seeds needs a name of its own"),
+        (
+            format!("name = \"a\"\n{b}"),
+            "d.toml: peer_listen: is needed where there are seeds, such as \"0.0.0.0:8101\"",
+        ),
+        (
+            format!("name = \"a\"\npeer_listen = \"0.0.0.0:1\"\n{b}"),
+            "d.toml: peer_address: is needed: peers cannot reach this node at 0.0.0.0:1",
+        ),
+        (
+            format!("name = \"a\"\npeer_listen = \"10.0.0.1:0\"\n{b}"),
+            "d.toml:2:15: peer_listen: port 0 is chosen anew at every start; peers need a fixed one",
+        ),
+        (
+            format!("name = \"a\"\npeer_listen = \"127.0.0.1:8102\"\n{b}"),
+            "d.toml:2:15: peer_listen: is the same as listen, 127.0.0.1:8102; clients and peers need two ports",
+        ),
+        (format!("{own}{b}{b}"), "d.toml:8:8: seeds[1].name: `b` is already the name of seeds[0]"),
+        (
+            format!("{own}{b}{}", seed("c", "10.0.0.2:1", "")),
+            "d.toml:9:16: seeds[1].peer_address: 10.0.0.2:1 is already the address of `b`",
+        ),
+        (
+            format!("{own}{}", seed("b", "10.0.0.1:1", "")),
+            "d.toml:5:16: seeds[0].peer_address: 10.0.0.1:1 is already the address of `a`",
+        ),
+        (
+            format!("{own}{}", seed("b", "[::]:1", "")),
+            "d.toml:5:16: seeds[0].peer_address: [::]:1 is not an address that others can connect to",
+        ),
+        (
+            format!("{own}rack = \"r9\"\n{}", seed("a", "10.0.0.1:1", "rack = \"r1\"")),
+            "d.toml:7:8: seeds[0].rack: this node has rack = r9, but its entry in the seeds says r1",
+        ),
+        (
+            format!("{own}tokens = [0]\n{}", seed("a", "10.0.0.1:1", "tokens = [262144]")),
+            "d.toml:7:10: seeds[0].tokens: this node has tokens = [0], but its entry in the seeds says [262144]",
+        ),
+        (
+            format!("{own}tokens = [0]\n{}", seed("b", "10.0.0.2:1", "")),
+            "d.toml:3:10: tokens: `a` has tokens and `b` has none; all nodes of rack1 have them, or none",
+        ),
+        (
+            format!("{own}tokens = [0]\n{}", seed("b", "10.0.0.2:1", "tokens = [262144, 0]")),
+            "d.toml:7:19: seeds[0].tokens[1]: token 0 is already one of `a` in rack1",
+        ),
+        (
+            format!("{own}tokens = [5]\n{b}"),
+            "d.toml:3:11: tokens[0]: token 5 is no slot boundary: with hash redis-slot a token is its last slot (0 to 16383) times 262144",
+        ),
+        (format!("{own}tokens = []\n{b}"), "d.toml:3:10: tokens: has 0 tokens; 1 to 1024 are allowed"),
+        (
+            "[[consistency.prefix]]\nprefix = \"\"".to_owned(),
+            "d.toml:2:10: consistency.prefix[0].prefix: is not 1 to 256 bytes long",
+        ),
+    ] {
+        check(&text, expected);
+    }
+    let twice = "[[consistency.prefix]]\nprefix = \"u\"\nread = \"DC_ONE\"\n";
+    check(&format!("{twice}{twice}"), "d.toml:5:10: consistency.prefix[1].prefix: `u` has an entry already");
+}
+
+#[test]
+fn names_whose_ids_collide() {
+    // Both are FNV-1a 32 pre-images of one value, found by search.
+    let (a, b) = colliding_names();
+    let text = format!(
+        "name = \"{a}\"\npeer_listen = \"10.0.0.1:1\"\n[[seeds]]\nname = \"{b}\"\npeer_address = \"10.0.0.2:1\"\nrack = \"r2\""
+    );
+    check(
+        &text,
+        &format!("d.toml:4:8: seeds[0].name: `{b}` and `{a}` have the same node id; rename one of them"),
+    );
+}
+
+#[test]
+fn overrides_that_are_wrong() {
+    for (set, expected) in [
+        ("workers", "--set workers: the form is --set key=value, such as --set limits.bulk_max=1MiB"),
+        ("worker=1", "--set worker: there is no such key; did you mean `workers`?"),
+        ("whatever=1", "--set whatever: there is no such key"),
+        ("seeds[0].name=x", "--set seeds[0].name: there is no such key"),
+        (
+            "workers=many",
+            "--set workers: invalid value: string \"many\", expected \"auto\" or a number of threads",
+        ),
+        ("limits.args_max=0", "--set limits.args_max: 0 is not 1 to 1048576"),
+        ("tokens=[1,'x']", "--set tokens: invalid type: string \"x\", expected u32"),
+        ("seeds=[{nmae='b'}]", "--set seeds: seeds[0].nmae: unknown key; did you mean `name`?"),
+    ] {
+        let error = with_sets("", &[set]).expect_err(set).to_string();
+        assert_eq!(error, expected);
+    }
+    let error = with_env(&[("DYNOMITED_LISEN", "x")]).expect_err("refused").to_string();
+    assert_eq!(error, "DYNOMITED_LISEN: no key belongs to this variable; did you mean DYNOMITED_LISTEN?");
+    let error = with_env(&[("DYNOMITED_VNODES", "none")]).expect_err("refused").to_string();
+    assert!(error.starts_with("DYNOMITED_VNODES: vnodes: invalid type"), "{error}");
+}
+
+fn colliding_names() -> (String, String) {
+    let mut seen = std::collections::HashMap::new();
+    for number in 0_u32.. {
+        let name = format!("node-{number:x}");
+        if let Some(other) = seen.insert(dynomite_ring::NodeId::from_name(&name), name.clone()) {
+            return (other, name);
+        }
+    }
+    unreachable!("a 32-bit hash collides")
+}
