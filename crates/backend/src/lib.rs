@@ -1,8 +1,10 @@
 //! Datastores behind one small trait: Redis, and an embedded memory store.
 
 mod lane;
+mod memory;
 mod sync;
 
 pub use dynomite_codec::{KeyState, Operation, Output};
 pub use lane::{Backend, Lane, LaneEvent, StoreIdentity};
+pub use memory::{MemoryBackend, MemoryConfig, MemoryStats, MemoryStore};
 pub use sync::{SyncBackend, SyncLane, SyncStore};

@@ -72,7 +72,10 @@ fn first_event_is_up_and_outputs_follow_in_order() {
     assert_eq!(events[1], LaneEvent::Done(Output::Reply(Bytes::from_static(b"$1\r\nx\r\n"))));
     assert_eq!(events[2], LaneEvent::Done(Output::Failed("ERR no".into())));
     assert_eq!(events[3], LaneEvent::Done(Output::Installed));
-    assert_eq!(events[4], LaneEvent::Done(Output::Scanned { keys: vec![Bytes::from_static(b"k")], cursor: 7 }));
+    assert_eq!(
+        events[4],
+        LaneEvent::Done(Output::Scanned { keys: vec![Bytes::from_static(b"k")], cursor: 7 })
+    );
     assert_eq!(events.len(), 5);
 }
 

@@ -1,0 +1,152 @@
+//! An embedded store with the types and commands of Redis: one part per worker, no locks, no I/O, no clock of its own.
+//!
+//! Invariants: replies are those of Redis 7.0 in RESP2, byte for byte, but for the order of unordered members, random
+//! picks and cursors; the same seed and the same calls give the same replies.
+
+use std::hash::{BuildHasher, RandomState};
+
+use bytes::{Bytes, BytesMut};
+use dynomite_codec::{KeyState, Request};
+
+use crate::{Backend, Lane, StoreIdentity, SyncLane, SyncStore};
+use keyspace::{Expiry, Keyspace};
+
+mod blob;
+mod commands;
+mod dense_map;
+mod dispatch;
+mod extended;
+mod fault;
+mod glob;
+mod hash;
+mod keyspace;
+mod list;
+mod number;
+mod payload;
+mod rng;
+mod set;
+mod sorted_set;
+mod value;
+
+/// Keys that one [`SyncStore::tick`] looks at for expiry: some ten microseconds' work.
+const EXPIRE_BUDGET: usize = 1024;
+
+/// How much a memory store may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MemoryConfig {
+    /// Bytes that keys and values may take in all, divided evenly among the workers; `None` for no limit. Over it, keys
+    /// that were not used for long are evicted.
+    pub max_bytes: Option<usize>,
+}
+
+/// The backend whose lanes each own a [`MemoryStore`]. Data lives as long as the lanes.
+pub struct MemoryBackend {
+    config: MemoryConfig,
+    identity: StoreIdentity,
+}
+
+impl MemoryBackend {
+    /// A backend with nothing in it and an identity of its own.
+    pub fn new(config: MemoryConfig) -> Self {
+        let run_id = format!("{:016x}", RandomState::new().hash_one(0u8));
+        Self { config, identity: StoreIdentity { kind: "memory".into(), run_id } }
+    }
+}
+
+impl Backend for MemoryBackend {
+    fn describe(&self) -> String {
+        "memory".into()
+    }
+
+    fn open_lane(&self, worker: usize, worker_count: usize) -> Box<dyn Lane> {
+        let max_bytes = self.config.max_bytes.map(|bytes| bytes / worker_count.max(1));
+        let store = MemoryStore::new(RandomState::new().hash_one(worker), MemoryConfig { max_bytes });
+        Box::new(SyncLane::new(store, self.identity.clone()))
+    }
+}
+
+/// Counters and sizes of a [`MemoryStore`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MemoryStats {
+    /// Keys held, those included that have expired and were not yet removed.
+    pub key_count: usize,
+    /// Keys that have an expiry.
+    pub volatile_count: usize,
+    /// About how many bytes keys and values take.
+    pub used_bytes: usize,
+    /// Keys removed because their time had passed.
+    pub expired_count: u64,
+    /// Keys removed to stay inside the byte budget.
+    pub evicted_count: u64,
+}
+
+/// The keys of one worker.
+pub struct MemoryStore {
+    keys: Keyspace,
+}
+
+impl MemoryStore {
+    /// An empty store. `seed` decides random picks (`SPOP`, `RANDOMKEY`, eviction), so that a simulation can be repeated.
+    pub fn new(seed: u64, config: MemoryConfig) -> Self {
+        Self { keys: Keyspace::new(seed, config.max_bytes) }
+    }
+
+    /// Looks at up to `budget` keys, going round, and removes those that have expired; returns how many. A lane does this
+    /// now and then by itself. Costs nothing while no key has an expiry.
+    pub fn expire_some(&mut self, now_ms: u64, budget: usize) -> usize {
+        self.keys.now_ms = now_ms;
+        self.keys.expire_some(budget)
+    }
+
+    /// Counters and sizes.
+    pub fn stats(&self) -> MemoryStats {
+        MemoryStats {
+            key_count: self.keys.len(),
+            volatile_count: self.keys.volatile_count(),
+            used_bytes: self.keys.used_bytes(),
+            expired_count: self.keys.expired_count,
+            evicted_count: self.keys.evicted_count,
+        }
+    }
+}
+
+impl SyncStore for MemoryStore {
+    fn execute(&mut self, now_ms: u64, request: &Request, reply: &mut BytesMut) {
+        self.keys.now_ms = now_ms;
+        commands::COMMANDS.execute(&mut self.keys, request, reply);
+    }
+
+    fn dump(&mut self, now_ms: u64, key: &[u8]) -> Result<Option<KeyState>, String> {
+        self.keys.now_ms = now_ms;
+        let Some(expires_at_ms) = self.keys.expiry(key) else { return Ok(None) };
+        let value = self.keys.peek(key);
+        Ok(value.map(|(value, _)| KeyState { payload: payload::encode(value), expires_at_ms }))
+    }
+
+    fn install(&mut self, now_ms: u64, key: &Bytes, state: Option<&KeyState>) -> Result<(), String> {
+        self.keys.now_ms = now_ms;
+        let Some(state) = state else {
+            self.keys.remove(key);
+            return Ok(());
+        };
+        let value = payload::decode(&state.payload).map_err(|fault| fault.text().to_owned())?;
+        let room = self.keys.make_room_for(state.payload.len());
+        room.map_err(|fault| fault.text().to_owned())?;
+        self.keys.set(key, value, state.expires_at_ms.map_or(Expiry::Never, Expiry::At));
+        Ok(())
+    }
+
+    fn scan(&mut self, now_ms: u64, cursor: u64, count: usize) -> (Vec<Bytes>, u64) {
+        self.keys.now_ms = now_ms;
+        let mut keys = Vec::new();
+        let cursor = self.keys.scan(cursor, count, |key, _| keys.push(Bytes::copy_from_slice(key)));
+        (keys, cursor)
+    }
+
+    fn tick(&mut self, now_ms: u64) {
+        self.expire_some(now_ms, EXPIRE_BUDGET);
+    }
+}
+
+#[cfg(test)]
+mod tests;
