@@ -27,12 +27,12 @@ pub fn allocate(space: TokenSpace, rack: &[&[Token]], name: &str, vnodes: usize)
 /// Tokens for all nodes of a rack whose members are known from the start, in the order of `names`.
 ///
 /// Depends on the set of names alone, not on their order, so every node works out the same tokens. The nodes are
-/// placed one after the other in the order of their names: a name added *after* the others in that order (`node-4` after
-/// `node-3`) moves only what that node takes, while one added before them moves more. Racks with equally many nodes
-/// get equal tokens, so the ranges of their nodes coincide.
+/// placed one after the other, shorter names first and equally long ones by the alphabet: a name added *after* the
+/// others in that order (`node-10` after `node-9`) moves only what that node takes, while one added before them moves
+/// more. Racks with equally many nodes get equal tokens, so the ranges of their nodes coincide.
 pub fn allocate_static(space: TokenSpace, names: &[&str], vnodes: usize) -> Vec<Vec<Token>> {
     let mut order: Vec<usize> = (0..names.len()).collect();
-    order.sort_by_key(|index| names[*index]);
+    order.sort_by_key(|index| (names[*index].len(), names[*index]));
     let mut loads = RackLoads::new(space, &[]);
     let mut tokens = vec![Vec::new(); names.len()];
     for index in order {

@@ -28,3 +28,7 @@ pub use ownership::Ownership;
 pub use ring::{Replicas, Ring};
 pub use token::{SLOT_COUNT, Token, TokenRange, TokenSpace};
 pub use topology::{Dc, DcIdx, NodeIdx, Rack, RackIdx};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -90,8 +90,8 @@ fn static_tokens_depend_on_the_set_of_names_alone() {
 
 #[test]
 fn a_static_name_added_last_leaves_the_others_alone() {
-    let three = allocate_static(TokenSpace::FULL, &["n1", "n2", "n3"], 16);
-    let four = allocate_static(TokenSpace::FULL, &["n1", "n2", "n3", "n4"], 16);
+    let three = allocate_static(TokenSpace::FULL, &["n8", "n9", "n7"], 16);
+    let four = allocate_static(TokenSpace::FULL, &["n8", "n9", "n7", "n10"], 16);
     assert_eq!(three, four[..3]);
 }
 
