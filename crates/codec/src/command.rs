@@ -158,6 +158,8 @@ pub enum Shape {
     CommandDocs,
     /// `CLUSTER SHARDS`: maps of lists of maps.
     ClusterShards,
+    /// `CLUSTER SLOTS`: a map at the end of every node.
+    ClusterSlots,
 }
 
 /// How two replicas' replies to the same request are compared; from Redis's command tips.

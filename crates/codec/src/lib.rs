@@ -7,6 +7,7 @@ mod line;
 mod operation;
 pub mod reply;
 mod request;
+mod resp3;
 mod write_queue;
 
 pub use command::{Call, Class, Command, CommandError, classify, lookup, replies_agree};
@@ -14,4 +15,5 @@ pub use frame_error::FrameError;
 pub use operation::{KeyState, Operation, Output};
 pub use reply::{ReplyFramer, ReplyLimits, ReplyView};
 pub use request::{ArgRange, ArgRanges, FrameLimits, Request, RequestFramer};
+pub use resp3::to_resp3;
 pub use write_queue::WriteQueue;

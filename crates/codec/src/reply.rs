@@ -4,4 +4,5 @@ mod framer;
 mod view;
 
 pub use framer::{ReplyFramer, ReplyLimits};
+pub(crate) use view::flat_values;
 pub use view::{Elements, ReplyView};

@@ -88,6 +88,20 @@ impl<'a> Iterator for Elements<'a> {
 
 impl ExactSizeIterator for Elements<'_> {}
 
+/// The pieces of a checked value in their order: the headers of arrays, and everything else whole; and whether each is
+/// a null.
+pub(crate) fn flat_values(value: &[u8]) -> impl Iterator<Item = (&[u8], bool)> {
+    let mut rest = value;
+    std::iter::from_fn(move || {
+        let header = Header::read(rest)?;
+        let is_null = matches!(header.kind, b'$' | b'*') && header.count.is_none();
+        let body = if header.kind == b'$' { header.count.map_or(0, |len| len + 2) } else { 0 };
+        let (piece, after) = rest.split_at_checked(header.len + body)?;
+        rest = after;
+        Some((piece, is_null))
+    })
+}
+
 /// The first line of a value.
 struct Header<'a> {
     kind: u8,

@@ -33,7 +33,7 @@ pub(super) const ROWS: &[Command] = &[
     command("cluster|setslot", -4, ADMIN | STALE | NO_ASYNC_LOADING, NO_KEY, "3.0.0", Rule::Unsupported(MEMBERSHIP), "Bind a hash slot to a specific node"),
     command("cluster|shards", 2, STALE, NO_KEY, "7.0.0", Rule::Node, "Get array of cluster slots to node mappings").order(Order::Free).shape(Shape::ClusterShards),
     command("cluster|slaves", 3, ADMIN | STALE, NO_KEY, "3.0.0", Rule::Unsupported(MEMBERSHIP), "List replica nodes of the specified master node").order(Order::Free),
-    command("cluster|slots", 2, STALE, NO_KEY, "3.0.0", Rule::Node, "Get array of Cluster slot to node mappings").order(Order::Free),
+    command("cluster|slots", 2, STALE, NO_KEY, "3.0.0", Rule::Node, "Get array of Cluster slot to node mappings").order(Order::Free).shape(Shape::ClusterSlots),
     command("readonly", 1, LOADING | STALE | FAST, NO_KEY, "3.0.0", Rule::Node, "Enables read queries for a connection to a cluster replica node"),
     command("readwrite", 1, LOADING | STALE | FAST, NO_KEY, "3.0.0", Rule::Node, "Disables read queries for a connection to a cluster replica node"),
 ];
