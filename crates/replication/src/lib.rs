@@ -1,1 +1,27 @@
-//! (to be written)
+//! Dynamo-style replication as one pure engine: versions, records, quorums, primaries.
+//!
+//! Feed an [`Engine`] with what happened (a client's command, another node's message, the datastore's reply, time) and do
+//! what comes out in [`Out`]. It opens no socket, reads no clock and starts no task, so the same code runs in a server
+//! and in a simulator.
+
+mod clock;
+mod engine;
+mod level;
+mod message;
+mod operation;
+mod record;
+mod records;
+mod rewrite;
+mod stats;
+mod texts;
+mod version;
+
+pub use clock::{Clock, ClockTooFarAhead};
+pub use engine::{ClientCommand, Engine, EngineConfig, NotInRing, Now, Origin, Out, Ticket};
+pub use level::{Level, UnknownLevel};
+pub use message::{
+    Failure, KeyRequest, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody, WireError,
+};
+pub use record::Record;
+pub use stats::Stats;
+pub use version::Version;

@@ -1,0 +1,88 @@
+//! The hybrid logical clock that stamps versions.
+//!
+//! Invariant: a stamp is greater than every earlier stamp of this clock and every clock value it observed.
+
+use dynomite_ring::NodeId;
+
+use crate::Version;
+
+/// A node's stamping clock. Wall time comes in as an argument; a wall clock that jumps back only slows the stamps'
+/// millisecond part until it has caught up.
+#[derive(Debug)]
+pub struct Clock {
+    node: NodeId,
+    last: u64,
+    ahead_max_ms: u64,
+}
+
+/// A clock value was further ahead of this node's wall clock than the limit allows. Whose fault: the sender's clock (or
+/// this node's is behind). Nothing was changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a clock is {ahead_ms} ms ahead of this node's; at most {ahead_max_ms} ms are allowed: check time synchronisation"
+)]
+pub struct ClockTooFarAhead {
+    /// How far ahead it was.
+    pub ahead_ms: u64,
+    /// The limit.
+    pub ahead_max_ms: u64,
+}
+
+impl Clock {
+    /// A clock for `node` that accepts other clocks at most `ahead_max_ms` ahead of its own wall time.
+    pub fn new(node: NodeId, ahead_max_ms: u64) -> Self {
+        Self { node, last: 0, ahead_max_ms }
+    }
+
+    /// The greatest value stamped or observed; sent along with every frame.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// A new version, greater than all before.
+    pub fn stamp(&mut self, wall_ms: u64) -> Version {
+        self.last = (wall_ms << 16).max(self.last + 1);
+        Version { clock: self.last, node: self.node }
+    }
+
+    /// Takes note of another node's clock, so that later stamps are greater.
+    ///
+    /// # Errors
+    /// [`ClockTooFarAhead`] when following it would carry this clock too far from its own wall time.
+    pub fn observe(&mut self, wall_ms: u64, clock: u64) -> Result<(), ClockTooFarAhead> {
+        let ahead_ms = (clock >> 16).saturating_sub(wall_ms);
+        if ahead_ms > self.ahead_max_ms {
+            return Err(ClockTooFarAhead { ahead_ms, ahead_max_ms: self.ahead_max_ms });
+        }
+        self.last = self.last.max(clock);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_grow_when_the_wall_clock_stands_still_or_goes_back() {
+        let mut clock = Clock::new(NodeId(7), 1000);
+        let stamps: Vec<_> = [50, 50, 20, 51].map(|wall| clock.stamp(wall)).into();
+        assert!(stamps.is_sorted_by(|a, b| a < b), "{stamps:?}");
+        assert_eq!(stamps[3].millis(), 51);
+    }
+
+    #[test]
+    fn stamps_exceed_what_was_observed() {
+        let mut clock = Clock::new(NodeId(7), 1000);
+        clock.observe(50, 900 << 16 | 3).unwrap();
+        assert!(clock.stamp(50).clock > 900 << 16 | 3);
+    }
+
+    #[test]
+    fn a_clock_too_far_ahead_is_refused_and_not_followed() {
+        let mut clock = Clock::new(NodeId(7), 1000);
+        let error = clock.observe(50, 1051 << 16).unwrap_err();
+        assert_eq!(error.ahead_ms, 1001);
+        assert_eq!(clock.stamp(50).millis(), 50);
+    }
+}

@@ -1,0 +1,445 @@
+//! The whole logic of one worker, fed with events: coordinator, primary, replica and forwarder for its slice of the keys.
+//!
+//! Every `handle_x` says what happened; what is to be done comes out in [`Out`]. Nothing here blocks, reads a clock or
+//! draws a random number, so the same events give the same outputs.
+//!
+//! Invariants:
+//! * every command gets exactly one reply, at its deadline at the latest;
+//! * every request of another node gets exactly one response, or none when that node no longer waits for it;
+//! * operations for the lane are answered in the order in which they were given out.
+
+mod coordinator;
+mod cross_dc;
+mod lane;
+mod primary;
+mod replica;
+
+use std::{collections::VecDeque, sync::Arc};
+
+use bytes::Bytes;
+use dynomite_codec::{Call, Operation as LaneOperation, Output};
+use dynomite_ring::{DcIdx, NodeId, NodeIdx, RackIdx, Ring, Token};
+use hashbrown::{HashMap, HashSet};
+
+use crate::{
+    Clock, Failure, KeyRequest, Level, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody, Stats,
+    operation::{Kind, Operation, OperationId, Operations, export::Export},
+    records::Records,
+    texts,
+};
+use lane::LaneQueue;
+
+/// The present, as the caller's clocks show it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Milliseconds of a clock that never jumps; deadlines are measured on it.
+    pub ms: u64,
+    /// Milliseconds since the Unix epoch; versions and expiries are stamped with it.
+    pub wall_ms: u64,
+}
+
+/// The caller's name for a client's command; comes back with the reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ticket(pub u64);
+
+/// The caller's name for where another node's request came from; comes back with the response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Origin(pub u64);
+
+/// A client's command on one key, ready to be run.
+#[derive(Debug, Clone)]
+pub struct ClientCommand {
+    /// Whom the reply is for.
+    pub ticket: Ticket,
+    /// Its row in the command table, and its class.
+    pub call: Call,
+    /// The command.
+    pub command: KeyRequest,
+    /// Its key's token.
+    pub token: Token,
+    /// The level to run it at.
+    pub level: Level,
+}
+
+/// What the engine wants done. The caller takes everything out after each call or after several; order within each list
+/// is kept.
+#[derive(Debug, Default)]
+pub struct Out {
+    /// Replies for clients, whole RESP2 values.
+    pub replies: Vec<(Ticket, Bytes)>,
+    /// Requests for other nodes. One that cannot be sent is given back by [`Engine::handle_send_failed`].
+    pub requests: Vec<(NodeId, ReplicaRequest)>,
+    /// Answers to other nodes' requests.
+    pub responses: Vec<(Origin, ReplicaResponse)>,
+    /// Operations for the lane.
+    pub lane: Vec<LaneOperation>,
+}
+
+impl Out {
+    /// Whether there is nothing to do.
+    pub fn is_empty(&self) -> bool {
+        self.replies.is_empty()
+            && self.requests.is_empty()
+            && self.responses.is_empty()
+            && self.lane.is_empty()
+    }
+}
+
+/// Settings of an engine.
+#[derive(Debug, Clone)]
+pub struct EngineConfig {
+    /// This node; it must be in the ring.
+    pub node: NodeId,
+    /// How long a client's command may take.
+    pub request_timeout_ms: u64,
+    /// When a read is also sent to the next replica.
+    pub failover_ms: u64,
+    /// Operations in flight at most; more are refused.
+    pub operations_max: usize,
+    /// Operations in flight on the lane at most; more are refused.
+    pub lane_window_max: usize,
+    /// How far another node's clock may be ahead of this one's.
+    pub clock_ahead_max_ms: u64,
+}
+
+/// The ring does not hold this node. Whose fault: the operator's configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("this node is not in the ring")]
+pub struct NotInRing;
+
+/// Who gets an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Requester {
+    Client(Ticket),
+    Peer { origin: Origin, id: u64 },
+    Operation(OperationId),
+    Nobody,
+}
+
+/// Where this node stands in the ring.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    index: NodeIdx,
+    dc: DcIdx,
+    rack: RackIdx,
+    /// One rack in all: nothing is replicated, and no versions are needed.
+    is_alone: bool,
+}
+
+/// One worker's logic. See the module's documentation.
+#[derive(Debug)]
+pub struct Engine {
+    config: EngineConfig,
+    ring: Arc<Ring>,
+    place: Place,
+    clock: Clock,
+    operations: Operations,
+    lane: LaneQueue,
+    records: Records,
+    reachable: HashSet<NodeId>,
+    /// Pushes under way, by key and replica.
+    pushes: HashMap<(Bytes, NodeId), OperationId>,
+    exports: HashMap<Bytes, Export>,
+    /// Answers of this node to itself; taken up at the end of each event, so that no operation changes under another's feet.
+    own_answers: VecDeque<(OperationId, ResponseBody)>,
+    swept_at_ms: u64,
+    expired: Vec<OperationId>,
+    stats: Stats,
+}
+
+/// Deadlines are looked at this often; a request is answered at most this long after its own.
+const SWEEP_MS: u64 = 10;
+
+impl Engine {
+    /// An engine for one worker of `config.node`. Its lane starts down and all other nodes unreachable.
+    ///
+    /// # Errors
+    /// [`NotInRing`].
+    pub fn new(config: EngineConfig, ring: Arc<Ring>) -> Result<Self, NotInRing> {
+        let index = ring.index_of(config.node).ok_or(NotInRing)?;
+        let rack = ring.rack_of(index);
+        let place = Place { index, dc: ring.rack(rack).dc(), rack, is_alone: ring.rack_count() == 1 };
+        Ok(Self {
+            clock: Clock::new(config.node, config.clock_ahead_max_ms),
+            place,
+            ring,
+            config,
+            operations: Operations::default(),
+            lane: LaneQueue::default(),
+            records: Records::default(),
+            reachable: HashSet::new(),
+            pushes: HashMap::new(),
+            exports: HashMap::new(),
+            own_answers: VecDeque::new(),
+            swept_at_ms: 0,
+            expired: Vec::new(),
+            stats: Stats::default(),
+        })
+    }
+
+    /// What the engine has counted.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            operations_in_flight: self.operations.len() as u64,
+            lane_in_flight: self.lane.len() as u64,
+            records: self.records.len() as u64,
+            ..self.stats
+        }
+    }
+
+    /// How many operations are in flight; at `operations_max` the caller should stop taking commands from clients.
+    pub fn in_flight(&self) -> usize {
+        self.operations.len()
+    }
+
+    /// A client sent a command.
+    pub fn handle_command(&mut self, now: Now, command: ClientCommand, out: &mut Out) {
+        if self.operations.len() >= self.config.operations_max {
+            self.stats.operations_refused += 1;
+            let text = format!(
+                "ERR Dynomite: Too many operations in flight (limits.operations_max = {}); not run, try again",
+                self.config.operations_max
+            );
+            out.replies.push((command.ticket, texts::error(&text)));
+            return;
+        }
+        self.begin(now, command, out);
+        self.take_own_answers(now, out);
+    }
+
+    /// Another node asked for something. `origin` tells where the response must go.
+    pub fn handle_request(&mut self, now: Now, origin: Origin, request: ReplicaRequest, out: &mut Out) {
+        let requester = Requester::Peer { origin, id: request.id };
+        if self.clock.observe(now.wall_ms, request.clock).is_err() {
+            self.stats.clocks_refused += 1;
+            self.answer(requester, ResponseBody::Failed(Failure::ClockAhead), out);
+            return;
+        }
+        self.serve(now, requester, request.token, request.body, out);
+        self.take_own_answers(now, out);
+    }
+
+    /// Another node answered. Late and repeated answers are ignored.
+    pub fn handle_response(&mut self, now: Now, response: ReplicaResponse, out: &mut Out) {
+        if self.clock.observe(now.wall_ms, response.clock).is_err() {
+            self.stats.clocks_refused += 1;
+        }
+        self.answered(now, OperationId::from_wire(response.id), response.body, out);
+        self.take_own_answers(now, out);
+    }
+
+    /// A request from [`Out::requests`] could not be sent, for `failure`.
+    pub fn handle_send_failed(&mut self, now: Now, id: u64, failure: Failure, out: &mut Out) {
+        self.answered(now, OperationId::from_wire(id), ResponseBody::Failed(failure), out);
+        self.take_own_answers(now, out);
+    }
+
+    /// The lane finished its oldest operation.
+    pub fn handle_output(&mut self, now: Now, output: Output, out: &mut Out) {
+        self.lane_done(now, output, out);
+        self.take_own_answers(now, out);
+    }
+
+    /// The lane takes operations.
+    pub fn handle_lane_up(&mut self) {
+        self.lane.set_up();
+    }
+
+    /// The lane broke: none of its operations will be answered, and which of them ran is unknown.
+    pub fn handle_lane_down(&mut self, now: Now, reason: &str, out: &mut Out) {
+        self.lane_lost(now, reason, out);
+        self.take_own_answers(now, out);
+    }
+
+    /// There is a link to `node`.
+    pub fn handle_peer_up(&mut self, node: NodeId) {
+        self.reachable.insert(node);
+    }
+
+    /// The link to `node` is gone: what was asked of it there will not be answered.
+    pub fn handle_peer_down(&mut self, now: Now, node: NodeId, out: &mut Out) {
+        self.reachable.remove(&node);
+        let mut lost = Vec::new();
+        for (id, operation) in self.operations.iter_mut() {
+            operation.kind.asked_of(node, |replica| lost.push(id.of_replica(replica)));
+        }
+        for id in lost {
+            self.answered(now, id, ResponseBody::Failed(Failure::LinkLost), out);
+            self.take_own_answers(now, out);
+        }
+    }
+
+    /// When [`Engine::handle_timeout`] is wanted, in `Now::ms`; `None` while nothing is in flight.
+    pub fn next_deadline(&self) -> Option<u64> {
+        (!self.operations.is_empty()).then_some(self.swept_at_ms + SWEEP_MS)
+    }
+
+    /// Time passed: answers what is overdue, and asks further replicas for slow reads.
+    pub fn handle_timeout(&mut self, now: Now, out: &mut Out) {
+        if now.ms < self.swept_at_ms + SWEEP_MS {
+            return;
+        }
+        self.swept_at_ms = now.ms;
+        let mut due = std::mem::take(&mut self.expired);
+        for (id, operation) in self.operations.iter_mut() {
+            let slow = matches!(&operation.kind, Kind::Read(read) if read.failover_at_ms <= now.ms);
+            if slow || operation.deadline_ms <= now.ms {
+                due.push(id);
+            }
+        }
+        for id in due.drain(..) {
+            self.overdue(now, id, out);
+            self.take_own_answers(now, out);
+        }
+        self.expired = due;
+    }
+
+    /// Sends a request to a node of the ring, which may be this one.
+    fn ask(
+        &mut self,
+        now: Now,
+        node: NodeId,
+        token: Token,
+        id: OperationId,
+        body: RequestBody,
+        out: &mut Out,
+    ) {
+        if node == self.config.node {
+            self.serve(now, Requester::Operation(id), token, body, out);
+        } else if self.reachable.contains(&node) {
+            let clock = self.clock.last();
+            out.requests.push((node, ReplicaRequest { id: id.to_wire(), token, clock, body }));
+        } else {
+            self.own_answers.push_back((id, ResponseBody::Failed(Failure::Unreachable)));
+        }
+    }
+
+    /// Gives an answer to whoever asked.
+    fn answer(&mut self, requester: Requester, body: ResponseBody, out: &mut Out) {
+        match requester {
+            Requester::Operation(id) => self.own_answers.push_back((id, body)),
+            Requester::Peer { origin, id } => {
+                let clock = self.clock.last();
+                out.responses.push((origin, ReplicaResponse { id, clock, body }));
+            }
+            Requester::Client(ticket) => {
+                let reply = match body {
+                    ResponseBody::Done { reply } => reply,
+                    other => texts::error(&format!("ERR Dynomite: unexpected answer {other:?}")),
+                };
+                out.replies.push((ticket, reply));
+            }
+            Requester::Nobody => {}
+        }
+    }
+
+    fn take_own_answers(&mut self, now: Now, out: &mut Out) {
+        while let Some((id, body)) = self.own_answers.pop_front() {
+            self.answered(now, id, body, out);
+        }
+    }
+
+    fn answered(&mut self, now: Now, id: OperationId, body: ResponseBody, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else {
+            self.stats.late_answers += 1;
+            return;
+        };
+        match &mut operation.kind {
+            Kind::Plain { .. } => self.plain_answered(id, body, out),
+            Kind::Await { .. } => self.primary_answered(id, body, out),
+            Kind::Read(read) => {
+                read.answered(id.replica(), body);
+                self.continue_read(now, id, out);
+            }
+            Kind::Overwrite(overwrite) => {
+                overwrite.answered(id.replica(), body);
+                self.continue_overwrite(id, out);
+            }
+            Kind::Run(_) => self.run_answered(now, id, body, out),
+            Kind::Push(_) => self.push_answered(now, id, body, out),
+            Kind::Relay(relay) => {
+                relay.answered(id.replica(), body);
+                self.continue_relay(id, out);
+            }
+            Kind::Export(export) => {
+                if let Some(dc) = export.dcs.get_mut(id.replica()) {
+                    dc.answered(body);
+                }
+                self.continue_export(now, id, out);
+            }
+        }
+    }
+
+    fn overdue(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        if operation.deadline_ms > now.ms {
+            if let Kind::Read(read) = &mut operation.kind {
+                read.failover_at_ms = u64::MAX;
+                read.fail_over();
+                self.stats.slow_reads += 1;
+                self.continue_read(now, id, out);
+            }
+            return;
+        }
+        self.stats.timeouts += 1;
+        match operation.kind {
+            Kind::Plain { .. } => self.plain_answered(id, ResponseBody::Failed(Failure::Timeout), out),
+            Kind::Await { .. } => self.primary_answered(id, ResponseBody::Failed(Failure::Timeout), out),
+            Kind::Read(_) => self.read_failed(id, false, out),
+            Kind::Overwrite(_) => self.overwrite_failed(id, false, out),
+            Kind::Run(_) => self.run_overdue(now, id, out),
+            Kind::Push(_) => self.push_answered(now, id, ResponseBody::Failed(Failure::Timeout), out),
+            Kind::Relay(_) => self.relay_overdue(id, out),
+            Kind::Export(_) => self.export_overdue(now, id, out),
+        }
+    }
+
+    fn insert(&mut self, now: Now, timeout_ms: u64, kind: Kind) -> OperationId {
+        if self.operations.is_empty() {
+            // Nothing was swept while nothing was there.
+            self.swept_at_ms = now.ms;
+        }
+        self.operations.insert(Operation { deadline_ms: now.ms + timeout_ms, kind })
+    }
+}
+
+impl Kind {
+    /// Calls `lost` with the number of each replica that was asked on `node` and has not answered.
+    fn asked_of(&self, node: NodeId, mut lost: impl FnMut(usize)) {
+        use crate::operation::replicas::State;
+        let mut replicas = |replicas: &[crate::operation::replicas::Replica]| {
+            for (index, replica) in replicas.iter().enumerate() {
+                if replica.node == node && replica.state == State::Asked {
+                    lost(index);
+                }
+            }
+        };
+        match self {
+            Self::Read(read) => replicas(&read.replicas),
+            Self::Relay(relay) => replicas(&relay.replicas),
+            Self::Run(run) => replicas(&run.replicas),
+            Self::Overwrite(overwrite) => {
+                replicas(&overwrite.replicas);
+                for (index, dc) in overwrite.dcs.iter().enumerate() {
+                    if dc.node == Some(node) && dc.state == State::Asked {
+                        lost(overwrite.replicas.len() + index);
+                    }
+                }
+            }
+            Self::Export(export) => {
+                for (index, dc) in export.dcs.iter().enumerate() {
+                    if dc.node == Some(node) && dc.state == State::Asked {
+                        lost(index);
+                    }
+                }
+            }
+            Self::Plain { node: owner, .. } if *owner == node => lost(0),
+            Self::Await { primary, .. } if *primary == node => lost(0),
+            Self::Push(push) if push.node == node => lost(0),
+            Self::Plain { .. } | Self::Await { .. } | Self::Push(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

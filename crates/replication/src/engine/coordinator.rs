@@ -1,0 +1,284 @@
+//! The coordinator: plans a client's command, gathers the answers, gives the verdict.
+
+use dynomite_codec::Class;
+use dynomite_ring::{NodeId, Token};
+use smallvec::SmallVec;
+
+use super::{ClientCommand, Engine, Now, Out, Requester};
+use crate::{
+    Failure, Level, RequestBody, ResponseBody,
+    operation::{
+        Kind, OperationId,
+        overwrite::{OverwriteOperation, RemoteDc, Step as OverwriteStep},
+        read::{ReadOperation, Step as ReadStep},
+        replicas::{self, Replica, Replicas, State},
+    },
+    rewrite,
+    texts::{self, Outcome},
+};
+
+/// A remote primary is given this part of the time, in tenths, so that its own verdict arrives before the deadline.
+const PRIMARY_TENTHS: u64 = 9;
+
+impl Engine {
+    /// Starts a client's command.
+    pub(super) fn begin(&mut self, now: Now, command: ClientCommand, out: &mut Out) {
+        self.stats.commands += 1;
+        match command.call.class {
+            _ if self.place.is_alone => self.begin_plain(now, command, out),
+            Class::Read => self.begin_read(now, command, out),
+            Class::Overwrite => self.begin_overwrite(now, command, out),
+            Class::Sequenced | Class::Effect => self.begin_sequenced(now, command, out),
+            Class::Connection => {
+                let text = "ERR Dynomite: a command without a key cannot be replicated; not run";
+                out.replies.push((command.ticket, texts::error(text)));
+            }
+        }
+    }
+
+    /// One rack in all: the owner's datastore answers, wherever it is.
+    fn begin_plain(&mut self, now: Now, command: ClientCommand, out: &mut Out) {
+        let node = self.ring.node(self.ring.replicas(command.token).in_rack(self.place.rack)).id;
+        let requester = Requester::Client(command.ticket);
+        let kind = Kind::Plain { requester, node, is_write: command.call.class != Class::Read };
+        let id = self.insert(now, self.config.request_timeout_ms, kind);
+        self.ask(now, node, command.token, id, RequestBody::Execute(command.command), out);
+    }
+
+    pub(super) fn plain_answered(&mut self, id: OperationId, body: ResponseBody, out: &mut Out) {
+        let Some(operation) = self.operations.remove(id) else { return };
+        let Kind::Plain { requester, node, is_write } = operation.kind else { return };
+        self.answer_or_explain(requester, node, body, is_write, out);
+    }
+
+    /// Passes on the reply of the only node that could give it, or says why there is none.
+    fn answer_or_explain(
+        &mut self,
+        requester: Requester,
+        node: NodeId,
+        body: ResponseBody,
+        is_write: bool,
+        out: &mut Out,
+    ) {
+        let reply = match body {
+            ResponseBody::Done { reply } => reply,
+            ResponseBody::Failed(failure) => {
+                self.stats.quorum_failures += 1;
+                let outcome = match (is_write, failure.not_run()) {
+                    (false, _) => Outcome::Read,
+                    (true, true) => Outcome::NotRun,
+                    (true, false) => Outcome::Unknown,
+                };
+                self.explain(node, &failure, outcome)
+            }
+            _ => self.explain(node, &Failure::Datastore("unexpected answer".into()), Outcome::Unknown),
+        };
+        self.answer(requester, ResponseBody::Done { reply }, out);
+    }
+
+    pub(super) fn explain(&self, node: NodeId, failure: &Failure, outcome: Outcome) -> bytes::Bytes {
+        match self.ring.index_of(node) {
+            Some(index) => {
+                let rack = self.ring.rack(self.ring.rack_of(index)).name();
+                texts::single(&self.ring.node(index).name, rack, failure, outcome)
+            }
+            None => texts::single("a node that has left", "an unknown rack", failure, outcome),
+        }
+    }
+
+    fn begin_read(&mut self, now: Now, command: ClientCommand, out: &mut Out) {
+        let replicas = self.local_replicas(command.token, State::Idle);
+        let read = ReadOperation {
+            ticket: command.ticket,
+            call: command.call,
+            command: command.command,
+            token: command.token,
+            level: command.level,
+            needed: command.level.needed(replicas.len()),
+            answers: replicas.iter().map(|_| Default::default()).collect(),
+            replicas,
+            failover_at_ms: now.ms + self.config.failover_ms,
+        };
+        let id = self.insert(now, self.config.request_timeout_ms, Kind::Read(Box::new(read)));
+        self.continue_read(now, id, out);
+    }
+
+    pub(super) fn continue_read(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        loop {
+            let Some(operation) = self.operations.find(id) else { return };
+            let Kind::Read(read) = &mut operation.kind else { return };
+            match read.next_step() {
+                ReadStep::Wait => return,
+                ReadStep::Ask { replica, value } => {
+                    if read.is_retry(replica) {
+                        self.stats.read_retries += 1;
+                    }
+                    let (node, token) = (read.replicas[replica].node, read.token);
+                    let body = RequestBody::Read { command: read.command.clone(), value };
+                    self.ask(now, node, token, id.of_replica(replica), body, out);
+                }
+                ReadStep::Reply(reply) => {
+                    out.replies.push((read.ticket, reply));
+                    self.operations.remove(id);
+                    return;
+                }
+                ReadStep::Fail { disagree } => return self.read_failed(id, disagree, out),
+            }
+        }
+    }
+
+    pub(super) fn read_failed(&mut self, id: OperationId, disagree: bool, out: &mut Out) {
+        let Some(operation) = self.operations.remove(id) else { return };
+        let Kind::Read(mut read) = operation.kind else { return };
+        self.stats.quorum_failures += 1;
+        replicas::time_out(&mut read.replicas);
+        let text = texts::quorum(&self.ring, read.needed, &read.replicas, &[], disagree, Outcome::Read);
+        out.replies.push((read.ticket, text));
+    }
+
+    fn begin_overwrite(&mut self, now: Now, command: ClientCommand, out: &mut Out) {
+        let canonical = match rewrite::overwrite(&command.command, now.wall_ms) {
+            Ok(canonical) => canonical,
+            Err(malformed) => {
+                out.replies.push((command.ticket, texts::error(&malformed.0)));
+                return;
+            }
+        };
+        let (token, level) = (command.token, command.level);
+        let version = self.clock.stamp(now.wall_ms);
+        let replicas = self.local_replicas(token, State::Asked);
+        let nodes: SmallVec<[NodeId; 3]> = replicas.iter().map(|replica| replica.node).collect();
+        let waits_for_all = level == Level::DcEachSafeQuorum;
+        let forwarders = self.forwarders(token);
+        let deletes = command.command.request.arg_count() == 2;
+        let overwrite = OverwriteOperation {
+            ticket: command.ticket,
+            call: command.call,
+            level,
+            needed: level.needed(replicas.len()),
+            replicas,
+            replies: SmallVec::new(),
+            dcs: if waits_for_all { forwarders.clone() } else { SmallVec::new() },
+            reply_otherwise: if deletes { b":1\r\n" } else { dynomite_codec::encode::OK },
+        };
+        let timeout_ms = self.config.request_timeout_ms;
+        let id = self.insert(now, timeout_ms, Kind::Overwrite(Box::new(overwrite)));
+        for (index, node) in nodes.iter().enumerate() {
+            let body = RequestBody::Overwrite { version, command: canonical.clone(), foreign: false };
+            self.ask(now, *node, token, id.of_replica(index), body, out);
+        }
+        for (index, dc) in forwarders.iter().enumerate() {
+            let body = RequestBody::RelayOverwrite {
+                version,
+                command: canonical.clone(),
+                ack: waits_for_all,
+                timeout_ms: timeout_ms as u32,
+            };
+            let about = if waits_for_all { id.of_replica(nodes.len() + index) } else { OperationId::NOBODY };
+            self.ask_forwarder(now, dc, token, about, body, out);
+        }
+    }
+
+    pub(super) fn continue_overwrite(&mut self, id: OperationId, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Overwrite(overwrite) = &operation.kind else { return };
+        match overwrite.next_step() {
+            OverwriteStep::Wait => {}
+            OverwriteStep::Reply(reply) => {
+                out.replies.push((overwrite.ticket, reply));
+                self.operations.remove(id);
+            }
+            OverwriteStep::Fail { disagree } => self.overwrite_failed(id, disagree, out),
+        }
+    }
+
+    pub(super) fn overwrite_failed(&mut self, id: OperationId, disagree: bool, out: &mut Out) {
+        let Some(operation) = self.operations.remove(id) else { return };
+        let Kind::Overwrite(mut overwrite) = operation.kind else { return };
+        self.stats.quorum_failures += 1;
+        // A remote datacenter that was asked may have applied it.
+        let not_run = replicas::certainly_not_run(&overwrite.replicas) && self.ring.dcs().len() == 1;
+        replicas::time_out(&mut overwrite.replicas);
+        for dc in &mut overwrite.dcs {
+            dc.time_out();
+        }
+        let outcome = if not_run { Outcome::NotRun } else { Outcome::Unknown };
+        let (needed, replicas, dcs) = (overwrite.needed, &overwrite.replicas, &overwrite.dcs);
+        out.replies
+            .push((overwrite.ticket, texts::quorum(&self.ring, needed, replicas, dcs, disagree, outcome)));
+    }
+
+    /// Sequenced and effect writes go to the key's primary, and to nobody else.
+    fn begin_sequenced(&mut self, now: Now, command: ClientCommand, out: &mut Out) {
+        let ClientCommand { ticket, call, command, token, level } = command;
+        let command = rewrite::absolute(&command, now.wall_ms);
+        let primary = self.ring.node(self.ring.primary(token, self.place.dc)).id;
+        let requester = Requester::Client(ticket);
+        let timeout_ms = self.config.request_timeout_ms;
+        if primary == self.config.node {
+            return self.run(now, requester, token, call, command, level, timeout_ms, out);
+        }
+        let id = self.insert(now, timeout_ms, Kind::Await { requester, primary });
+        let timeout_ms = (timeout_ms * PRIMARY_TENTHS / 10) as u32;
+        self.ask(now, primary, token, id, RequestBody::Sequence { command, level, timeout_ms }, out);
+    }
+
+    /// The primary of a client's write has answered, or will not.
+    pub(super) fn primary_answered(&mut self, id: OperationId, body: ResponseBody, out: &mut Out) {
+        let Some(operation) = self.operations.remove(id) else { return };
+        let Kind::Await { requester, primary } = operation.kind else { return };
+        self.answer_or_explain(requester, primary, body, true, out);
+    }
+
+    /// The key's replicas in this datacenter, own rack first, then the racks that follow it.
+    pub(super) fn local_replicas(&self, token: Token, state: State) -> Replicas {
+        let nodes = self.ring.replicas(token).in_dc(self.place.dc);
+        let racks = self.ring.dc(self.place.dc).racks();
+        let own = racks.iter().position(|rack| rack.index() == self.place.rack).unwrap_or(0);
+        (0..racks.len())
+            .map(|step| (own + step) % racks.len())
+            .map(|index| Replica {
+                node: self.ring.node(nodes[index]).id,
+                rack: racks[index].index(),
+                state: state.clone(),
+            })
+            .collect()
+    }
+
+    /// For each other datacenter, who there takes writes for all its racks: this rack's counterpart, or the next that can
+    /// be reached.
+    pub(super) fn forwarders(&self, token: Token) -> SmallVec<[RemoteDc; 2]> {
+        let remote = self.ring.dcs().iter().filter(|dc| dc.index() != self.place.dc);
+        remote
+            .map(|dc| {
+                let node = self
+                    .ring
+                    .forwarder_order(token, self.place.rack, dc.index())
+                    .map(|node| self.ring.node(node).id)
+                    .find(|node| self.reachable.contains(node));
+                RemoteDc { dc: dc.index(), node, state: State::Asked }
+            })
+            .collect()
+    }
+
+    /// Sends to a datacenter's forwarder, or counts the write as missed there.
+    pub(super) fn ask_forwarder(
+        &mut self,
+        now: Now,
+        dc: &RemoteDc,
+        token: Token,
+        id: OperationId,
+        body: RequestBody,
+        out: &mut Out,
+    ) {
+        match dc.node {
+            Some(node) => self.ask(now, node, token, id, body, out),
+            None => {
+                self.stats.cross_dc_dropped += 1;
+                if id != OperationId::NOBODY {
+                    self.own_answers.push_back((id, ResponseBody::Failed(Failure::Unreachable)));
+                }
+            }
+        }
+    }
+}

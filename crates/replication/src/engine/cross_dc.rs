@@ -1,0 +1,215 @@
+//! Between datacenters: the forwarder's part for writes from elsewhere, and the export of what was sequenced here
+//! (rules R17 to R19).
+
+use bytes::Bytes;
+use dynomite_codec::{KeyState, Operation as LaneOperation};
+use dynomite_ring::{NodeId, Token};
+use smallvec::SmallVec;
+
+use super::{Engine, Now, Out, Requester, lane::JobKind};
+use crate::{
+    Record, RequestBody, ResponseBody, Version,
+    operation::{
+        Kind, OperationId,
+        export::{Export, ExportOperation, Phase},
+        relay::RelayOperation,
+        replicas::State,
+    },
+    records::Trust,
+};
+
+impl Engine {
+    /// Hands a write of another datacenter to every rack of this one. Without a timeout the sender does not wait.
+    pub(super) fn relay(
+        &mut self,
+        now: Now,
+        from: Requester,
+        token: Token,
+        timeout_ms: Option<u64>,
+        part: impl Fn(&Self) -> RequestBody,
+        out: &mut Out,
+    ) {
+        let replicas = self.local_replicas(token, State::Asked);
+        let nodes: SmallVec<[NodeId; 3]> = replicas.iter().map(|replica| replica.node).collect();
+        let id = match timeout_ms {
+            Some(timeout_ms) => {
+                let timeout_ms = timeout_ms.min(self.config.request_timeout_ms);
+                self.insert(now, timeout_ms, Kind::Relay(RelayOperation { requester: from, replicas }))
+            }
+            None => {
+                let racks = replicas.len() as u16;
+                self.answer(from, ResponseBody::Relayed { applied: 0, racks }, out);
+                OperationId::NOBODY
+            }
+        };
+        for (index, node) in nodes.iter().enumerate() {
+            let about = if id == OperationId::NOBODY { id } else { id.of_replica(index) };
+            let body = part(self);
+            self.ask(now, *node, token, about, body, out);
+        }
+    }
+
+    pub(super) fn continue_relay(&mut self, id: OperationId, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Relay(relay) = &operation.kind else { return };
+        if let Some(outcome) = relay.outcome() {
+            let requester = relay.requester;
+            self.operations.remove(id);
+            self.answer(requester, outcome, out);
+        }
+    }
+
+    pub(super) fn relay_overdue(&mut self, id: OperationId, out: &mut Out) {
+        let Some(operation) = self.operations.remove(id) else { return };
+        let Kind::Relay(relay) = operation.kind else { return };
+        self.answer(relay.requester, relay.count(), out);
+    }
+
+    /// A majority of this datacenter has the sequenced write that left `record`: the others shall have it too (rule R18).
+    pub(super) fn export_settled(
+        &mut self,
+        now: Now,
+        key: Bytes,
+        token: Token,
+        record: Record,
+        waits: Option<(OperationId, Version)>,
+        out: &mut Out,
+    ) {
+        let export = self.exports.entry(key.clone()).or_insert_with(|| Export {
+            token,
+            phase: Phase::Idle,
+            settled: record,
+            waiting: Vec::new(),
+        });
+        export.settled = export.settled.max(record);
+        export.waiting.extend(waits);
+        self.advance_export(now, key, out);
+    }
+
+    /// The write that left `record` ended without a majority: a state that was read for it must not be sent.
+    pub(super) fn export_unsettled(&mut self, key: &Bytes, record: &Record) {
+        let Some(export) = self.exports.get_mut(key) else { return };
+        if matches!(&export.phase, Phase::Holding(held, _) if held == record) {
+            // What settled before it is sent with the next write that settles.
+            self.end_export(key);
+        }
+    }
+
+    /// Takes the next step of a key's export, if there is one.
+    fn advance_export(&mut self, now: Now, key: Bytes, out: &mut Out) {
+        let Some(export) = self.exports.get_mut(&key) else { return };
+        match &export.phase {
+            Phase::Idle => self.read_for_export(now, key, out),
+            Phase::Holding(record, _) if export.settled.includes(record) => self.ship(now, key, out),
+            Phase::Holding(record, _) if export.settled.base > record.base => {
+                export.phase = Phase::Idle;
+                self.read_for_export(now, key, out);
+            }
+            Phase::Reading(_) | Phase::Holding(..) | Phase::Shipping => {}
+        }
+    }
+
+    fn read_for_export(&mut self, now: Now, key: Bytes, out: &mut Out) {
+        let entry = self.records.of(&key);
+        // Overwritten since: that write was sent to every datacenter by its coordinator.
+        let is_overwritten =
+            self.exports.get(&key).is_none_or(|export| export.settled.base != entry.record.base);
+        if is_overwritten || entry.trust == Trust::Dirty || self.lane_refusal(now).is_some() {
+            return self.end_export(&key);
+        }
+        if let Some(export) = self.exports.get_mut(&key) {
+            export.phase = Phase::Reading(entry.record);
+        }
+        self.lane.push(now, Requester::Nobody, JobKind::DumpForExport(key.clone()));
+        out.lane.push(LaneOperation::Dump { key });
+    }
+
+    /// The state was read; `None` when it could not be.
+    pub(super) fn export_read(
+        &mut self,
+        now: Now,
+        key: Bytes,
+        state: Option<Option<KeyState>>,
+        out: &mut Out,
+    ) {
+        let Some(export) = self.exports.get_mut(&key) else { return };
+        let Phase::Reading(record) = export.phase else { return };
+        let Some(state) = state else { return self.end_export(&key) };
+        export.phase = Phase::Holding(record, state);
+        self.advance_export(now, key, out);
+    }
+
+    fn ship(&mut self, now: Now, key: Bytes, out: &mut Out) {
+        let Some(export) = self.exports.get_mut(&key) else { return };
+        let token = export.token;
+        let (record, state) = match std::mem::replace(&mut export.phase, Phase::Idle) {
+            Phase::Holding(record, state) => (record, state),
+            other => {
+                export.phase = other;
+                return;
+            }
+        };
+        export.phase = Phase::Shipping;
+        self.stats.exports += 1;
+        let dcs = self.forwarders(token);
+        let operation = ExportOperation { key: key.clone(), record, dcs: dcs.clone() };
+        let timeout_ms = self.config.request_timeout_ms;
+        let id = self.insert(now, timeout_ms, Kind::Export(Box::new(operation)));
+        for (index, dc) in dcs.iter().enumerate() {
+            let (key, state) = (key.clone(), state.clone());
+            let body =
+                RequestBody::RelayImport { key, version: record.last, state, timeout_ms: timeout_ms as u32 };
+            self.ask_forwarder(now, dc, token, id.of_replica(index), body, out);
+        }
+    }
+
+    pub(super) fn continue_export(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        let is_finished = self
+            .operations
+            .find(id)
+            .is_some_and(|operation| matches!(&operation.kind, Kind::Export(export) if export.is_finished()));
+        if is_finished {
+            self.export_overdue(now, id, out);
+        }
+    }
+
+    /// The datacenters have answered, or their time is over: tell the writes that waited, and send what came since.
+    pub(super) fn export_overdue(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        let Some(operation) = self.operations.remove(id) else { return };
+        let Kind::Export(mut shipped) = operation.kind else { return };
+        for dc in &mut shipped.dcs {
+            dc.time_out();
+        }
+        let Some(export) = self.exports.get_mut(&shipped.key) else { return };
+        export.phase = Phase::Idle;
+        let is_behind = export.settled > shipped.record;
+        let (told, waiting) = export.waiting.drain(..).partition(|(_, last)| *last <= shipped.record.last);
+        export.waiting = waiting;
+        self.tell_exported(now, told, &shipped, out);
+        if is_behind {
+            self.advance_export(now, shipped.key, out);
+        } else {
+            self.end_export(&shipped.key);
+        }
+    }
+
+    fn tell_exported(
+        &mut self,
+        now: Now,
+        told: Vec<(OperationId, Version)>,
+        shipped: &ExportOperation,
+        out: &mut Out,
+    ) {
+        for (id, _) in told {
+            if let Some(Kind::Run(run)) = self.operations.find(id).map(|operation| &mut operation.kind) {
+                run.dcs.clone_from(&shipped.dcs);
+                self.continue_run(now, id, out);
+            }
+        }
+    }
+
+    /// Forgets a key's export. Writes that still wait for it end at their deadline, with an unknown outcome.
+    fn end_export(&mut self, key: &Bytes) {
+        self.exports.remove(key);
+    }
+}

@@ -1,0 +1,115 @@
+//! What was given to the lane and is not answered yet, in order.
+//!
+//! Invariant: the jobs that are not barriers are exactly the operations that the lane still owes, oldest first; a barrier
+//! is never at the front.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::{Now, Requester};
+use crate::{Failure, Record, ResponseBody, operation::OperationId};
+
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) requester: Requester,
+    pub(super) submitted_ms: u64,
+    pub(super) kind: JobKind,
+}
+
+/// What to do when the lane gets there.
+#[derive(Debug)]
+pub(super) enum JobKind {
+    /// Pass the reply on; nothing is replicated.
+    Execute,
+    /// A read; `record` is what it will see.
+    Read { key: Bytes, record: Record },
+    /// An overwrite that makes `record` of `prior`.
+    Overwrite { key: Bytes, prior: Record, record: Record },
+    /// A sequenced write of this primary.
+    Run(OperationId),
+    /// A primary's write, run after it.
+    Follow { key: Bytes, record: Record, reply_crc: Option<u32> },
+    /// A whole state; then `done` is the answer.
+    Install { key: Bytes, record: Record, done: ResponseBody },
+    /// The state for a replica that is behind.
+    DumpForPush(OperationId),
+    /// The state for the other datacenters.
+    DumpForExport(Bytes),
+    /// No operation: an answer that waits until what came before it was executed (rule R12).
+    Barrier { key: Bytes, done: ResponseBody },
+}
+
+#[derive(Debug, Default)]
+pub(super) struct LaneQueue {
+    jobs: VecDeque<Job>,
+    is_up: bool,
+    submitted: u64,
+    executed: u64,
+}
+
+impl LaneQueue {
+    pub(super) fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    pub(super) fn set_up(&mut self) {
+        self.is_up = true;
+    }
+
+    /// Why nothing should be given to the lane now.
+    pub(super) fn refusal(&self, now: Now, stall_ms: u64, window_max: usize) -> Option<Failure> {
+        if !self.is_up {
+            Some(Failure::DatastoreDown)
+        } else if self.jobs.front().is_some_and(|job| job.submitted_ms + stall_ms <= now.ms) {
+            Some(Failure::DatastoreStalled)
+        } else if self.jobs.len() >= window_max {
+            Some(Failure::Overloaded)
+        } else {
+            None
+        }
+    }
+
+    /// Notes an operation that is being given to the lane; returns its number.
+    pub(super) fn push(&mut self, now: Now, requester: Requester, kind: JobKind) -> u64 {
+        self.submitted += 1;
+        self.jobs.push_back(Job { requester, submitted_ms: now.ms, kind });
+        self.submitted
+    }
+
+    /// Lets an answer wait behind all that was submitted.
+    pub(super) fn push_barrier(&mut self, now: Now, requester: Requester, key: Bytes, done: ResponseBody) {
+        self.jobs.push_back(Job { requester, submitted_ms: now.ms, kind: JobKind::Barrier { key, done } });
+    }
+
+    /// Whether operation `number` was answered.
+    pub(super) fn has_executed(&self, number: u64) -> bool {
+        number <= self.executed
+    }
+
+    /// The oldest operation, which the lane has just answered.
+    pub(super) fn pop(&mut self) -> Option<Job> {
+        let job = self.jobs.pop_front()?;
+        self.executed += 1;
+        Some(job)
+    }
+
+    /// A barrier that has come to the front.
+    pub(super) fn pop_barrier(&mut self) -> Option<(Requester, Bytes, ResponseBody)> {
+        if !matches!(self.jobs.front()?.kind, JobKind::Barrier { .. }) {
+            return None;
+        }
+        let job = self.jobs.pop_front()?;
+        match job.kind {
+            JobKind::Barrier { key, done } => Some((job.requester, key, done)),
+            _ => None,
+        }
+    }
+
+    /// The lane broke: everything that it owed.
+    pub(super) fn break_off(&mut self) -> VecDeque<Job> {
+        self.is_up = false;
+        self.executed = self.submitted;
+        std::mem::take(&mut self.jobs)
+    }
+}

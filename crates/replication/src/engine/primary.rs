@@ -1,0 +1,320 @@
+//! The primary: runs a sequenced write once and has the other racks follow it (rules R8 to R11).
+//!
+//! A write is forwarded when its own datastore has answered, so that what is forwarded is what happened: the same command,
+//! the result of a random one, or nothing when it was refused. The lane answers in order, so forwards leave in the order
+//! in which the writes ran.
+
+use bytes::Bytes;
+use dynomite_codec::{Call, Class, KeyState, Operation as LaneOperation, classify};
+use dynomite_ring::{NodeId, Token};
+use smallvec::SmallVec;
+
+use super::{Engine, Now, Out, Requester, lane::JobKind, replica::error_text};
+use crate::{
+    Failure, KeyRequest, Level, Record, RequestBody, ResponseBody, Version,
+    operation::{
+        Kind, OperationId, PushOperation,
+        replicas::{self, State},
+        run::{RunOperation, Step},
+    },
+    records::Trust,
+    rewrite,
+    texts::{self, Outcome},
+};
+
+/// The claim that a key's owner holds from the key's birth (rule R5).
+const OWNER: Version = Version::ZERO;
+
+impl Engine {
+    /// Another node sends a write to this primary.
+    #[allow(clippy::too_many_arguments, reason = "the parts of one message")]
+    pub(super) fn serve_sequence(
+        &mut self,
+        now: Now,
+        from: Requester,
+        token: Token,
+        command: KeyRequest,
+        level: Level,
+        timeout_ms: u64,
+        out: &mut Out,
+    ) {
+        if self.ring.primary(token, self.place.dc) != self.place.index {
+            return self.answer(from, ResponseBody::Failed(Failure::NotOwner), out);
+        }
+        match classify(&command.request) {
+            Ok(call) => self.run(now, from, token, call, command, level, timeout_ms, out),
+            Err(error) => {
+                let reply = texts::error(&format!("ERR {error}"));
+                self.answer(from, ResponseBody::Done { reply }, out);
+            }
+        }
+    }
+
+    /// Runs a write as the key's primary (rule R8).
+    #[allow(clippy::too_many_arguments, reason = "the parts of one message")]
+    pub(super) fn run(
+        &mut self,
+        now: Now,
+        requester: Requester,
+        token: Token,
+        call: Call,
+        command: KeyRequest,
+        level: Level,
+        timeout_ms: u64,
+        out: &mut Out,
+    ) {
+        let entry = self.records.of(command.key());
+        let refusal = match entry.trust {
+            Trust::Dirty => Some(Failure::Untrusted),
+            Trust::Trusted => self.lane_refusal(now),
+        };
+        if let Some(failure) = refusal {
+            return self.refuse_run(requester, failure, out);
+        }
+        let prior = entry.record;
+        let stamp = self.clock.stamp(now.wall_ms);
+        let record = prior.sequenced(OWNER, stamp, crc32fast::hash(command.request.raw()));
+        let mut replicas = self.local_replicas(token, State::Idle);
+        replicas.retain(|replica| replica.node != self.config.node);
+        let racks = replicas.len() + 1;
+        let waits_for_all = level == Level::DcEachSafeQuorum;
+        let key = Bytes::copy_from_slice(command.key());
+        let request = command.request.clone();
+        let run = RunOperation {
+            requester,
+            call,
+            command,
+            key: key.clone(),
+            token,
+            prior,
+            record,
+            reply: None,
+            replicas,
+            needed: level.needed(racks) - 1,
+            majority: Level::DcQuorum.needed(racks) - 1,
+            is_settled: false,
+            dcs: if waits_for_all { self.forwarders(token) } else { SmallVec::new() },
+        };
+        let id = self.insert(now, timeout_ms, Kind::Run(Box::new(run)));
+        let number = self.lane.push(now, Requester::Nobody, JobKind::Run(id));
+        self.records.advance(&key, record, number);
+        out.lane.push(LaneOperation::Command(request));
+    }
+
+    fn refuse_run(&mut self, requester: Requester, failure: Failure, out: &mut Out) {
+        let body = match requester {
+            Requester::Client(_) => {
+                self.stats.quorum_failures += 1;
+                ResponseBody::Done { reply: self.explain(self.config.node, &failure, Outcome::NotRun) }
+            }
+            _ => ResponseBody::Failed(failure),
+        };
+        self.answer(requester, body, out);
+    }
+
+    /// The primary's datastore has run the write: forward what happened.
+    pub(super) fn ran(&mut self, now: Now, id: OperationId, reply: Bytes, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Run(run) = &mut operation.kind else { return };
+        let (effect, reply_crc) = match (error_text(&reply), run.call.class) {
+            (Some(_), _) => (None, None),
+            (None, Class::Effect) => (rewrite::effect(&run.command.request, &reply), None),
+            (None, _) => (Some(run.command.request.clone()), Some(crc32fast::hash(&reply))),
+        };
+        run.reply = Some(reply);
+        let (prior, record, key, token) = (run.prior, run.record, run.key.clone(), run.token);
+        let nodes: SmallVec<[NodeId; 3]> = run.replicas.iter().map(|replica| replica.node).collect();
+        for replica in &mut run.replicas {
+            replica.state = State::Asked;
+        }
+        for (index, node) in nodes.iter().enumerate() {
+            let body =
+                RequestBody::Forward { prior, record, key: key.clone(), effect: effect.clone(), reply_crc };
+            self.ask(now, *node, token, id.of_replica(index), body, out);
+        }
+        self.continue_run(now, id, out);
+    }
+
+    /// The lane broke before the write was answered: it may have run.
+    pub(super) fn run_lost(&mut self, id: OperationId, reason: &str, out: &mut Out) {
+        let Some(operation) = self.operations.remove(id) else { return };
+        let Kind::Run(run) = operation.kind else { return };
+        self.doubt(&run.key, &run.record);
+        let failure = Failure::Datastore(format!("Datastore connection lost ({reason})"));
+        let reply = self.explain(self.config.node, &failure, Outcome::Unknown);
+        self.answer(run.requester, ResponseBody::Done { reply }, out);
+        self.export_unsettled(&run.key, &run.record);
+    }
+
+    /// A rack has answered a forward.
+    pub(super) fn run_answered(&mut self, now: Now, id: OperationId, body: ResponseBody, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Run(run) = &mut operation.kind else { return };
+        let Some(replica) = run.replicas.get_mut(id.replica()) else { return };
+        match body {
+            ResponseBody::Accepted { .. } => replica.state = State::Ok,
+            ResponseBody::Failed(failure) => replica.state = State::Failed(failure),
+            ResponseBody::Nacked { record, dirty } => {
+                let (node, key, token, wanted) = (replica.node, run.key.clone(), run.token, run.record);
+                let own = self.records.of(&key);
+                if own.trust == Trust::Trusted && (record < own.record || dirty && record == own.record) {
+                    return self.push(now, node, key, token, (id, wanted), out);
+                }
+                self.mark_newer(id);
+            }
+            _ => replica.state = State::Failed(Failure::Datastore("unexpected answer".into())),
+        }
+        self.continue_run(now, id, out);
+    }
+
+    fn mark_newer(&mut self, id: OperationId) {
+        if let Some(Kind::Run(run)) = self.operations.find(id).map(|operation| &mut operation.kind)
+            && let Some(replica) = run.replicas.get_mut(id.replica())
+        {
+            replica.state = State::Newer;
+        }
+    }
+
+    /// Answers the requester when that can be done, and ends the operation when nothing more can come.
+    pub(super) fn continue_run(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Run(run) = &mut operation.kind else { return };
+        let settles = !run.is_settled && run.has_majority();
+        run.is_settled |= settles;
+        if settles && self.ring.dcs().len() > 1 {
+            let waits = (!run.dcs.is_empty()).then_some((id, run.record.last));
+            let (key, token, record) = (run.key.clone(), run.token, run.record);
+            self.export_settled(now, key, token, record, waits, out);
+        }
+        self.conclude_run(id, out);
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Run(run) = &operation.kind else { return };
+        if run.is_finished() {
+            let (key, record, is_settled) = (run.key.clone(), run.record, run.is_settled);
+            self.operations.remove(id);
+            if !is_settled {
+                self.export_unsettled(&key, &record);
+            }
+        }
+    }
+
+    fn conclude_run(&mut self, id: OperationId, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Run(run) = &mut operation.kind else { return };
+        let reply = match (run.requester, run.next_step()) {
+            (Requester::Nobody, _) | (_, Step::Wait) => return,
+            (_, Step::Reply(reply)) => reply,
+            (_, Step::Fail) => {
+                self.stats.quorum_failures += 1;
+                unknown_outcome(&self.ring, self.place.rack, self.config.node, run)
+            }
+        };
+        let requester = std::mem::replace(&mut run.requester, Requester::Nobody);
+        self.answer(requester, ResponseBody::Done { reply }, out);
+    }
+
+    /// The write's deadline has come. One that the datastore has not answered yet stays, to be forwarded when it does.
+    pub(super) fn run_overdue(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let is_running = matches!(&operation.kind, Kind::Run(run) if run.reply.is_none());
+        operation.deadline_ms = now.ms + self.config.request_timeout_ms;
+        let Kind::Run(run) = &mut operation.kind else { return };
+        replicas::time_out(&mut run.replicas);
+        for dc in &mut run.dcs {
+            dc.time_out();
+        }
+        let requester = std::mem::replace(&mut run.requester, Requester::Nobody);
+        if requester != Requester::Nobody {
+            self.stats.quorum_failures += 1;
+            let reply = unknown_outcome(&self.ring, self.place.rack, self.config.node, run);
+            self.answer(requester, ResponseBody::Done { reply }, out);
+        }
+        if !is_running {
+            self.continue_run(now, id, out);
+        }
+    }
+
+    /// Helps a replica that is behind with the whole state (rule R10). Writes to one key that wait for one replica share
+    /// a push.
+    fn push(
+        &mut self,
+        now: Now,
+        node: NodeId,
+        key: Bytes,
+        token: Token,
+        waiting: (OperationId, Record),
+        out: &mut Out,
+    ) {
+        if let Some(id) = self.pushes.get(&(key.clone(), node)).copied()
+            && let Some(Kind::Push(push)) = self.operations.find(id).map(|operation| &mut operation.kind)
+        {
+            push.waiting.push(waiting);
+            return;
+        }
+        if let Some(failure) = self.lane_refusal(now) {
+            self.own_answers.push_back((waiting.0, ResponseBody::Failed(failure)));
+            return;
+        }
+        self.stats.pushes += 1;
+        let record = self.records.of(&key).record;
+        let push = PushOperation { key: key.clone(), token, node, record, waiting: vec![waiting] };
+        let id = self.insert(now, self.config.request_timeout_ms, Kind::Push(Box::new(push)));
+        self.pushes.insert((key.clone(), node), id);
+        self.lane.push(now, Requester::Nobody, JobKind::DumpForPush(id));
+        out.lane.push(LaneOperation::Dump { key });
+    }
+
+    /// The state to be pushed was read, or could not be.
+    pub(super) fn push_read(
+        &mut self,
+        now: Now,
+        id: OperationId,
+        state: Result<Option<KeyState>, Failure>,
+        out: &mut Out,
+    ) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Push(push) = &operation.kind else { return };
+        let (key, token, node, record) = (push.key.clone(), push.token, push.node, push.record);
+        let is_trusted = self.records.of(&key).trust == Trust::Trusted;
+        match state {
+            Ok(state) if is_trusted => {
+                self.ask(now, node, token, id, RequestBody::Push { key, record, state }, out);
+            }
+            Ok(_) => self.push_answered(now, id, ResponseBody::Failed(Failure::Untrusted), out),
+            Err(failure) => self.push_answered(now, id, ResponseBody::Failed(failure), out),
+        }
+    }
+
+    /// The replica has taken the state, or has not: tell the writes that waited.
+    pub(super) fn push_answered(&mut self, now: Now, id: OperationId, body: ResponseBody, out: &mut Out) {
+        let Some(operation) = self.operations.remove(id) else { return };
+        let Kind::Push(push) = operation.kind else { return };
+        self.pushes.remove(&(push.key.clone(), push.node));
+        for (run, wanted) in push.waiting {
+            match &body {
+                ResponseBody::Accepted { .. } if !push.record.includes(&wanted) => {
+                    // It came after the state was read, or was superseded by an overwrite.
+                    if self.records.of(&push.key).record.includes(&wanted) {
+                        self.push(now, push.node, push.key.clone(), push.token, (run, wanted), out);
+                    } else {
+                        self.mark_newer(run);
+                        self.continue_run(now, run, out);
+                    }
+                }
+                answer => self.run_answered(now, run, answer.clone(), out),
+            }
+        }
+    }
+}
+
+fn unknown_outcome(
+    ring: &dynomite_ring::Ring,
+    rack: dynomite_ring::RackIdx,
+    node: NodeId,
+    run: &RunOperation,
+) -> Bytes {
+    let mut all = run.replicas.clone();
+    let state = if run.reply.is_some() { State::Ok } else { State::Failed(Failure::DatastoreStalled) };
+    all.insert(0, replicas::Replica { node, rack, state });
+    texts::quorum(ring, run.needed + 1, &all, &run.dcs, false, Outcome::Unknown)
+}

@@ -1,0 +1,242 @@
+//! What nodes say to each other about keys.
+//!
+//! Every [`ReplicaRequest`] gets exactly one [`ReplicaResponse`] with its `id`, in any order. A request that concerns a key
+//! goes to the worker that owns the key's slice on the receiving node, and requests for one key arrive in the order in
+//! which they were sent.
+
+mod wire;
+
+use bytes::Bytes;
+use dynomite_codec::{KeyState, Request};
+use dynomite_ring::Token;
+
+use crate::{Level, Record, Version};
+pub use wire::WireError;
+
+/// A client's command with the place of its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRequest {
+    /// The command.
+    pub request: Request,
+    /// Which argument is the key.
+    pub key_index: u16,
+}
+
+impl KeyRequest {
+    /// The key.
+    pub fn key(&self) -> &[u8] {
+        self.request.arg(usize::from(self.key_index))
+    }
+
+    /// The key as shared bytes.
+    pub fn key_bytes(&self) -> Bytes {
+        self.request.arg_bytes(usize::from(self.key_index))
+    }
+}
+
+/// One node asks another for something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaRequest {
+    /// The sender's own number for the operation; comes back in the response.
+    pub id: u64,
+    /// The key's token.
+    pub token: Token,
+    /// The sender's clock (rule R2).
+    pub clock: u64,
+    /// What is asked.
+    pub body: RequestBody,
+}
+
+/// What can be asked of a replica, a primary or a forwarder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RequestBody {
+    /// Run a command as it is: there is no other replica in the cluster. Answered by `Done`.
+    Execute(KeyRequest),
+    /// Read. Answered by `Read`.
+    Read {
+        /// The reading command.
+        command: KeyRequest,
+        /// Whether the datastore is asked too, or the record alone is wanted.
+        value: bool,
+    },
+    /// Apply an overwrite if it is newer (rule R3). Answered by `Applied` or `Refused`.
+    Overwrite {
+        /// The write's version.
+        version: Version,
+        /// The write, with absolute times only.
+        command: KeyRequest,
+        /// Whether it was stamped in another datacenter, and is so compared with `last` (rule R17).
+        foreign: bool,
+    },
+    /// Hand an overwrite to every rack of the receiver's datacenter. Answered by `Relayed` at once, or when `ack`.
+    RelayOverwrite {
+        /// The write's version.
+        version: Version,
+        /// The write, with absolute times only.
+        command: KeyRequest,
+        /// Whether the sender waits for a majority of the receiver's datacenter.
+        ack: bool,
+        /// How long the sender will wait, in milliseconds.
+        timeout_ms: u32,
+    },
+    /// Run a sequenced write as the key's primary. Answered by `Done`, or `Failed` when it was not run.
+    Sequence {
+        /// The write, with absolute times only.
+        command: KeyRequest,
+        /// The client's level.
+        level: Level,
+        /// How long the sender will wait, in milliseconds.
+        timeout_ms: u32,
+    },
+    /// Follow the primary: accept iff one's record is exactly `prior` (rule R9). Answered by `Accepted` or `Nacked`.
+    Forward {
+        /// The key's record before the write.
+        prior: Record,
+        /// The key's record after it.
+        record: Record,
+        /// The key, for forwards without an effect.
+        key: Bytes,
+        /// What to run; `None` when the write changed nothing on the primary.
+        effect: Option<Request>,
+        /// CRC-32 of the reply that `effect` gave on the primary, where replies can be compared.
+        reply_crc: Option<u32>,
+    },
+    /// Take the primary's whole state, if it is greater (rule R10). Answered by `Accepted` or `Nacked`.
+    Push {
+        /// The key.
+        key: Bytes,
+        /// The primary's record of that state.
+        record: Record,
+        /// The state; `None` when the key is absent.
+        state: Option<KeyState>,
+    },
+    /// Import a state that another datacenter sequenced, if it is newer than `last` (rule R19).
+    /// Answered by `Applied` or `Refused`.
+    Import {
+        /// The key.
+        key: Bytes,
+        /// The version of the last write in the state.
+        version: Version,
+        /// The state; `None` when the key is absent.
+        state: Option<KeyState>,
+    },
+    /// Hand a sequenced state to every rack of the receiver's datacenter. Answered by `Relayed`.
+    RelayImport {
+        /// The key.
+        key: Bytes,
+        /// The version of the last write in the state.
+        version: Version,
+        /// The state; `None` when the key is absent.
+        state: Option<KeyState>,
+        /// How long the sender will wait, in milliseconds.
+        timeout_ms: u32,
+    },
+}
+
+/// The answer to one [`ReplicaRequest`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaResponse {
+    /// The request's number.
+    pub id: u64,
+    /// The answering node's clock (rule R2).
+    pub clock: u64,
+    /// The answer.
+    pub body: ResponseBody,
+}
+
+/// What a replica, a primary or a forwarder answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ResponseBody {
+    /// The command ran (or its outcome was decided); this is the client's reply.
+    Done {
+        /// The whole RESP2 reply.
+        reply: Bytes,
+    },
+    /// The record as of the read, and the value if it was asked for.
+    Read {
+        /// The key's record.
+        record: Record,
+        /// The datastore's reply.
+        reply: Option<Bytes>,
+    },
+    /// The overwrite or import is executed.
+    Applied {
+        /// The record before it; shows whether the replica had been behind.
+        prior: Record,
+        /// The datastore's reply; `None` when the state had arrived by another way before.
+        reply: Option<Bytes>,
+    },
+    /// The replica holds something newer. Never an acknowledgement (rule R4).
+    Refused {
+        /// The replica's record.
+        record: Record,
+    },
+    /// How many racks of the forwarder's datacenter applied it.
+    Relayed {
+        /// Racks that applied it; 0 when the sender did not want to wait.
+        applied: u16,
+        /// Racks of that datacenter.
+        racks: u16,
+    },
+    /// The write is in the replica's state.
+    Accepted {
+        /// The replica's record.
+        record: Record,
+    },
+    /// The replica's record does not fit; nothing was changed.
+    Nacked {
+        /// The replica's record.
+        record: Record,
+        /// Whether the replica's copy is not trusted, so that an equal record helps it too.
+        dirty: bool,
+    },
+    /// Nothing was done.
+    Failed(Failure),
+}
+
+/// Why a replica did not do what was asked, or did not answer. All but `Timeout`, `LinkLost` and `Datastore` mean that
+/// nothing was run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// There is no link to the node. Whose fault: the node or the network.
+    #[error("down")]
+    Unreachable,
+    /// The link broke after the request was sent; whether it ran is unknown.
+    #[error("link lost")]
+    LinkLost,
+    /// No answer within the deadline; whether it ran is unknown.
+    #[error("timeout")]
+    Timeout,
+    /// The link's window is full: the node is too slow. Not sent.
+    #[error("overloaded")]
+    Overloaded,
+    /// The node cannot reach its datastore. Not run.
+    #[error("datastore down")]
+    DatastoreDown,
+    /// The node's datastore has not answered for a while. Not run.
+    #[error("datastore not answering")]
+    DatastoreStalled,
+    /// The datastore failed while the command ran, with this text; whether it ran is unknown.
+    #[error("datastore: {0}")]
+    Datastore(String),
+    /// The replica's copy is in doubt since its datastore's connection broke. Not run.
+    #[error("copy in doubt")]
+    Untrusted,
+    /// The receiver's ring says that another node owns the key. Not run.
+    #[error("not an owner")]
+    NotOwner,
+    /// The sender's clock is too far ahead. Not run.
+    #[error("clock too far ahead")]
+    ClockAhead,
+    /// The node is stopping. Not run.
+    #[error("stopping")]
+    Stopping,
+}
+
+impl Failure {
+    /// Whether it is certain that nothing was run.
+    pub fn not_run(&self) -> bool {
+        !matches!(self, Self::Timeout | Self::LinkLost | Self::Datastore(_))
+    }
+}

@@ -1,0 +1,405 @@
+//! The bytes of messages between nodes. Little-endian, fixed-width; the one large part of a message (a command's raw
+//! bytes or a value's payload) always comes last, so that it can be sent and received without being copied.
+
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use dynomite_codec::{ArgRange, ArgRanges, KeyState, Request};
+use dynomite_ring::{NodeId, Token};
+
+use super::{Failure, KeyRequest, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody};
+use crate::{Level, Record, Version};
+
+/// A message that does not follow the format. Whose fault: the peer. The link is out of step and must be closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum WireError {
+    /// The message ended before its last field.
+    #[error("message ends too early")]
+    Truncated,
+    /// A tag has no meaning in this version of the protocol.
+    #[error("unknown tag {0}")]
+    UnknownTag(u8),
+    /// A field contradicts another.
+    #[error("a length or index lies outside the message")]
+    OutOfRange,
+    /// A text is not UTF-8.
+    #[error("a text is not UTF-8")]
+    NotText,
+}
+
+impl ReplicaRequest {
+    /// Appends all but the last part to `head`; the returned bytes must follow it directly.
+    pub fn encode(&self, head: &mut BytesMut) -> Bytes {
+        head.put_u64_le(self.id);
+        head.put_u32_le(self.token.0);
+        head.put_u64_le(self.clock);
+        match &self.body {
+            RequestBody::Execute(command) => {
+                head.put_u8(1);
+                put_command(head, command)
+            }
+            RequestBody::Read { command, value } => {
+                head.put_u8(2);
+                head.put_u8(u8::from(*value));
+                put_command(head, command)
+            }
+            RequestBody::Overwrite { version, command, foreign } => {
+                head.put_u8(3);
+                put_version(head, *version);
+                head.put_u8(u8::from(*foreign));
+                put_command(head, command)
+            }
+            RequestBody::RelayOverwrite { version, command, ack, timeout_ms } => {
+                head.put_u8(4);
+                put_version(head, *version);
+                head.put_u8(u8::from(*ack));
+                head.put_u32_le(*timeout_ms);
+                put_command(head, command)
+            }
+            RequestBody::Sequence { command, level, timeout_ms } => {
+                head.put_u8(5);
+                head.put_u8(*level as u8);
+                head.put_u32_le(*timeout_ms);
+                put_command(head, command)
+            }
+            RequestBody::Forward { prior, record, key, effect, reply_crc } => {
+                head.put_u8(6);
+                put_record(head, prior);
+                put_record(head, record);
+                put_bytes(head, key);
+                head.put_u8(u8::from(reply_crc.is_some()));
+                head.put_u32_le(reply_crc.unwrap_or(0));
+                head.put_u8(u8::from(effect.is_some()));
+                effect.as_ref().map_or_else(Bytes::new, |request| put_request(head, request))
+            }
+            RequestBody::Push { key, record, state } => {
+                head.put_u8(7);
+                put_bytes(head, key);
+                put_record(head, record);
+                put_state(head, state.as_ref())
+            }
+            RequestBody::Import { key, version, state } => {
+                head.put_u8(8);
+                put_bytes(head, key);
+                put_version(head, *version);
+                put_state(head, state.as_ref())
+            }
+            RequestBody::RelayImport { key, version, state, timeout_ms } => {
+                head.put_u8(9);
+                put_bytes(head, key);
+                put_version(head, *version);
+                head.put_u32_le(*timeout_ms);
+                put_state(head, state.as_ref())
+            }
+        }
+    }
+
+    /// Reads what [`ReplicaRequest::encode`] wrote; values are views of `from`.
+    ///
+    /// # Errors
+    /// Any [`WireError`] when `from` is not exactly one request.
+    pub fn decode(from: Bytes) -> Result<Self, WireError> {
+        let mut reader = Reader(from);
+        let (id, token, clock) = (reader.u64()?, Token(reader.u32()?), reader.u64()?);
+        let body = match reader.u8()? {
+            1 => RequestBody::Execute(reader.command()?),
+            2 => RequestBody::Read { value: reader.flag()?, command: reader.command()? },
+            3 => RequestBody::Overwrite {
+                version: reader.version()?,
+                foreign: reader.flag()?,
+                command: reader.command()?,
+            },
+            4 => RequestBody::RelayOverwrite {
+                version: reader.version()?,
+                ack: reader.flag()?,
+                timeout_ms: reader.u32()?,
+                command: reader.command()?,
+            },
+            5 => RequestBody::Sequence {
+                level: reader.level()?,
+                timeout_ms: reader.u32()?,
+                command: reader.command()?,
+            },
+            6 => {
+                let (prior, record, key) = (reader.record()?, reader.record()?, reader.bytes()?);
+                let (has_crc, crc) = (reader.flag()?, reader.u32()?);
+                let effect = if reader.flag()? { Some(reader.request()?) } else { None };
+                RequestBody::Forward { prior, record, key, effect, reply_crc: has_crc.then_some(crc) }
+            }
+            7 => RequestBody::Push { key: reader.bytes()?, record: reader.record()?, state: reader.state()? },
+            8 => RequestBody::Import {
+                key: reader.bytes()?,
+                version: reader.version()?,
+                state: reader.state()?,
+            },
+            9 => RequestBody::RelayImport {
+                key: reader.bytes()?,
+                version: reader.version()?,
+                timeout_ms: reader.u32()?,
+                state: reader.state()?,
+            },
+            tag => return Err(WireError::UnknownTag(tag)),
+        };
+        Ok(Self { id, token, clock, body })
+    }
+}
+
+impl ReplicaResponse {
+    /// Appends all but the last part to `head`; the returned bytes must follow it directly.
+    pub fn encode(&self, head: &mut BytesMut) -> Bytes {
+        head.put_u64_le(self.id);
+        head.put_u64_le(self.clock);
+        match &self.body {
+            ResponseBody::Done { reply } => {
+                head.put_u8(1);
+                reply.clone()
+            }
+            ResponseBody::Read { record, reply } => {
+                head.put_u8(2);
+                put_record(head, record);
+                put_reply(head, reply.as_ref())
+            }
+            ResponseBody::Applied { prior, reply } => {
+                head.put_u8(3);
+                put_record(head, prior);
+                put_reply(head, reply.as_ref())
+            }
+            ResponseBody::Refused { record } => {
+                head.put_u8(4);
+                put_record(head, record);
+                Bytes::new()
+            }
+            ResponseBody::Relayed { applied, racks } => {
+                head.put_u8(5);
+                head.put_u16_le(*applied);
+                head.put_u16_le(*racks);
+                Bytes::new()
+            }
+            ResponseBody::Accepted { record } => {
+                head.put_u8(6);
+                put_record(head, record);
+                Bytes::new()
+            }
+            ResponseBody::Nacked { record, dirty } => {
+                head.put_u8(7);
+                put_record(head, record);
+                head.put_u8(u8::from(*dirty));
+                Bytes::new()
+            }
+            ResponseBody::Failed(failure) => {
+                head.put_u8(8);
+                head.put_u8(failure_tag(failure));
+                match failure {
+                    Failure::Datastore(text) => Bytes::copy_from_slice(text.as_bytes()),
+                    _ => Bytes::new(),
+                }
+            }
+        }
+    }
+
+    /// Reads what [`ReplicaResponse::encode`] wrote; values are views of `from`.
+    ///
+    /// # Errors
+    /// Any [`WireError`] when `from` is not exactly one response.
+    pub fn decode(from: Bytes) -> Result<Self, WireError> {
+        let mut reader = Reader(from);
+        let (id, clock) = (reader.u64()?, reader.u64()?);
+        let body = match reader.u8()? {
+            1 => ResponseBody::Done { reply: reader.rest() },
+            2 => ResponseBody::Read { record: reader.record()?, reply: reader.reply()? },
+            3 => ResponseBody::Applied { prior: reader.record()?, reply: reader.reply()? },
+            4 => ResponseBody::Refused { record: reader.record()? },
+            5 => ResponseBody::Relayed { applied: reader.u16()?, racks: reader.u16()? },
+            6 => ResponseBody::Accepted { record: reader.record()? },
+            7 => ResponseBody::Nacked { record: reader.record()?, dirty: reader.flag()? },
+            8 => ResponseBody::Failed(reader.failure()?),
+            tag => return Err(WireError::UnknownTag(tag)),
+        };
+        Ok(Self { id, clock, body })
+    }
+}
+
+fn put_version(head: &mut BytesMut, version: Version) {
+    head.put_u64_le(version.clock);
+    head.put_u32_le(version.node.0);
+}
+
+fn put_record(head: &mut BytesMut, record: &Record) {
+    put_version(head, record.base);
+    put_version(head, record.term);
+    head.put_u64_le(record.ops);
+    put_version(head, record.last);
+    head.put_u64_le(record.digest);
+}
+
+fn put_bytes(head: &mut BytesMut, bytes: &[u8]) {
+    head.put_u32_le(bytes.len() as u32);
+    head.put_slice(bytes);
+}
+
+fn put_command(head: &mut BytesMut, command: &KeyRequest) -> Bytes {
+    head.put_u16_le(command.key_index);
+    put_request(head, &command.request)
+}
+
+fn put_request(head: &mut BytesMut, request: &Request) -> Bytes {
+    head.put_u32_le(request.arg_count() as u32);
+    for range in request.ranges() {
+        head.put_u32_le(range.start);
+        head.put_u32_le(range.len);
+    }
+    request.raw().clone()
+}
+
+fn put_state(head: &mut BytesMut, state: Option<&KeyState>) -> Bytes {
+    let Some(state) = state else {
+        head.put_u8(0);
+        return Bytes::new();
+    };
+    head.put_u8(if state.expires_at_ms.is_some() { 2 } else { 1 });
+    head.put_u64_le(state.expires_at_ms.unwrap_or(0));
+    state.payload.clone()
+}
+
+fn put_reply(head: &mut BytesMut, reply: Option<&Bytes>) -> Bytes {
+    head.put_u8(u8::from(reply.is_some()));
+    reply.cloned().unwrap_or_default()
+}
+
+fn failure_tag(failure: &Failure) -> u8 {
+    match failure {
+        Failure::Unreachable => 1,
+        Failure::LinkLost => 2,
+        Failure::Timeout => 3,
+        Failure::Overloaded => 4,
+        Failure::DatastoreDown => 5,
+        Failure::DatastoreStalled => 6,
+        Failure::Datastore(_) => 7,
+        Failure::Untrusted => 8,
+        Failure::NotOwner => 9,
+        Failure::ClockAhead => 10,
+        Failure::Stopping => 11,
+    }
+}
+
+struct Reader(Bytes);
+
+impl Reader {
+    fn need(&self, count: usize) -> Result<(), WireError> {
+        if self.0.len() < count { Err(WireError::Truncated) } else { Ok(()) }
+    }
+
+    fn u8(&mut self) -> Result<u8, WireError> {
+        self.need(1)?;
+        Ok(self.0.get_u8())
+    }
+
+    fn flag(&mut self) -> Result<bool, WireError> {
+        Ok(self.u8()? != 0)
+    }
+
+    fn u16(&mut self) -> Result<u16, WireError> {
+        self.need(2)?;
+        Ok(self.0.get_u16_le())
+    }
+
+    fn u32(&mut self) -> Result<u32, WireError> {
+        self.need(4)?;
+        Ok(self.0.get_u32_le())
+    }
+
+    fn u64(&mut self) -> Result<u64, WireError> {
+        self.need(8)?;
+        Ok(self.0.get_u64_le())
+    }
+
+    fn bytes(&mut self) -> Result<Bytes, WireError> {
+        let count = self.u32()? as usize;
+        self.need(count)?;
+        Ok(self.0.split_to(count))
+    }
+
+    fn rest(&mut self) -> Bytes {
+        std::mem::take(&mut self.0)
+    }
+
+    fn level(&mut self) -> Result<Level, WireError> {
+        let tag = self.u8()?;
+        Level::ALL.get(usize::from(tag)).copied().ok_or(WireError::UnknownTag(tag))
+    }
+
+    fn version(&mut self) -> Result<Version, WireError> {
+        Ok(Version { clock: self.u64()?, node: NodeId(self.u32()?) })
+    }
+
+    fn record(&mut self) -> Result<Record, WireError> {
+        Ok(Record {
+            base: self.version()?,
+            term: self.version()?,
+            ops: self.u64()?,
+            last: self.version()?,
+            digest: self.u64()?,
+        })
+    }
+
+    fn command(&mut self) -> Result<KeyRequest, WireError> {
+        let key_index = self.u16()?;
+        let request = self.request()?;
+        if usize::from(key_index) >= request.arg_count() {
+            return Err(WireError::OutOfRange);
+        }
+        Ok(KeyRequest { request, key_index })
+    }
+
+    fn request(&mut self) -> Result<Request, WireError> {
+        let count = self.u32()? as usize;
+        self.need(count.saturating_mul(8))?;
+        let mut args = ArgRanges::with_capacity(count);
+        for _ in 0..count {
+            args.push(ArgRange { start: self.u32()?, len: self.u32()? });
+        }
+        let raw = self.rest();
+        let inside = |range: &ArgRange| u64::from(range.start) + u64::from(range.len) <= raw.len() as u64;
+        if args.is_empty() || !args.iter().all(inside) {
+            return Err(WireError::OutOfRange);
+        }
+        Ok(Request::from_parts(raw, args))
+    }
+
+    fn state(&mut self) -> Result<Option<KeyState>, WireError> {
+        match self.u8()? {
+            0 => Ok(None),
+            tag @ (1 | 2) => {
+                let expires = self.u64()?;
+                Ok(Some(KeyState { payload: self.rest(), expires_at_ms: (tag == 2).then_some(expires) }))
+            }
+            tag => Err(WireError::UnknownTag(tag)),
+        }
+    }
+
+    fn reply(&mut self) -> Result<Option<Bytes>, WireError> {
+        Ok(if self.flag()? { Some(self.rest()) } else { None })
+    }
+
+    fn failure(&mut self) -> Result<Failure, WireError> {
+        Ok(match self.u8()? {
+            1 => Failure::Unreachable,
+            2 => Failure::LinkLost,
+            3 => Failure::Timeout,
+            4 => Failure::Overloaded,
+            5 => Failure::DatastoreDown,
+            6 => Failure::DatastoreStalled,
+            7 => {
+                let text = self.rest();
+                Failure::Datastore(str::from_utf8(&text).map_err(|_| WireError::NotText)?.to_owned())
+            }
+            8 => Failure::Untrusted,
+            9 => Failure::NotOwner,
+            10 => Failure::ClockAhead,
+            11 => Failure::Stopping,
+            tag => return Err(WireError::UnknownTag(tag)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn version() -> impl Strategy<Value = Version> {
+    (any::<u64>(), any::<u32>()).prop_map(|(clock, node)| Version { clock, node: NodeId(node) })
+}
+
+fn record() -> impl Strategy<Value = Record> {
+    (version(), version(), any::<u64>(), version(), any::<u64>())
+        .prop_map(|(base, term, ops, last, digest)| Record { base, term, ops, last, digest })
+}
+
+fn bytes() -> impl Strategy<Value = Bytes> {
+    prop::collection::vec(any::<u8>(), 0..40).prop_map(Bytes::from)
+}
+
+fn request() -> impl Strategy<Value = Request> {
+    prop::collection::vec(bytes(), 1..9).prop_map(Request::from_args)
+}
+
+fn command() -> impl Strategy<Value = KeyRequest> {
+    (request(), any::<prop::sample::Index>()).prop_map(|(request, index)| KeyRequest {
+        key_index: index.index(request.arg_count()) as u16,
+        request,
+    })
+}
+
+fn state() -> impl Strategy<Value = Option<KeyState>> {
+    prop::option::of(
+        (bytes(), any::<Option<u64>>())
+            .prop_map(|(payload, expires_at_ms)| KeyState { payload, expires_at_ms }),
+    )
+}
+
+fn level() -> impl Strategy<Value = Level> {
+    prop::sample::select(&Level::ALL[..])
+}
+
+fn request_body() -> impl Strategy<Value = RequestBody> {
+    prop_oneof![
+        command().prop_map(RequestBody::Execute),
+        (command(), any::<bool>()).prop_map(|(command, value)| RequestBody::Read { command, value }),
+        (version(), command(), any::<bool>())
+            .prop_map(|(version, command, foreign)| RequestBody::Overwrite { version, command, foreign }),
+        (version(), command(), any::<bool>(), any::<u32>()).prop_map(
+            |(version, command, ack, timeout_ms)| {
+                RequestBody::RelayOverwrite { version, command, ack, timeout_ms }
+            }
+        ),
+        (command(), level(), any::<u32>()).prop_map(|(command, level, timeout_ms)| RequestBody::Sequence {
+            command,
+            level,
+            timeout_ms
+        }),
+        (record(), record(), bytes(), prop::option::of(request()), any::<Option<u32>>()).prop_map(
+            |(prior, record, key, effect, reply_crc)| RequestBody::Forward {
+                prior,
+                record,
+                key,
+                effect,
+                reply_crc
+            }
+        ),
+        (bytes(), record(), state()).prop_map(|(key, record, state)| RequestBody::Push {
+            key,
+            record,
+            state
+        }),
+        (bytes(), version(), state()).prop_map(|(key, version, state)| RequestBody::Import {
+            key,
+            version,
+            state
+        }),
+        (bytes(), version(), state(), any::<u32>()).prop_map(|(key, version, state, timeout_ms)| {
+            RequestBody::RelayImport { key, version, state, timeout_ms }
+        }),
+    ]
+}
+
+fn failure() -> impl Strategy<Value = Failure> {
+    prop_oneof![
+        Just(Failure::Unreachable),
+        Just(Failure::LinkLost),
+        Just(Failure::Timeout),
+        Just(Failure::Overloaded),
+        Just(Failure::DatastoreDown),
+        Just(Failure::DatastoreStalled),
+        ".{0,20}".prop_map(Failure::Datastore),
+        Just(Failure::Untrusted),
+        Just(Failure::NotOwner),
+        Just(Failure::ClockAhead),
+        Just(Failure::Stopping),
+    ]
+}
+
+fn response_body() -> impl Strategy<Value = ResponseBody> {
+    prop_oneof![
+        bytes().prop_map(|reply| ResponseBody::Done { reply }),
+        (record(), prop::option::of(bytes()))
+            .prop_map(|(record, reply)| ResponseBody::Read { record, reply }),
+        (record(), prop::option::of(bytes()))
+            .prop_map(|(prior, reply)| ResponseBody::Applied { prior, reply }),
+        record().prop_map(|record| ResponseBody::Refused { record }),
+        (any::<u16>(), any::<u16>()).prop_map(|(applied, racks)| ResponseBody::Relayed { applied, racks }),
+        record().prop_map(|record| ResponseBody::Accepted { record }),
+        (record(), any::<bool>()).prop_map(|(record, dirty)| ResponseBody::Nacked { record, dirty }),
+        failure().prop_map(ResponseBody::Failed),
+    ]
+}
+
+fn whole(head: BytesMut, tail: &Bytes) -> Bytes {
+    let mut head = head;
+    head.extend_from_slice(tail);
+    head.freeze()
+}
+
+proptest! {
+    #[test]
+    fn requests_round_trip(id: u64, token: u32, clock: u64, body in request_body()) {
+        let request = ReplicaRequest { id, token: Token(token), clock, body };
+        let mut head = BytesMut::new();
+        let tail = request.encode(&mut head);
+        prop_assert_eq!(ReplicaRequest::decode(whole(head, &tail)), Ok(request));
+    }
+
+    #[test]
+    fn responses_round_trip(id: u64, clock: u64, body in response_body()) {
+        let response = ReplicaResponse { id, clock, body };
+        let mut head = BytesMut::new();
+        let tail = response.encode(&mut head);
+        prop_assert_eq!(ReplicaResponse::decode(whole(head, &tail)), Ok(response));
+    }
+
+    #[test]
+    fn cut_or_random_messages_never_panic(body in request_body(), cut: prop::sample::Index, noise in bytes()) {
+        let request = ReplicaRequest { id: 1, token: Token(2), clock: 3, body };
+        let mut head = BytesMut::new();
+        let tail = request.encode(&mut head);
+        let all = whole(head, &tail);
+        let _ = ReplicaRequest::decode(all.slice(..cut.index(all.len())));
+        let _ = ReplicaResponse::decode(all);
+        let _ = ReplicaRequest::decode(noise.clone());
+        let _ = ReplicaResponse::decode(noise);
+    }
+}

@@ -1,0 +1,177 @@
+//! Operations in flight, found again by number and generation.
+//!
+//! Invariants: a number that was given out for one operation never finds another; one slot holds one operation.
+
+pub(crate) mod export;
+pub(crate) mod overwrite;
+pub(crate) mod read;
+pub(crate) mod relay;
+pub(crate) mod replicas;
+pub(crate) mod run;
+
+use bytes::Bytes;
+use dynomite_ring::{NodeId, Token};
+
+use crate::{Record, engine::Requester};
+
+/// Names an operation, and which of its replicas a message concerns: generation, slot, replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct OperationId(u64);
+
+impl OperationId {
+    /// Finds no operation: for messages whose answer nobody waits for.
+    pub(crate) const NOBODY: Self = Self(u64::MAX);
+
+    pub(crate) fn from_wire(id: u64) -> Self {
+        Self(id)
+    }
+
+    pub(crate) fn to_wire(self) -> u64 {
+        self.0
+    }
+
+    /// The same operation, as seen by its replica number `replica`.
+    pub(crate) fn of_replica(self, replica: usize) -> Self {
+        Self(self.0 & !0xff | replica as u64 & 0xff)
+    }
+
+    pub(crate) fn replica(self) -> usize {
+        (self.0 & 0xff) as usize
+    }
+
+    fn slot(self) -> usize {
+        ((self.0 >> 8) & 0xff_ffff) as usize
+    }
+
+    fn generation(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+}
+
+/// One thing under way, with the moment by which it must be answered.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    pub(crate) deadline_ms: u64,
+    pub(crate) kind: Kind,
+}
+
+/// What is under way.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// A command in a cluster of one rack, wherever its owner is.
+    Plain { requester: Requester, node: NodeId, is_write: bool },
+    /// A read by its coordinator.
+    Read(Box<read::ReadOperation>),
+    /// An overwrite by its coordinator.
+    Overwrite(Box<overwrite::OverwriteOperation>),
+    /// A sequenced write whose primary is another node.
+    Await { requester: Requester, primary: NodeId },
+    /// A sequenced write by its primary.
+    Run(Box<run::RunOperation>),
+    /// Another datacenter's write, being handed to the racks of this one.
+    Relay(relay::RelayOperation),
+    /// The primary's whole state, on its way to a replica that was behind.
+    Push(Box<PushOperation>),
+    /// The primary's whole state, on its way to the other datacenters.
+    Export(Box<export::ExportOperation>),
+}
+
+/// A push (rule R10) and the writes that wait for it.
+#[derive(Debug)]
+pub(crate) struct PushOperation {
+    pub(crate) key: Bytes,
+    pub(crate) token: Token,
+    pub(crate) node: NodeId,
+    /// The record of the state that is pushed.
+    pub(crate) record: Record,
+    /// Writes, by operation and replica, with the records they left.
+    pub(crate) waiting: Vec<(OperationId, Record)>,
+}
+
+/// All operations of a worker.
+#[derive(Debug, Default)]
+pub(crate) struct Operations {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    generation: u32,
+    operation: Option<Operation>,
+}
+
+/// Ids have 24 bits for the slot.
+pub(crate) const OPERATIONS_MAX: usize = 1 << 24;
+
+impl Operations {
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Stores an operation. The caller keeps `len()` below [`OPERATIONS_MAX`].
+    pub(crate) fn insert(&mut self, operation: Operation) -> OperationId {
+        let slot = self.free.pop().map_or_else(
+            || {
+                self.slots.push(Slot { generation: 0, operation: None });
+                self.slots.len() - 1
+            },
+            |slot| slot as usize,
+        );
+        debug_assert!(slot < OPERATIONS_MAX, "the engine bounds its operations");
+        let entry = &mut self.slots[slot];
+        // Generations stay below the maximum so that no id equals NOBODY.
+        entry.generation = (entry.generation + 1) % (u32::MAX - 1);
+        entry.operation = Some(operation);
+        OperationId(u64::from(entry.generation) << 32 | (slot as u64) << 8)
+    }
+
+    pub(crate) fn find(&mut self, id: OperationId) -> Option<&mut Operation> {
+        let slot = self.slots.get_mut(id.slot())?;
+        if slot.generation == id.generation() { slot.operation.as_mut() } else { None }
+    }
+
+    pub(crate) fn remove(&mut self, id: OperationId) -> Option<Operation> {
+        let slot = self.slots.get_mut(id.slot())?;
+        if slot.generation != id.generation() {
+            return None;
+        }
+        let operation = slot.operation.take()?;
+        self.free.push(id.slot() as u32);
+        Some(operation)
+    }
+
+    /// All operations, in the order of their slots.
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (OperationId, &mut Operation)> {
+        self.slots.iter_mut().enumerate().filter_map(|(index, slot)| {
+            let id = OperationId(u64::from(slot.generation) << 32 | (index as u64) << 8);
+            slot.operation.as_mut().map(|operation| (id, operation))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn operation() -> Operation {
+        Operation { deadline_ms: 1, kind: Kind::Await { requester: Requester::Nobody, primary: NodeId(1) } }
+    }
+
+    #[test]
+    fn an_old_number_never_finds_the_slots_next_operation() {
+        let mut operations = Operations::default();
+        let first = operations.insert(operation());
+        assert!(operations.remove(first.of_replica(3)).is_some());
+        let second = operations.insert(operation());
+        assert_eq!(first.slot(), second.slot());
+        assert!(operations.find(first).is_none() && operations.remove(first).is_none());
+        assert!(operations.find(second.of_replica(2)).is_some());
+        assert_eq!((operations.len(), second.of_replica(2).replica()), (1, 2));
+        assert!(operations.find(OperationId::NOBODY).is_none());
+    }
+}

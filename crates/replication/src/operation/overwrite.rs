@@ -1,0 +1,132 @@
+//! An overwrite, by its coordinator: counts who applied it (rule R4).
+
+use bytes::Bytes;
+use dynomite_codec::{Call, replies_agree};
+use dynomite_ring::DcIdx;
+use smallvec::SmallVec;
+
+use super::replicas::{Replicas, State, Verdict, verdict};
+use crate::{Failure, Level, Record, ResponseBody, engine::Ticket};
+
+/// An overwrite under way. Remote datacenters are waited for at `DC_EACH_SAFE_QUORUM` only.
+#[derive(Debug)]
+pub(crate) struct OverwriteOperation {
+    pub(crate) ticket: Ticket,
+    pub(crate) call: Call,
+    pub(crate) level: Level,
+    pub(crate) needed: usize,
+    pub(crate) replicas: Replicas,
+    /// What the replicas replied, with the record that each held before.
+    pub(crate) replies: SmallVec<[(Record, Bytes); 3]>,
+    /// Datacenters beside the local one that must apply it by a majority; their messages' replica numbers follow those of
+    /// `replicas`.
+    pub(crate) dcs: SmallVec<[RemoteDc; 2]>,
+    /// The reply if no replica gave one (all had the state by another way).
+    pub(crate) reply_otherwise: &'static [u8],
+}
+
+/// A remote datacenter and what it has said.
+#[derive(Debug, Clone)]
+pub(crate) struct RemoteDc {
+    pub(crate) dc: DcIdx,
+    pub(crate) node: Option<dynomite_ring::NodeId>,
+    pub(crate) state: State,
+}
+
+impl RemoteDc {
+    /// Turns a missing answer into a failure.
+    pub(crate) fn time_out(&mut self) {
+        if self.state == State::Asked {
+            self.state = State::Failed(Failure::Timeout);
+        }
+    }
+
+    /// Takes in the forwarder's answer.
+    pub(crate) fn answered(&mut self, body: ResponseBody) {
+        self.state = match body {
+            ResponseBody::Relayed { applied, racks }
+                if usize::from(applied) >= Level::DcQuorum.needed(usize::from(racks)) =>
+            {
+                State::Ok
+            }
+            ResponseBody::Relayed { .. } => State::Newer,
+            ResponseBody::Failed(failure) => State::Failed(failure),
+            _ => State::Failed(Failure::Datastore("unexpected answer".into())),
+        };
+    }
+}
+
+/// What the coordinator must do next.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Step {
+    Wait,
+    Reply(Bytes),
+    Fail { disagree: bool },
+}
+
+impl OverwriteOperation {
+    /// Takes in an answer of replica or remote datacenter `replica`.
+    pub(crate) fn answered(&mut self, replica: usize, body: ResponseBody) {
+        if replica >= self.replicas.len() {
+            if let Some(dc) = self.dcs.get_mut(replica - self.replicas.len()) {
+                dc.answered(body);
+            }
+            return;
+        }
+        self.replicas[replica].state = match body {
+            ResponseBody::Applied { prior, reply } => {
+                if let Some(reply) = reply {
+                    self.replies.push((prior, reply));
+                }
+                State::Ok
+            }
+            ResponseBody::Refused { .. } => State::Newer,
+            ResponseBody::Failed(failure) => State::Failed(failure),
+            _ => State::Failed(Failure::Datastore("unexpected answer".into())),
+        };
+    }
+
+    /// Whether to reply, to fail, or to wait.
+    pub(crate) fn next_step(&self) -> Step {
+        match verdict(&self.replicas, self.needed) {
+            Verdict::Impossible => return Step::Fail { disagree: false },
+            Verdict::Wait => return Step::Wait,
+            Verdict::Reached => {}
+        }
+        if self.dcs.iter().any(|dc| matches!(dc.state, State::Failed(_) | State::Newer)) {
+            return Step::Fail { disagree: false };
+        }
+        if self.dcs.iter().any(|dc| dc.state != State::Ok) {
+            return Step::Wait;
+        }
+        if self.level.is_safe() { self.agreed_reply() } else { Step::Reply(self.best_reply()) }
+    }
+
+    /// The reply of the replica that knew most: a replica that had been behind counts a deleted key as absent.
+    fn best_reply(&self) -> Bytes {
+        self.replies
+            .iter()
+            .max_by_key(|(prior, _)| *prior)
+            .map_or(Bytes::from_static(self.reply_otherwise), |(_, reply)| reply.clone())
+    }
+
+    fn agreed_reply(&self) -> Step {
+        let silent =
+            self.replicas.iter().filter(|replica| replica.state == State::Ok).count() - self.replies.len();
+        for (_, reply) in &self.replies {
+            let agreeing =
+                self.replies.iter().filter(|(_, other)| replies_agree(&self.call, reply, other)).count();
+            if agreeing + silent >= self.needed {
+                return Step::Reply(reply.clone());
+            }
+        }
+        if self.replies.is_empty() {
+            return Step::Reply(self.best_reply());
+        }
+        if self.replicas.iter().any(|replica| replica.state == State::Asked) {
+            Step::Wait
+        } else {
+            Step::Fail { disagree: true }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What a replica knows of a key's history.
+//!
+//! Invariant: equal records mean equal state. They compare in the order of their fields.
+
+use crate::Version;
+
+/// A key's history in a few words (rule R1 in `docs/consistency.md`). The default is the record of a key that was never written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Hash)]
+pub struct Record {
+    /// Version of the last overwrite or installed state.
+    pub base: Version,
+    /// The claim under which sequenced writes ran since; zero is the claim that a key's owner holds from its birth.
+    pub term: Version,
+    /// How many sequenced writes ran since `base` under `term`.
+    pub ops: u64,
+    /// Version of the last write of any kind.
+    pub last: Version,
+    /// Running hash over the sequenced writes since `base`.
+    pub digest: u64,
+}
+
+impl Record {
+    /// The record after an overwrite with `version`, or after a state of that version was imported.
+    pub fn overwritten(version: Version) -> Self {
+        Self { base: version, last: version, ..Self::default() }
+    }
+
+    /// The record after one more sequenced write ran under `claim` (rule R8).
+    pub fn sequenced(self, claim: Version, stamp: Version, command_crc: u32) -> Self {
+        Self {
+            base: self.base,
+            term: claim,
+            ops: self.ops + 1,
+            last: stamp,
+            digest: mix(self.digest ^ u64::from(command_crc) ^ stamp.clock.rotate_left(32)),
+        }
+    }
+
+    /// Whether this record, pushed to a replica, proves that the write which left `write` is in that replica's state
+    /// (rule R10): a record that is merely greater proves nothing.
+    pub fn includes(&self, write: &Record) -> bool {
+        self.base == write.base && self.term == write.term && self.ops >= write.ops
+    }
+}
+
+/// The finalizer of SplitMix64.
+fn mix(mut z: u64) -> u64 {
+    z = z.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use dynomite_ring::NodeId;
+
+    use super::*;
+
+    fn version(clock: u64) -> Version {
+        Version { clock, node: NodeId(1) }
+    }
+
+    #[test]
+    fn a_later_overwrite_beats_any_number_of_sequenced_writes() {
+        let counted = Record::overwritten(version(5)).sequenced(Version::ZERO, version(9), 1).sequenced(
+            Version::ZERO,
+            version(10),
+            2,
+        );
+        assert!(Record::overwritten(version(6)) > counted);
+        assert_eq!((counted.base, counted.ops, counted.last), (version(5), 2, version(10)));
+    }
+
+    #[test]
+    fn a_merely_greater_record_does_not_include_a_write() {
+        let write = Record::overwritten(version(5)).sequenced(Version::ZERO, version(9), 1);
+        let later = write.sequenced(Version::ZERO, version(10), 2);
+        assert!(later.includes(&write) && write.includes(&write));
+        assert!(!Record::overwritten(version(20)).includes(&write));
+        assert!(!Record::overwritten(version(5)).includes(&write));
+    }
+}

@@ -1,0 +1,151 @@
+//! Makes commands safe to run again on another replica: relative times become absolute, random results become the
+//! writes that they amount to.
+
+use bytes::Bytes;
+use dynomite_codec::{ReplyView, Request};
+
+use crate::KeyRequest;
+
+/// An overwrite that the datastore would refuse; the text goes to the client after `-`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Malformed(pub(crate) String);
+
+/// The canonical form of an overwrite: `SET key value [PXAT ms]` or a deletion. A malformed one is refused here, because
+/// the datastores would refuse it only after the replicas had taken its version.
+pub(crate) fn overwrite(command: &KeyRequest, wall_ms: u64) -> Result<KeyRequest, Malformed> {
+    let request = &command.request;
+    let name = request.name().to_ascii_uppercase();
+    let expiry = match name.as_slice() {
+        b"SET" => set_expiry(request, wall_ms)?,
+        b"SETEX" => Some(expires_at(request.arg(2), 1000, Some(wall_ms), "setex")?),
+        b"PSETEX" => Some(expires_at(request.arg(2), 1, Some(wall_ms), "psetex")?),
+        _ => return Ok(command.clone()),
+    };
+    let Some(at_ms) = expiry else { return Ok(command.clone()) };
+    let value = if name == b"SET" { request.arg(2) } else { request.arg(3) };
+    let at = itoa::Buffer::new().format(at_ms).to_owned();
+    let request = Request::from_args([b"SET", request.arg(1), value, b"PXAT", at.as_bytes()]);
+    Ok(KeyRequest { request, key_index: 1 })
+}
+
+/// The same sequenced write with absolute times. One that is malformed stays as it is, for the datastore to refuse: that
+/// changes no state, and the text is the datastore's own.
+pub(crate) fn absolute(command: &KeyRequest, wall_ms: u64) -> KeyRequest {
+    let request = &command.request;
+    let rewritten = match request.name().to_ascii_uppercase().as_slice() {
+        b"SET" | b"GETEX" => with_absolute_option(request, wall_ms),
+        b"EXPIRE" => with_absolute_argument(request, "PEXPIREAT", 1000, wall_ms),
+        b"PEXPIRE" => with_absolute_argument(request, "PEXPIREAT", 1, wall_ms),
+        b"RESTORE" => restore_with_absolute_time(request, wall_ms),
+        _ => None,
+    };
+    rewritten.map_or_else(|| command.clone(), |request| KeyRequest { request, key_index: command.key_index })
+}
+
+/// What an effect-class command amounts to, given its reply: a command that any replica can run with the same result.
+/// `None` when it changed nothing.
+pub(crate) fn effect(request: &Request, reply: &Bytes) -> Option<Request> {
+    let key = request.arg(1);
+    match (request.name().to_ascii_uppercase().as_slice(), ReplyView::parse(reply)?) {
+        (b"SPOP", ReplyView::Bulk(member)) => Some(Request::from_args([b"SREM", key, member])),
+        (b"SPOP", ReplyView::Array(members)) => {
+            let mut args: Vec<&[u8]> = vec![b"SREM", key];
+            for member in members {
+                let ReplyView::Bulk(member) = member else { return None };
+                args.push(member);
+            }
+            (args.len() > 2).then(|| Request::from_args(args))
+        }
+        (b"INCRBYFLOAT", ReplyView::Bulk(value)) => {
+            Some(Request::from_args([b"SET", key, value, b"KEEPTTL"]))
+        }
+        (b"HINCRBYFLOAT", ReplyView::Bulk(value)) => {
+            Some(Request::from_args([b"HSET", key, request.arg(2), value]))
+        }
+        _ => None,
+    }
+}
+
+/// The expiry that `SET`'s options ask for, with Redis's errors.
+fn set_expiry(request: &Request, wall_ms: u64) -> Result<Option<u64>, Malformed> {
+    let mut expiry = None;
+    let mut index = 3;
+    while index < request.arg_count() {
+        let (unit_ms, relative_to) = match request.arg(index).to_ascii_uppercase().as_slice() {
+            b"EX" => (1000, Some(wall_ms)),
+            b"PX" => (1, Some(wall_ms)),
+            b"EXAT" => (1000, None),
+            b"PXAT" => (1, None),
+            _ => return Err(Malformed("ERR syntax error".into())),
+        };
+        if expiry.is_some() || index + 1 >= request.arg_count() {
+            return Err(Malformed("ERR syntax error".into()));
+        }
+        expiry = Some((index + 1, unit_ms, relative_to));
+        index += 2;
+    }
+    expiry.map(|(index, unit_ms, from)| expires_at(request.arg(index), unit_ms, from, "set")).transpose()
+}
+
+/// A time argument as milliseconds since the epoch.
+fn expires_at(argument: &[u8], unit_ms: i64, relative_to: Option<u64>, name: &str) -> Result<u64, Malformed> {
+    let value =
+        integer(argument).ok_or_else(|| Malformed("ERR value is not an integer or out of range".into()))?;
+    let invalid = || Malformed(format!("ERR invalid expire time in '{name}' command"));
+    if value <= 0 {
+        return Err(invalid());
+    }
+    let millis = value.checked_mul(unit_ms).ok_or_else(invalid)?;
+    let at = millis.checked_add(relative_to.unwrap_or(0) as i64).ok_or_else(invalid)?;
+    Ok(at as u64)
+}
+
+/// Rewrites `EX n` and `PX n` of SET and GETEX into `PXAT ms`.
+fn with_absolute_option(request: &Request, wall_ms: u64) -> Option<Request> {
+    let first_option = if request.name().len() == 3 { 3 } else { 2 };
+    let index = (first_option..request.arg_count())
+        .find(|&index| matches!(request.arg(index).to_ascii_uppercase().as_slice(), b"EX" | b"PX"))?;
+    let unit_ms = if request.arg(index).eq_ignore_ascii_case(b"EX") { 1000 } else { 1 };
+    let value = (index + 1 < request.arg_count()).then(|| request.arg(index + 1))?;
+    let at = expires_at(value, unit_ms, Some(wall_ms), "").ok()?.to_string();
+    Some(replaced(request, &[(index, b"PXAT"), (index + 1, at.as_bytes())]))
+}
+
+/// Rewrites `NAME key time …` into `name key absolute-time …`.
+fn with_absolute_argument(request: &Request, name: &str, unit_ms: i64, wall_ms: u64) -> Option<Request> {
+    let relative = integer(request.arg(2))?;
+    let at = relative.checked_mul(unit_ms)?.checked_add(wall_ms as i64)?.to_string();
+    Some(replaced(request, &[(0, name.as_bytes()), (2, at.as_bytes())]))
+}
+
+/// Gives `RESTORE` an absolute time, unless it has one or none is wanted.
+fn restore_with_absolute_time(request: &Request, wall_ms: u64) -> Option<Request> {
+    let is_absolute =
+        (4..request.arg_count()).any(|index| request.arg(index).eq_ignore_ascii_case(b"ABSTTL"));
+    let relative = integer(request.arg(2))?;
+    if is_absolute || relative <= 0 {
+        return None;
+    }
+    let at = relative.checked_add(wall_ms as i64)?.to_string();
+    let replaced = replaced(request, &[(2, at.as_bytes())]);
+    let mut args: Vec<&[u8]> = replaced.args().collect();
+    args.push(b"ABSTTL");
+    Some(Request::from_args(args))
+}
+
+fn replaced(request: &Request, changes: &[(usize, &[u8])]) -> Request {
+    let mut args: Vec<&[u8]> = request.args().collect();
+    for (index, argument) in changes {
+        args[*index] = argument;
+    }
+    Request::from_args(args)
+}
+
+/// An integer as Redis reads one: no sign but `-`, no leading zeros, no spaces.
+fn integer(argument: &[u8]) -> Option<i64> {
+    let value: i64 = str::from_utf8(argument).ok()?.parse().ok()?;
+    (value.to_string().as_bytes() == argument).then_some(value)
+}
+
+#[cfg(test)]
+mod tests;

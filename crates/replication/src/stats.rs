@@ -1,0 +1,77 @@
+//! What an engine counts.
+
+/// Counters since the engine started, and a few gauges. Plain numbers: one engine, one thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Commands that clients sent to this worker.
+    pub commands: u64,
+    /// Commands refused because too many were in flight.
+    pub operations_refused: u64,
+    /// Operations that reached their deadline.
+    pub timeouts: u64,
+    /// Reads for which a further replica was asked because the first was slow.
+    pub slow_reads: u64,
+    /// Reads for which a further replica was asked because one had failed or held an older record.
+    pub read_retries: u64,
+    /// Operations that failed for lack of replicas.
+    pub quorum_failures: u64,
+    /// Answers that came after their operation had ended.
+    pub late_answers: u64,
+    /// Overwrites that this replica refused because it held a newer one.
+    pub overwrites_refused: u64,
+    /// Forwarded writes that this replica could not accept.
+    pub forwards_nacked: u64,
+    /// States pushed to replicas that were behind.
+    pub pushes: u64,
+    /// States sent to other datacenters.
+    pub exports: u64,
+    /// Writes for another datacenter that no forwarder there could be given.
+    pub cross_dc_dropped: u64,
+    /// Messages whose clock was too far ahead.
+    pub clocks_refused: u64,
+    /// Times a copy was put in doubt because a write to the datastore failed or its connection broke.
+    pub copies_doubted: u64,
+    /// Operations in flight now.
+    pub operations_in_flight: u64,
+    /// Operations on the lane now.
+    pub lane_in_flight: u64,
+    /// Keys whose record is known.
+    pub records: u64,
+}
+
+impl Stats {
+    /// Adds another worker's numbers to these.
+    pub fn add(&mut self, other: &Self) {
+        for ((_, mine), (_, theirs)) in self.fields_mut().into_iter().zip(other.fields()) {
+            *mine += theirs;
+        }
+    }
+
+    /// Every number with its name, in the order in which they are shown.
+    pub fn fields(&self) -> [(&'static str, u64); 17] {
+        let mut copy = *self;
+        copy.fields_mut().map(|(name, value)| (name, *value))
+    }
+
+    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 17] {
+        [
+            ("commands", &mut self.commands),
+            ("operations_refused", &mut self.operations_refused),
+            ("timeouts", &mut self.timeouts),
+            ("slow_reads", &mut self.slow_reads),
+            ("read_retries", &mut self.read_retries),
+            ("quorum_failures", &mut self.quorum_failures),
+            ("late_answers", &mut self.late_answers),
+            ("overwrites_refused", &mut self.overwrites_refused),
+            ("forwards_nacked", &mut self.forwards_nacked),
+            ("pushes", &mut self.pushes),
+            ("exports", &mut self.exports),
+            ("cross_dc_dropped", &mut self.cross_dc_dropped),
+            ("clocks_refused", &mut self.clocks_refused),
+            ("copies_doubted", &mut self.copies_doubted),
+            ("operations_in_flight", &mut self.operations_in_flight),
+            ("lane_in_flight", &mut self.lane_in_flight),
+            ("records", &mut self.records),
+        ]
+    }
+}
