@@ -1,2 +1,49 @@
-//! (to be written)
-fn main() {}
+//! Project automation. `cargo xtask test` runs every test, `cargo xtask lint` every static check, `cargo xtask bench`
+//! the benchmarks; CI runs the first two.
+
+mod bench;
+mod cargo;
+mod deny;
+mod dependencies;
+mod lint;
+mod python;
+mod report;
+mod servers;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Project automation")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run all tests: unit, property, process, documentation and example programs
+    Test(test::Arguments),
+    /// Run all static checks: format, clippy, dependency directions, licences, tidiness
+    Lint(lint::Arguments),
+    /// Run the benchmarks
+    Bench(bench::Arguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::Test(arguments) => test::run(&arguments),
+        Command::Lint(arguments) => lint::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+    };
+    match outcome {
+        Ok(report) => report.finish(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
