@@ -32,11 +32,11 @@ flags! {
     ASKING = "asking": "Allowed in an importing slot.",
     FAST = "fast": "Runs in constant or logarithmic time.",
     NO_AUTH = "no_auth": "Allowed before authentication.",
-    ALLOW_BUSY = "allow_busy": "Allowed while a script runs.",
     NO_ASYNC_LOADING = "no_async_loading": "Not while an asynchronous load runs.",
     NO_MANDATORY_KEYS = "no_mandatory_keys": "May come without keys.",
     NO_MULTI = "no_multi": "Not inside a transaction.",
     MOVABLEKEYS = "movablekeys": "Keys are not all at fixed places.",
+    ALLOW_BUSY = "allow_busy": "Allowed while a script runs.",
 }
 
 /// A set of flags.
