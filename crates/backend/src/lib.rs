@@ -2,9 +2,11 @@
 
 mod lane;
 mod memory;
+mod redis;
 mod sync;
 
 pub use dynomite_codec::{KeyState, Operation, Output};
 pub use lane::{Backend, Lane, LaneEvent, StoreIdentity};
 pub use memory::{MemoryBackend, MemoryConfig, MemoryStats, MemoryStore};
+pub use redis::{RedisAddress, RedisBackend, RedisConfig, RedisUrlError};
 pub use sync::{SyncBackend, SyncLane, SyncStore};

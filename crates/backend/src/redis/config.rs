@@ -1,0 +1,207 @@
+//! Where the server is and how to talk to it, also from a URL.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use dynomite_codec::ReplyLimits;
+use thiserror::Error;
+
+#[cfg(test)]
+mod tests;
+
+const DEFAULT_PORT: u16 = 6379;
+
+/// Everything a [`RedisBackend`](crate::RedisBackend) needs to know. `Debug` and the address's `Display` show no
+/// password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RedisConfig {
+    /// Where the server listens.
+    pub address: RedisAddress,
+    /// The ACL user; `None` is Redis's default user. Without a password it is not used.
+    pub username: Option<String>,
+    /// Sent with `AUTH` on every new connection.
+    pub password: Option<String>,
+    /// How long connecting may take, and then each answer until the lane is up. Default 1 s.
+    pub connect_timeout: Duration,
+    /// The longest wait before the second attempt to connect; it doubles with each. Default 50 ms.
+    pub backoff_min: Duration,
+    /// The longest wait between two attempts. Default 5 s.
+    pub backoff_max: Duration,
+    /// What the server may send as one reply; more breaks the connection.
+    pub reply_limits: ReplyLimits,
+}
+
+/// A server's address. `Display` gives it as a URL.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum RedisAddress {
+    /// A host name or address, and a port.
+    Tcp {
+        /// Name, IPv4 or IPv6 address (without brackets). Names are resolved at every attempt to connect.
+        host: String,
+        /// TCP port.
+        port: u16,
+    },
+    /// A unix socket.
+    Unix(PathBuf),
+}
+
+/// A text is no URL of a Redis server. The operator's fault; the text of the error shows no credentials.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RedisUrlError {
+    /// It begins with something else than the schemes that are known.
+    #[error("expected redis://[user:password@]host[:port] or redis+unix:///path, and no {0:?}")]
+    Scheme(String),
+    /// `rediss://` asks for TLS.
+    #[error("TLS to the datastore (rediss://) is not supported: put both on one host, or a tunnel between")]
+    Tls,
+    /// No host between the scheme and the port.
+    #[error("the URL names no host")]
+    Host,
+    /// The port is no number from 1 to 65535.
+    #[error(
+        "the port is no number from 1 to 65535; a special character in the password must be escaped, as %2F"
+    )]
+    Port,
+    /// The unix socket's path is not absolute.
+    #[error("the path of the unix socket must be absolute: redis+unix:///path")]
+    Path,
+    /// Something after the address.
+    #[error("the URL goes on after the address; only database 0 is supported, and no parameters")]
+    Rest,
+    /// A `%` that is not followed by two hexadecimal digits, or bytes that are no UTF-8.
+    #[error("the URL holds a wrong %-escape")]
+    Escape,
+    /// A user name without a password.
+    #[error("the URL names a user and no password: redis://user:password@host")]
+    UserWithoutPassword,
+}
+
+impl RedisConfig {
+    /// A server at `address` that wants no password, with default timeouts.
+    pub fn new(address: RedisAddress) -> Self {
+        Self {
+            address,
+            username: None,
+            password: None,
+            connect_timeout: Duration::from_secs(1),
+            backoff_min: Duration::from_millis(50),
+            backoff_max: Duration::from_secs(5),
+            reply_limits: ReplyLimits::default(),
+        }
+    }
+
+    /// Reads `redis://[[user]:password@]host[:port]`, `redis+unix://[[user]:password@]/path` or `unix:///path`.
+    ///
+    /// # Errors
+    /// When the text is none of these.
+    pub fn from_url(url: &str) -> Result<Self, RedisUrlError> {
+        let (scheme, rest) = url.split_once("://").ok_or_else(|| RedisUrlError::Scheme(scheme_of(url)))?;
+        // A password may hold an unescaped `@`, and a socket's path may too.
+        let authority_end = rest.find('/').unwrap_or(rest.len());
+        let (credentials, location) = match rest[..authority_end].rfind('@') {
+            Some(at) => (Some(&rest[..at]), &rest[at + 1..]),
+            None => (None, rest),
+        };
+        let address = match scheme {
+            "redis" => tcp_address(location)?,
+            "redis+unix" | "unix" if location.starts_with('/') => {
+                RedisAddress::Unix(PathBuf::from(unescape(location)?))
+            }
+            "redis+unix" | "unix" => return Err(RedisUrlError::Path),
+            "rediss" => return Err(RedisUrlError::Tls),
+            other => return Err(RedisUrlError::Scheme(other.to_owned())),
+        };
+        let mut config = Self::new(address);
+        if let Some(credentials) = credentials {
+            let (user, password) = credentials.split_once(':').ok_or(RedisUrlError::UserWithoutPassword)?;
+            config.username = (!user.is_empty()).then(|| unescape(user)).transpose()?;
+            config.password = Some(unescape(password)?);
+        }
+        Ok(config)
+    }
+}
+
+impl FromStr for RedisConfig {
+    type Err = RedisUrlError;
+
+    fn from_str(url: &str) -> Result<Self, RedisUrlError> {
+        Self::from_url(url)
+    }
+}
+
+impl fmt::Debug for RedisConfig {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("RedisConfig")
+            .field("address", &self.address)
+            .field("username", &self.username)
+            .field("password", &self.password.as_ref().map(|_| "(hidden)"))
+            .field("connect_timeout", &self.connect_timeout)
+            .field("backoff_min", &self.backoff_min)
+            .field("backoff_max", &self.backoff_max)
+            .field("reply_limits", &self.reply_limits)
+            .finish()
+    }
+}
+
+impl fmt::Display for RedisAddress {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(formatter, "redis://[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(formatter, "redis://{host}:{port}"),
+            Self::Unix(path) => write!(formatter, "redis+unix://{}", path.display()),
+        }
+    }
+}
+
+fn tcp_address(location: &str) -> Result<RedisAddress, RedisUrlError> {
+    let end = location.find(['/', '?', '#']).unwrap_or(location.len());
+    let (authority, rest) = location.split_at(end);
+    if !matches!(rest, "" | "/" | "/0") {
+        return Err(RedisUrlError::Rest);
+    }
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(bracketed) => bracketed.split_once(']').ok_or(RedisUrlError::Host)?,
+        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
+    };
+    let port = match port.strip_prefix(':') {
+        Some(digits) => digits.parse().ok().filter(|port| *port != 0),
+        None => port.is_empty().then_some(DEFAULT_PORT),
+    };
+    let port = port.ok_or(RedisUrlError::Port)?;
+    let host = unescape(host)?;
+    if host.is_empty() {
+        return Err(RedisUrlError::Host);
+    }
+    Ok(RedisAddress::Tcp { host, port })
+}
+
+/// What stands in the place of a scheme, shortened before anything that could be a password.
+fn scheme_of(url: &str) -> String {
+    url.chars().take_while(|character| !matches!(character, ':' | '@' | '/')).take(20).collect()
+}
+
+fn unescape(text: &str) -> Result<String, RedisUrlError> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let (digits, after) = rest.split_at_checked(2).ok_or(RedisUrlError::Escape)?;
+        let high = hex_value(digits[0])?;
+        let low = hex_value(digits[1])?;
+        bytes.push(high << 4 | low);
+        rest = after;
+    }
+    String::from_utf8(bytes).map_err(|_| RedisUrlError::Escape)
+}
+
+fn hex_value(digit: u8) -> Result<u8, RedisUrlError> {
+    char::from(digit).to_digit(16).map(|value| value as u8).ok_or(RedisUrlError::Escape)
+}
