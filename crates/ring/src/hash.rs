@@ -125,9 +125,7 @@ impl FromStr for HashKind {
 /// See the Redis Cluster specification, "Key distribution model" and "Hash tags".
 fn redis_slot(key: &[u8]) -> u32 {
     let hashed = tagged_part(key, (b'{', b'}')).unwrap_or(key);
-    // A CRC in a wide register has the narrow one in its low bits.
-    let crc = crc::crc16_wide(hashed) as u16;
-    Token::from_slot(crc % SLOT_COUNT).0
+    Token::from_slot(crc::crc16(hashed) % SLOT_COUNT).0
 }
 
 #[cfg(test)]
