@@ -2,21 +2,30 @@
 
 use super::dispatch::{CommandTable, grows, reads};
 
+mod bits;
 mod counters;
 mod expiry;
+mod hashes;
 mod keys;
+mod lists;
 mod options;
 mod scan;
 mod server;
+mod sets;
+mod sorted_ranges;
+mod sorted_sets;
 mod strings;
 mod transfer;
 
 /// Every command that the store knows; arities as in Redis 7.0.
-pub(crate) static COMMANDS: CommandTable<51> = CommandTable::new([
+pub(crate) static COMMANDS: CommandTable<117> = CommandTable::new([
     grows("append", 3, strings::append),
+    reads("bitcount", -2, bits::bitcount),
+    reads("bitpos", -3, bits::bitpos),
     grows("decr", 2, counters::decr),
     grows("decrby", 3, counters::decrby),
     reads("get", 2, strings::get),
+    reads("getbit", 3, bits::getbit),
     reads("getdel", 2, strings::getdel),
     reads("getex", -2, strings::getex),
     reads("getrange", 4, strings::getrange),
@@ -29,6 +38,7 @@ pub(crate) static COMMANDS: CommandTable<51> = CommandTable::new([
     grows("msetnx", -3, strings::msetnx),
     grows("psetex", 4, strings::psetex),
     grows("set", -3, strings::set),
+    grows("setbit", 4, bits::setbit),
     grows("setex", 4, strings::setex),
     grows("setnx", 3, strings::setnx),
     grows("setrange", 4, strings::setrange),
@@ -58,6 +68,72 @@ pub(crate) static COMMANDS: CommandTable<51> = CommandTable::new([
     reads("ttl", 2, expiry::ttl),
     reads("type", 2, keys::type_of),
     reads("unlink", -2, keys::del),
+    // Hashes.
+    reads("hdel", -3, hashes::hdel),
+    reads("hexists", 3, hashes::hexists),
+    reads("hget", 3, hashes::hget),
+    reads("hgetall", 2, hashes::hgetall),
+    grows("hincrby", 4, hashes::hincrby),
+    grows("hincrbyfloat", 4, hashes::hincrbyfloat),
+    reads("hkeys", 2, hashes::hkeys),
+    reads("hlen", 2, hashes::hlen),
+    reads("hmget", -3, hashes::hmget),
+    grows("hmset", -4, hashes::hmset),
+    reads("hrandfield", -2, hashes::hrandfield),
+    reads("hscan", -3, hashes::hscan),
+    grows("hset", -4, hashes::hset),
+    grows("hsetnx", 4, hashes::hsetnx),
+    reads("hstrlen", 3, hashes::hstrlen),
+    reads("hvals", 2, hashes::hvals),
+    // Lists.
+    reads("lindex", 3, lists::lindex),
+    grows("linsert", 5, lists::linsert),
+    reads("llen", 2, lists::llen),
+    reads("lpop", -2, lists::lpop),
+    reads("lpos", -3, lists::lpos),
+    grows("lpush", -3, lists::lpush),
+    grows("lpushx", -3, lists::lpushx),
+    reads("lrange", 4, lists::lrange),
+    reads("lrem", 4, lists::lrem),
+    grows("lset", 4, lists::lset),
+    reads("ltrim", 4, lists::ltrim),
+    reads("rpop", -2, lists::rpop),
+    grows("rpush", -3, lists::rpush),
+    grows("rpushx", -3, lists::rpushx),
+    // Sets.
+    grows("sadd", -3, sets::sadd),
+    reads("scard", 2, sets::scard),
+    reads("sismember", 3, sets::sismember),
+    reads("smembers", 2, sets::smembers),
+    reads("smismember", -3, sets::smismember),
+    reads("spop", -2, sets::spop),
+    reads("srandmember", -2, sets::srandmember),
+    reads("srem", -3, sets::srem),
+    reads("sscan", -3, sets::sscan),
+    // Sorted sets.
+    grows("zadd", -4, sorted_sets::zadd),
+    reads("zcard", 2, sorted_sets::zcard),
+    reads("zcount", 4, sorted_ranges::zcount),
+    grows("zincrby", 4, sorted_sets::zincrby),
+    reads("zlexcount", 4, sorted_ranges::zlexcount),
+    reads("zmscore", -3, sorted_sets::zmscore),
+    reads("zpopmax", -2, sorted_sets::zpopmax),
+    reads("zpopmin", -2, sorted_sets::zpopmin),
+    reads("zrandmember", -2, sorted_sets::zrandmember),
+    reads("zrange", -4, sorted_ranges::zrange),
+    reads("zrangebylex", -4, sorted_ranges::zrangebylex),
+    reads("zrangebyscore", -4, sorted_ranges::zrangebyscore),
+    reads("zrank", 3, sorted_sets::zrank),
+    reads("zrem", -3, sorted_sets::zrem),
+    reads("zremrangebylex", 4, sorted_ranges::zremrangebylex),
+    reads("zremrangebyrank", 4, sorted_ranges::zremrangebyrank),
+    reads("zremrangebyscore", 4, sorted_ranges::zremrangebyscore),
+    reads("zrevrange", -4, sorted_ranges::zrevrange),
+    reads("zrevrangebylex", -4, sorted_ranges::zrevrangebylex),
+    reads("zrevrangebyscore", -4, sorted_ranges::zrevrangebyscore),
+    reads("zrevrank", 3, sorted_sets::zrevrank),
+    reads("zscan", -3, sorted_sets::zscan),
+    reads("zscore", 3, sorted_sets::zscore),
     // Server.
     reads("dbsize", 1, server::dbsize),
     reads("echo", 2, server::echo),

@@ -51,6 +51,10 @@ impl Extended {
         Some(Self { negative, ..number })
     }
 
+    pub(crate) fn is_infinite(self) -> bool {
+        self.infinite
+    }
+
     /// The sum; `None` when it is infinite or undefined.
     pub(crate) fn add(self, other: Self) -> Option<Self> {
         if self.infinite || other.infinite {

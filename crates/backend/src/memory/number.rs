@@ -4,6 +4,9 @@ use dynomite_codec::Request;
 
 use super::fault::Fault;
 
+/// Random members that may repeat are given at most this often; Redis has no limit here.
+const REPEATED_MAX: usize = 1 << 20;
+
 /// Reads a canonical integer: no sign but a minus, no leading zeros, nothing around it.
 pub(crate) fn parse_integer(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
@@ -39,6 +42,28 @@ pub(crate) fn count_arg(request: &Request, index: usize) -> Result<usize, Fault>
 /// Argument `index` as a double.
 pub(crate) fn float_arg(request: &Request, index: usize) -> Result<f64, Fault> {
     parse_float(request.arg(index)).ok_or(Fault::NOT_FLOAT)
+}
+
+/// Argument `index` as a double with which a range of scores begins or ends. Unlike elsewhere, what is too large is
+/// infinite, what is too small is zero, and nothing at all is zero too.
+pub(crate) fn parse_bound(text: &[u8]) -> Option<f64> {
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    let text = text.trim_ascii_start();
+    let is_number = text.iter().any(u8::is_ascii_digit);
+    let lenient = || std::str::from_utf8(text).ok()?.parse::<f64>().ok();
+    parse_float(text).or_else(|| if is_number { lenient() } else { None })
+}
+
+/// How many random members a command asks for: as a count, and whether the same may come more than once.
+pub(crate) fn pick_arg(request: &Request, index: usize) -> Result<(usize, bool), Fault> {
+    let count = integer_arg(request, index)?;
+    let magnitude = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
+    if count == i64::MIN || (count < 0 && magnitude > REPEATED_MAX) {
+        return Err(Fault::OUT_OF_RANGE);
+    }
+    Ok((magnitude, count < 0))
 }
 
 /// Reads a double as C's `strtod` does, but all of the text, and neither NaN nor what is too large or too small.

@@ -30,13 +30,6 @@ impl<'a> Options<'a> {
     pub(crate) fn next(&mut self) -> Option<&'a [u8]> {
         self.next_index().map(|index| self.request.arg(index))
     }
-
-    /// Passes the next argument if it is `word`, in any case.
-    pub(crate) fn take(&mut self, word: &str) -> bool {
-        let is_next = self.left() > 0 && self.request.arg(self.next).eq_ignore_ascii_case(word.as_bytes());
-        self.next += usize::from(is_next);
-        is_next
-    }
 }
 
 /// Whether `arg` is `word`, in any case.

@@ -10,7 +10,7 @@ use crate::memory::keyspace::Keyspace;
 use crate::memory::number::integer_arg;
 
 pub(crate) fn scan(keys: &mut Keyspace, request: &Request, reply: &mut BytesMut) -> Answer {
-    let page = Page::parse(request, 1)?;
+    let page = Page::parse(request, 1, Page::cursor(request, 1)?)?;
     let mut found = Vec::new();
     let cursor = keys.scan(page.cursor, page.count, |key, value| {
         let type_matches = page.type_name.is_none_or(|name| is(name, value.type_name()));
@@ -32,10 +32,14 @@ pub(crate) struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    /// Reads the cursor at argument `index` and the options behind it; `TYPE` is for keys alone.
-    pub(crate) fn parse(request: &'a Request, index: usize) -> Result<Self, Fault> {
+    /// Reads the cursor at argument `index`.
+    pub(crate) fn cursor(request: &Request, index: usize) -> Result<u64, Fault> {
         let cursor = std::str::from_utf8(request.arg(index)).ok().and_then(|text| text.parse().ok());
-        let cursor = cursor.ok_or(Fault::new("ERR invalid cursor"))?;
+        cursor.ok_or(Fault::new("ERR invalid cursor"))
+    }
+
+    /// Reads the options behind the cursor, which is argument `index`; `TYPE` is for keys alone.
+    pub(crate) fn parse(request: &'a Request, index: usize, cursor: u64) -> Result<Self, Fault> {
         let mut page = Self { cursor, count: 10, pattern: None, type_name: None };
         let mut args = Options::new(request, index + 1);
         while let Some(arg) = args.next() {
@@ -74,4 +78,9 @@ pub(crate) fn write_page(reply: &mut BytesMut, cursor: u64, count: usize) {
     encode::array(reply, 2);
     encode::bulk(reply, cursor.to_string().as_bytes());
     encode::array(reply, count);
+}
+
+/// The page of a collection that is absent.
+pub(crate) fn write_empty_page(reply: &mut BytesMut) {
+    write_page(reply, 0, 0);
 }
