@@ -23,7 +23,11 @@ use hashbrown::{HashMap, HashSet};
 
 use crate::{
     Clock, Failure, KeyRequest, Level, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody, Stats,
-    operation::{Kind, Operation, OperationId, Operations, export::Export},
+    operation::{
+        Kind, Operation, OperationId, Operations,
+        export::Export,
+        replicas::{self, Replica, State},
+    },
     records::Records,
     texts,
 };
@@ -382,11 +386,17 @@ impl Engine {
             return;
         }
         self.stats.timeouts += 1;
-        match operation.kind {
+        match &mut operation.kind {
             Kind::Plain { .. } => self.plain_answered(id, ResponseBody::Failed(Failure::Timeout), out),
             Kind::Await { .. } => self.primary_answered(id, ResponseBody::Failed(Failure::Timeout), out),
-            Kind::Read(_) => self.read_failed(id, false, out),
-            Kind::Overwrite(_) => self.overwrite_failed(id, false, out),
+            Kind::Read(read) => {
+                replicas::time_out(&mut read.replicas);
+                self.read_failed(id, false, out);
+            }
+            Kind::Overwrite(overwrite) => {
+                overwrite.time_out();
+                self.overwrite_failed(id, false, out);
+            }
             Kind::Run(_) => self.run_overdue(now, id, out),
             Kind::Push(_) => self.push_answered(now, id, ResponseBody::Failed(Failure::Timeout), out),
             Kind::Relay(_) => self.relay_overdue(id, out),
@@ -406,8 +416,7 @@ impl Engine {
 impl Kind {
     /// Calls `lost` with the number of each replica that was asked on `node` and has not answered.
     fn asked_of(&self, node: NodeId, mut lost: impl FnMut(usize)) {
-        use crate::operation::replicas::State;
-        let mut replicas = |replicas: &[crate::operation::replicas::Replica]| {
+        let mut replicas = |replicas: &[Replica]| {
             for (index, replica) in replicas.iter().enumerate() {
                 if replica.node == node && replica.state == State::Asked {
                     lost(index);

@@ -4,6 +4,10 @@
 //! what comes out in [`Out`]. It opens no socket, reads no clock and starts no task, so the same code runs in a server
 //! and in a simulator.
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod clock;
 mod engine;
 mod level;

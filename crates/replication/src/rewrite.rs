@@ -6,26 +6,22 @@ use dynomite_codec::{ReplyView, Request};
 
 use crate::KeyRequest;
 
-/// An overwrite that the datastore would refuse; the text goes to the client after `-`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Malformed(pub(crate) String);
-
-/// The canonical form of an overwrite: `SET key value [PXAT ms]` or a deletion. A malformed one is refused here, because
-/// the datastores would refuse it only after the replicas had taken its version.
-pub(crate) fn overwrite(command: &KeyRequest, wall_ms: u64) -> Result<KeyRequest, Malformed> {
+/// The canonical form of an overwrite: `SET key value [PXAT ms]` or a deletion. `None` when the datastore would refuse it:
+/// then it overwrites nothing, and must not be given a version of its own.
+pub(crate) fn overwrite(command: &KeyRequest, wall_ms: u64) -> Option<KeyRequest> {
     let request = &command.request;
     let name = request.name().to_ascii_uppercase();
-    let expiry = match name.as_slice() {
-        b"SET" => set_expiry(request, wall_ms)?,
-        b"SETEX" => Some(expires_at(request.arg(2), 1000, Some(wall_ms), "setex")?),
-        b"PSETEX" => Some(expires_at(request.arg(2), 1, Some(wall_ms), "psetex")?),
-        _ => return Ok(command.clone()),
+    let (at_ms, value) = match name.as_slice() {
+        b"SET" if request.arg_count() == 3 => return Some(command.clone()),
+        b"SET" => (set_expiry(request, wall_ms)?, request.arg(2)),
+        b"SETEX" => (expires_at(request.arg(2), 1000, Some(wall_ms))?, request.arg(3)),
+        b"PSETEX" => (expires_at(request.arg(2), 1, Some(wall_ms))?, request.arg(3)),
+        _ => return Some(command.clone()),
     };
-    let Some(at_ms) = expiry else { return Ok(command.clone()) };
-    let value = if name == b"SET" { request.arg(2) } else { request.arg(3) };
-    let at = itoa::Buffer::new().format(at_ms).to_owned();
-    let request = Request::from_args([b"SET", request.arg(1), value, b"PXAT", at.as_bytes()]);
-    Ok(KeyRequest { request, key_index: 1 })
+    let mut digits = itoa::Buffer::new();
+    let request =
+        Request::from_args([b"SET", request.arg(1), value, b"PXAT", digits.format(at_ms).as_bytes()]);
+    Some(KeyRequest { request, key_index: 1 })
 }
 
 /// The same sequenced write with absolute times. One that is malformed stays as it is, for the datastore to refuse: that
@@ -66,38 +62,26 @@ pub(crate) fn effect(request: &Request, reply: &Bytes) -> Option<Request> {
     }
 }
 
-/// The expiry that `SET`'s options ask for, with Redis's errors.
-fn set_expiry(request: &Request, wall_ms: u64) -> Result<Option<u64>, Malformed> {
-    let mut expiry = None;
-    let mut index = 3;
-    while index < request.arg_count() {
-        let (unit_ms, relative_to) = match request.arg(index).to_ascii_uppercase().as_slice() {
-            b"EX" => (1000, Some(wall_ms)),
-            b"PX" => (1, Some(wall_ms)),
-            b"EXAT" => (1000, None),
-            b"PXAT" => (1, None),
-            _ => return Err(Malformed("ERR syntax error".into())),
-        };
-        if expiry.is_some() || index + 1 >= request.arg_count() {
-            return Err(Malformed("ERR syntax error".into()));
-        }
-        expiry = Some((index + 1, unit_ms, relative_to));
-        index += 2;
+/// The expiry that the options of a `SET` ask for; `None` when they are anything but one valid expiry.
+fn set_expiry(request: &Request, wall_ms: u64) -> Option<u64> {
+    if request.arg_count() != 5 {
+        return None;
     }
-    expiry.map(|(index, unit_ms, from)| expires_at(request.arg(index), unit_ms, from, "set")).transpose()
+    let (unit_ms, relative_to) = match request.arg(3).to_ascii_uppercase().as_slice() {
+        b"EX" => (1000, Some(wall_ms)),
+        b"PX" => (1, Some(wall_ms)),
+        b"EXAT" => (1000, None),
+        b"PXAT" => (1, None),
+        _ => return None,
+    };
+    expires_at(request.arg(4), unit_ms, relative_to)
 }
 
 /// A time argument as milliseconds since the epoch.
-fn expires_at(argument: &[u8], unit_ms: i64, relative_to: Option<u64>, name: &str) -> Result<u64, Malformed> {
-    let value =
-        integer(argument).ok_or_else(|| Malformed("ERR value is not an integer or out of range".into()))?;
-    let invalid = || Malformed(format!("ERR invalid expire time in '{name}' command"));
-    if value <= 0 {
-        return Err(invalid());
-    }
-    let millis = value.checked_mul(unit_ms).ok_or_else(invalid)?;
-    let at = millis.checked_add(relative_to.unwrap_or(0) as i64).ok_or_else(invalid)?;
-    Ok(at as u64)
+fn expires_at(argument: &[u8], unit_ms: i64, relative_to: Option<u64>) -> Option<u64> {
+    let value = integer(argument).filter(|value| *value > 0)?;
+    let at = value.checked_mul(unit_ms)?.checked_add(relative_to.unwrap_or(0) as i64)?;
+    Some(at as u64)
 }
 
 /// Rewrites `EX n` and `PX n` of SET and GETEX into `PXAT ms`.
@@ -107,7 +91,7 @@ fn with_absolute_option(request: &Request, wall_ms: u64) -> Option<Request> {
         .find(|&index| matches!(request.arg(index).to_ascii_uppercase().as_slice(), b"EX" | b"PX"))?;
     let unit_ms = if request.arg(index).eq_ignore_ascii_case(b"EX") { 1000 } else { 1 };
     let value = (index + 1 < request.arg_count()).then(|| request.arg(index + 1))?;
-    let at = expires_at(value, unit_ms, Some(wall_ms), "").ok()?.to_string();
+    let at = expires_at(value, unit_ms, Some(wall_ms))?.to_string();
     Some(replaced(request, &[(index, b"PXAT"), (index + 1, at.as_bytes())]))
 }
 

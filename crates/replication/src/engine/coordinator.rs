@@ -129,20 +129,16 @@ impl Engine {
 
     pub(super) fn read_failed(&mut self, id: OperationId, disagree: bool, out: &mut Out) {
         let Some(operation) = self.operations.remove(id) else { return };
-        let Kind::Read(mut read) = operation.kind else { return };
+        let Kind::Read(read) = operation.kind else { return };
         self.stats.quorum_failures += 1;
-        replicas::time_out(&mut read.replicas);
         let text = texts::quorum(&self.ring, read.needed, &read.replicas, &[], disagree, Outcome::Read);
         out.replies.push((read.ticket, text));
     }
 
     fn begin_overwrite(&mut self, now: Now, command: ClientCommand, out: &mut Out) {
-        let canonical = match rewrite::overwrite(&command.command, now.wall_ms) {
-            Ok(canonical) => canonical,
-            Err(malformed) => {
-                out.replies.push((command.ticket, texts::error(&malformed.0)));
-                return;
-            }
+        let Some(canonical) = rewrite::overwrite(&command.command, now.wall_ms) else {
+            // The datastore will refuse it, in its own words, and change nothing.
+            return self.begin_sequenced(now, command, out);
         };
         let (token, level) = (command.token, command.level);
         let version = self.clock.stamp(now.wall_ms);
@@ -194,14 +190,10 @@ impl Engine {
 
     pub(super) fn overwrite_failed(&mut self, id: OperationId, disagree: bool, out: &mut Out) {
         let Some(operation) = self.operations.remove(id) else { return };
-        let Kind::Overwrite(mut overwrite) = operation.kind else { return };
+        let Kind::Overwrite(overwrite) = operation.kind else { return };
         self.stats.quorum_failures += 1;
         // A remote datacenter that was asked may have applied it.
         let not_run = replicas::certainly_not_run(&overwrite.replicas) && self.ring.dcs().len() == 1;
-        replicas::time_out(&mut overwrite.replicas);
-        for dc in &mut overwrite.dcs {
-            dc.time_out();
-        }
         let outcome = if not_run { Outcome::NotRun } else { Outcome::Unknown };
         let (needed, replicas, dcs) = (overwrite.needed, &overwrite.replicas, &overwrite.dcs);
         out.replies

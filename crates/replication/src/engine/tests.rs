@@ -1,1 +1,9 @@
+//! Whole clusters of engines in one thread: simulated links and clocks, real memory stores.
 
+mod cluster;
+mod datacenters;
+mod failures;
+mod overwrites;
+mod random;
+mod reads;
+mod sequenced;

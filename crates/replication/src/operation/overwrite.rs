@@ -5,7 +5,7 @@ use dynomite_codec::{Call, replies_agree};
 use dynomite_ring::DcIdx;
 use smallvec::SmallVec;
 
-use super::replicas::{Replicas, State, Verdict, verdict};
+use super::replicas::{self, Replicas, State, Verdict, verdict};
 use crate::{Failure, Level, Record, ResponseBody, engine::Ticket};
 
 /// An overwrite under way. Remote datacenters are waited for at `DC_EACH_SAFE_QUORUM` only.
@@ -84,6 +84,14 @@ impl OverwriteOperation {
             ResponseBody::Failed(failure) => State::Failed(failure),
             _ => State::Failed(Failure::Datastore("unexpected answer".into())),
         };
+    }
+
+    /// Turns every missing answer into a failure.
+    pub(crate) fn time_out(&mut self) {
+        replicas::time_out(&mut self.replicas);
+        for dc in &mut self.dcs {
+            dc.time_out();
+        }
     }
 
     /// Whether to reply, to fail, or to wait.

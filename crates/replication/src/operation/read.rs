@@ -181,6 +181,3 @@ impl ReadOperation {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,0 +1,324 @@
+//! A cluster of one-worker engines whose links, lanes and clock the test holds in its hands.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+};
+
+use bytes::{Bytes, BytesMut};
+use dynomite_backend::{MemoryConfig, MemoryStore, SyncStore};
+use dynomite_codec::{Operation as LaneOperation, Output, Request, classify};
+use dynomite_ring::{HashKind, KeyHasher, Node, NodeId, Ring, Token};
+
+use crate::{
+    ClientCommand, Engine, EngineConfig, KeyRequest, Level, Now, Origin, Out, ReplicaRequest,
+    ReplicaResponse, Ticket,
+};
+
+pub(super) const TIMEOUT_MS: u64 = 1000;
+pub(super) const FAILOVER_MS: u64 = 100;
+
+pub(super) struct Member {
+    pub(super) name: String,
+    pub(super) id: NodeId,
+    pub(super) engine: Engine,
+    pub(super) store: MemoryStore,
+    lane: VecDeque<LaneOperation>,
+    pub(super) lane_is_frozen: bool,
+    pub(super) is_frozen: bool,
+    pub(super) clock_skew_ms: i64,
+}
+
+#[derive(Debug)]
+enum Letter {
+    Request(ReplicaRequest),
+    Response(ReplicaResponse),
+}
+
+pub(super) struct Cluster {
+    pub(super) members: Vec<Member>,
+    pub(super) ring: Arc<Ring>,
+    /// Letters under way, by sender and receiver; each link keeps its order.
+    links: BTreeMap<(usize, usize), VecDeque<Letter>>,
+    /// Links that deliver nothing for now.
+    pub(super) held: BTreeSet<(usize, usize)>,
+    pub(super) now_ms: u64,
+    replies: BTreeMap<u64, Vec<Bytes>>,
+    next_ticket: u64,
+    /// What was done, in order: equal runs have equal logs.
+    pub(super) log: Vec<String>,
+}
+
+const WALL_MS: u64 = 1_700_000_000_000;
+
+impl Cluster {
+    /// One node per rack.
+    pub(super) fn racks(dcs: &[usize]) -> Self {
+        let mut nodes = Vec::new();
+        for (dc, racks) in dcs.iter().enumerate() {
+            for rack in 0..*racks {
+                nodes.push((
+                    format!("dc{dc}"),
+                    format!("rack{rack}"),
+                    format!("n{dc}{rack}"),
+                    vec![Token(0)],
+                ));
+            }
+        }
+        Self::new(nodes)
+    }
+
+    pub(super) fn new(nodes: Vec<(String, String, String, Vec<Token>)>) -> Self {
+        let hasher = KeyHasher::new(HashKind::RedisSlot, None);
+        let members: Vec<Node> = nodes
+            .iter()
+            .map(|(dc, rack, name, tokens)| Node {
+                id: NodeId::from_name(name),
+                name: name.clone(),
+                dc: dc.clone(),
+                rack: rack.clone(),
+                tokens: tokens.clone(),
+                client_address: String::new(),
+                peer_address: String::new(),
+            })
+            .collect();
+        let ring = Arc::new(Ring::build(hasher, 1, members).unwrap());
+        let mut cluster = Self {
+            members: nodes.iter().map(|(_, _, name, _)| Member::new(name, &ring)).collect(),
+            ring,
+            links: BTreeMap::new(),
+            held: BTreeSet::new(),
+            now_ms: 0,
+            replies: BTreeMap::new(),
+            next_ticket: 0,
+            log: Vec::new(),
+        };
+        for a in 0..cluster.members.len() {
+            for b in 0..cluster.members.len() {
+                if a != b {
+                    cluster.link_up(a, b);
+                }
+            }
+        }
+        cluster
+    }
+
+    pub(super) fn now(&self, member: usize) -> Now {
+        let wall_ms = (WALL_MS + self.now_ms).wrapping_add_signed(self.members[member].clock_skew_ms);
+        Now { ms: self.now_ms, wall_ms }
+    }
+
+    /// Gives a client's command to a node and lets nothing else happen yet.
+    pub(super) fn submit(&mut self, member: usize, line: &str, level: Level) -> u64 {
+        let request = Request::from_args(line.split(' ').collect::<Vec<_>>());
+        let call = classify(&request).unwrap();
+        let key_index = call.key_index().unwrap() as u16;
+        let command = KeyRequest { request, key_index };
+        let token = self.ring.token(command.key());
+        self.next_ticket += 1;
+        let ticket = Ticket(self.next_ticket);
+        let command = ClientCommand { ticket, call, command, token, level };
+        let now = self.now(member);
+        self.feed(member, |engine, out| engine.handle_command(now, command, out));
+        ticket.0
+    }
+
+    /// Runs a command to its end, the clock standing still unless it must go on.
+    pub(super) fn run(&mut self, member: usize, line: &str, level: Level) -> String {
+        let ticket = self.submit(member, line, level);
+        self.settle();
+        while self.reply(ticket).is_none() {
+            self.advance(10);
+        }
+        self.reply(ticket).unwrap()
+    }
+
+    /// The reply to a command, once there is one.
+    pub(super) fn reply(&self, ticket: u64) -> Option<String> {
+        let replies = self.replies.get(&ticket)?;
+        assert_eq!(replies.len(), 1, "one reply for ticket {ticket}: {replies:?}");
+        Some(String::from_utf8_lossy(&replies[0]).into_owned())
+    }
+
+    /// Delivers letters and runs lanes until nothing moves.
+    pub(super) fn settle(&mut self) {
+        let mut first = |ready: &[Event]| usize::from(ready.is_empty());
+        while self.step(&mut first) {}
+    }
+
+    /// Lets one of the things happen that can happen now; `choose` picks which.
+    pub(super) fn step(&mut self, choose: &mut impl FnMut(&[Event]) -> usize) -> bool {
+        let mut ready: Vec<Event> = self
+            .links
+            .iter()
+            .filter(|(link, queue)| !queue.is_empty() && !self.held.contains(link))
+            .filter(|((_, to), _)| !self.members[*to].is_frozen)
+            .map(|((from, to), _)| Event::Deliver(*from, *to))
+            .collect();
+        ready.extend(
+            (0..self.members.len())
+                .filter(|&m| !self.members[m].lane.is_empty())
+                .filter(|&m| !self.members[m].lane_is_frozen && !self.members[m].is_frozen)
+                .map(Event::Lane),
+        );
+        let Some(&event) = ready.get(choose(&ready)) else { return false };
+        self.log.push(format!("{event:?}"));
+        match event {
+            Event::Deliver(from, to) => self.deliver(from, to),
+            Event::Lane(member) => self.run_lane(member),
+        }
+        true
+    }
+
+    /// Time passes, in steps that let every deadline be seen.
+    pub(super) fn advance(&mut self, ms: u64) {
+        for _ in 0..ms.div_ceil(10) {
+            self.now_ms += 10;
+            for member in 0..self.members.len() {
+                if !self.members[member].is_frozen {
+                    let now = self.now(member);
+                    self.feed(member, |engine, out| engine.handle_timeout(now, out));
+                }
+            }
+            self.settle();
+        }
+    }
+
+    pub(super) fn link_up(&mut self, at: usize, to: usize) {
+        let id = self.members[to].id;
+        self.members[at].engine.handle_peer_up(id);
+    }
+
+    /// The link from `at` to `to` breaks, as `at` sees it; what was under way on it is lost.
+    pub(super) fn link_down(&mut self, at: usize, to: usize) {
+        self.links.remove(&(at, to));
+        let (id, now) = (self.members[to].id, self.now(at));
+        self.feed(at, |engine, out| engine.handle_peer_down(now, id, out));
+    }
+
+    /// The node is gone for everybody.
+    pub(super) fn kill(&mut self, member: usize) {
+        self.members[member].is_frozen = true;
+        for other in (0..self.members.len()).filter(|&other| other != member) {
+            self.link_down(other, member);
+        }
+    }
+
+    pub(super) fn break_lane(&mut self, member: usize) {
+        self.members[member].lane.clear();
+        let now = self.now(member);
+        self.feed(member, |engine, out| engine.handle_lane_down(now, "test", out));
+    }
+
+    pub(super) fn lane_up(&mut self, member: usize) {
+        self.members[member].engine.handle_lane_up();
+    }
+
+    /// What a node's datastore itself answers.
+    pub(super) fn stored(&mut self, member: usize, line: &str) -> String {
+        let request = Request::from_args(line.split(' ').collect::<Vec<_>>());
+        let mut reply = BytesMut::new();
+        let wall_ms = self.now(member).wall_ms;
+        self.members[member].store.execute(wall_ms, &request, &mut reply);
+        String::from_utf8_lossy(&reply).into_owned()
+    }
+
+    /// What every node's datastore answers.
+    pub(super) fn stored_everywhere(&mut self, line: &str) -> Vec<String> {
+        (0..self.members.len()).map(|member| self.stored(member, line)).collect()
+    }
+
+    /// Which member is the primary of `key` in the datacenter of member `near`.
+    pub(super) fn primary_of(&self, key: &str, near: usize) -> usize {
+        let index = self.ring.index_of(self.members[near].id).unwrap();
+        let dc = self.ring.rack(self.ring.rack_of(index)).dc();
+        let primary = self.ring.node(self.ring.primary(self.ring.token(key.as_bytes()), dc)).id;
+        self.members.iter().position(|member| member.id == primary).unwrap()
+    }
+
+    /// A key whose primary in the datacenter of `member` is `member`.
+    pub(super) fn key_of(&self, member: usize) -> String {
+        (0..).map(|n| format!("key{n}")).find(|key| self.primary_of(key, member) == member).unwrap()
+    }
+
+    fn deliver(&mut self, from: usize, to: usize) {
+        let Some(letter) = self.links.get_mut(&(from, to)).and_then(VecDeque::pop_front) else { return };
+        let now = self.now(to);
+        // Everything that crosses a link goes through its bytes.
+        let mut head = BytesMut::new();
+        match letter {
+            Letter::Request(request) => {
+                let tail = request.encode(&mut head);
+                head.extend_from_slice(&tail);
+                let request = ReplicaRequest::decode(head.freeze()).unwrap();
+                let origin = Origin(from as u64);
+                self.feed(to, |engine, out| engine.handle_request(now, origin, request, out));
+            }
+            Letter::Response(response) => {
+                let tail = response.encode(&mut head);
+                head.extend_from_slice(&tail);
+                let response = ReplicaResponse::decode(head.freeze()).unwrap();
+                self.feed(to, |engine, out| engine.handle_response(now, response, out));
+            }
+        }
+    }
+
+    fn run_lane(&mut self, member: usize) {
+        let now = self.now(member);
+        let state = &mut self.members[member];
+        let Some(operation) = state.lane.pop_front() else { return };
+        let output: Output = state.store.run(now.wall_ms, &operation, &mut BytesMut::new());
+        self.feed(member, |engine, out| engine.handle_output(now, output, out));
+    }
+
+    fn feed(&mut self, member: usize, event: impl FnOnce(&mut Engine, &mut Out)) {
+        let mut out = Out::default();
+        event(&mut self.members[member].engine, &mut out);
+        for (ticket, reply) in out.replies {
+            self.log.push(format!("reply {} {reply:?}", ticket.0));
+            self.replies.entry(ticket.0).or_default().push(reply);
+        }
+        self.members[member].lane.extend(out.lane);
+        for (node, request) in out.requests {
+            let to = self.members.iter().position(|other| other.id == node).unwrap();
+            assert_ne!(to, member, "a node does not write to itself");
+            self.links.entry((member, to)).or_default().push_back(Letter::Request(request));
+        }
+        for (origin, response) in out.responses {
+            let link = (member, origin.0 as usize);
+            self.links.entry(link).or_default().push_back(Letter::Response(response));
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Event {
+    Deliver(usize, usize),
+    Lane(usize),
+}
+
+impl Member {
+    fn new(name: &str, ring: &Arc<Ring>) -> Self {
+        let id = NodeId::from_name(name);
+        let config = EngineConfig {
+            node: id,
+            request_timeout_ms: TIMEOUT_MS,
+            failover_ms: FAILOVER_MS,
+            operations_max: 10_000,
+            lane_window_max: 10_000,
+            clock_ahead_max_ms: 60_000,
+        };
+        let mut engine = Engine::new(config, Arc::clone(ring)).unwrap();
+        engine.handle_lane_up();
+        Self {
+            name: name.to_owned(),
+            id,
+            engine,
+            store: MemoryStore::new(7, MemoryConfig::default()),
+            lane: VecDeque::new(),
+            lane_is_frozen: false,
+            is_frozen: false,
+            clock_skew_ms: 0,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+use super::cluster::{Cluster, TIMEOUT_MS};
+use crate::Level;
+
+#[test]
+fn a_write_in_one_datacenter_is_read_in_the_other() {
+    let mut cluster = Cluster::racks(&[3, 3]);
+    cluster.run(0, "SET k v", Level::DcQuorum);
+    cluster.run(1, "LPUSH l a b", Level::DcQuorum);
+    cluster.run(2, "LPUSH l c", Level::DcOne);
+    cluster.settle();
+    assert_eq!(cluster.stored_everywhere("GET k"), ["$1\r\nv\r\n"; 6]);
+    assert_eq!(cluster.stored_everywhere("LLEN l"), [":3\r\n"; 6]);
+    assert_eq!(cluster.run(5, "LINDEX l 0", Level::DcQuorum), "$1\r\nc\r\n");
+}
+
+#[test]
+fn one_forwarder_per_datacenter_gets_each_write() {
+    let mut cluster = Cluster::racks(&[3, 3]);
+    cluster.run(0, "SET k v", Level::DcQuorum);
+    cluster.settle();
+    let crossings = cluster
+        .log
+        .iter()
+        .filter(|event| ["Deliver(0, 3)", "Deliver(0, 4)", "Deliver(0, 5)"].contains(&event.as_str()));
+    assert_eq!(crossings.count(), 1);
+}
+
+#[test]
+fn another_forwarder_takes_over_when_the_first_is_gone() {
+    let mut cluster = Cluster::racks(&[3, 3]);
+    cluster.link_down(0, 3);
+    cluster.run(0, "SET k v", Level::DcQuorum);
+    cluster.settle();
+    assert_eq!(cluster.stored(4, "GET k"), "$1\r\nv\r\n");
+    assert_eq!(cluster.stored(3, "GET k"), "$1\r\nv\r\n", "its own datacenter still reaches it");
+}
+
+#[test]
+fn each_waits_for_a_majority_in_every_datacenter() {
+    for line in ["SET k v", "INCR k"] {
+        let mut cluster = Cluster::racks(&[3, 3]);
+        let others: Vec<_> = (0..3).flat_map(|a| (3..6).map(move |b| (b, a))).collect();
+        cluster.held.extend(others.clone());
+        let ticket = cluster.submit(0, line, Level::DcEachSafeQuorum);
+        cluster.settle();
+        assert_eq!(cluster.reply(ticket), None, "{line}");
+        cluster.held.clear();
+        cluster.settle();
+        let reply = cluster.reply(ticket);
+        assert!(reply.as_ref().is_some_and(|reply| !reply.starts_with('-')), "{line}: {reply:?}");
+    }
+}
+
+#[test]
+fn each_fails_with_an_unknown_outcome_when_a_datacenter_has_no_majority() {
+    for line in ["SET k v", "INCR k"] {
+        let mut cluster = Cluster::racks(&[3, 3]);
+        cluster.kill(4);
+        cluster.kill(5);
+        let ticket = cluster.submit(0, line, Level::DcEachSafeQuorum);
+        cluster.advance(TIMEOUT_MS + 20);
+        let reply = cluster.reply(ticket).unwrap();
+        assert!(reply.contains("dc1 ") && reply.ends_with("the outcome is unknown\r\n"), "{line}: {reply}");
+    }
+}
+
+#[test]
+fn a_remote_write_is_compared_with_the_last_write_of_any_kind() {
+    let mut cluster = Cluster::racks(&[3, 3]);
+    // An old overwrite is still on its way to the other datacenter when that one sequences a write.
+    cluster.held.extend((0..3).flat_map(|a| (3..6).map(move |b| (a, b))));
+    cluster.run(0, "SET k remote", Level::DcQuorum);
+    cluster.advance(50);
+    cluster.held.extend((0..3).flat_map(|a| (3..6).map(move |b| (b, a))));
+    assert_eq!(cluster.run(3, "APPEND k local", Level::DcQuorum), ":5\r\n");
+    cluster.held.clear();
+    cluster.settle();
+    cluster.advance(50);
+    assert_eq!(cluster.stored_everywhere("GET k"), ["$5\r\nlocal\r\n"; 6]);
+}
+
+#[test]
+fn many_writes_to_one_key_share_exports() {
+    let mut cluster = Cluster::racks(&[3, 3]);
+    let key = cluster.key_of(0);
+    let tickets: Vec<_> =
+        (0..200).map(|_| cluster.submit(0, &format!("INCR {key}"), Level::DcQuorum)).collect();
+    cluster.settle();
+    assert_eq!(cluster.reply(tickets[199]).as_deref(), Some(":200\r\n"));
+    assert_eq!(cluster.stored_everywhere(&format!("GET {key}")), ["$3\r\n200\r\n"; 6]);
+    assert!(cluster.members[0].engine.stats().exports < 100, "{:?}", cluster.members[0].engine.stats());
+}
+
+#[test]
+fn a_cut_off_datacenter_costs_no_errors_and_is_counted() {
+    let mut cluster = Cluster::racks(&[3, 3]);
+    for a in 0..3 {
+        for b in 3..6 {
+            cluster.link_down(a, b);
+        }
+    }
+    assert_eq!(cluster.run(0, "SET k v", Level::DcQuorum), "+OK\r\n");
+    assert_eq!(cluster.run(0, "INCR n", Level::DcQuorum), ":1\r\n");
+    let dropped: u64 = cluster.members.iter().map(|member| member.engine.stats().cross_dc_dropped).sum();
+    assert_eq!(dropped, 2);
+}

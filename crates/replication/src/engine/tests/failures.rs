@@ -1,0 +1,118 @@
+use super::cluster::{Cluster, TIMEOUT_MS};
+use crate::Level;
+
+#[test]
+fn a_copy_in_doubt_does_not_vote_until_it_is_overwritten() {
+    let mut cluster = Cluster::racks(&[3]);
+    cluster.run(0, "SET k old", Level::DcQuorum);
+    cluster.members[0].lane_is_frozen = true;
+    cluster.submit(1, "SET k new", Level::DcQuorum);
+    cluster.settle();
+    // The write was on its way to the datastore of node 0 when the connection broke.
+    cluster.break_lane(0);
+    cluster.members[0].lane_is_frozen = false;
+    cluster.lane_up(0);
+    assert_eq!(cluster.stored(0, "GET k"), "$3\r\nold\r\n");
+    assert_eq!(cluster.run(0, "GET k", Level::DcOne), "$3\r\nnew\r\n", "another rack answers");
+    cluster.run(2, "SET k newest", Level::DcQuorum);
+    cluster.settle();
+    cluster.kill(1);
+    cluster.kill(2);
+    assert_eq!(cluster.run(0, "GET k", Level::DcOne), "$6\r\nnewest\r\n", "trusted again");
+}
+
+#[test]
+fn a_broken_lane_leaves_sequenced_writes_unknown_and_the_key_in_doubt() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(0);
+    cluster.members[0].lane_is_frozen = true;
+    let ticket = cluster.submit(0, &format!("INCR {key}"), Level::DcQuorum);
+    cluster.break_lane(0);
+    cluster.settle();
+    let reply = cluster.reply(ticket).unwrap();
+    assert_eq!(
+        reply,
+        "-ERR Storage: Datastore connection lost (test) (n00 in rack0); the outcome is unknown\r\n"
+    );
+    cluster.members[0].lane_is_frozen = false;
+    cluster.lane_up(0);
+    let reply = cluster.run(0, &format!("INCR {key}"), Level::DcQuorum);
+    assert_eq!(reply, "-ERR Dynomite: n00 in rack0: copy in doubt; not run\r\n");
+    assert_eq!(cluster.run(0, &format!("SET {key} 5"), Level::DcQuorum), "+OK\r\n");
+    assert_eq!(cluster.run(0, &format!("INCR {key}"), Level::DcQuorum), ":6\r\n");
+}
+
+#[test]
+fn every_command_is_answered_when_all_datastores_are_frozen() {
+    for level in Level::ALL {
+        let mut cluster = Cluster::racks(&[3, 3]);
+        for member in &mut cluster.members {
+            member.lane_is_frozen = true;
+        }
+        let tickets: Vec<_> = ["SET k v", "GET k", "INCR k", "SPOP s", "DEL k"]
+            .iter()
+            .flat_map(|line| (0..3).map(|member| (*line, member)).collect::<Vec<_>>())
+            .map(|(line, member)| (line, cluster.submit(member, line, level)))
+            .collect();
+        cluster.advance(TIMEOUT_MS + 20);
+        for (line, ticket) in tickets {
+            let reply = cluster.reply(ticket);
+            assert!(
+                reply.as_ref().is_some_and(|reply| reply.starts_with("-ERR ")),
+                "{line} at {level}: {reply:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_stalled_datastore_is_refused_at_once() {
+    let mut cluster = Cluster::racks(&[1]);
+    cluster.members[0].lane_is_frozen = true;
+    cluster.submit(0, "GET k", Level::DcOne);
+    cluster.advance(TIMEOUT_MS / 2 + 10);
+    let ticket = cluster.submit(0, "GET k", Level::DcOne);
+    assert_eq!(cluster.reply(ticket).unwrap(), "-ERR Storage: Datastore is not answering (n00 in rack0)\r\n");
+}
+
+#[test]
+fn the_operations_of_a_frozen_datastore_are_forgotten_after_it_answers() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(0);
+    cluster.members[0].lane_is_frozen = true;
+    let ticket = cluster.submit(0, &format!("INCR {key}"), Level::DcQuorum);
+    cluster.advance(TIMEOUT_MS + 20);
+    assert!(cluster.reply(ticket).unwrap().ends_with("the outcome is unknown\r\n"));
+    cluster.members[0].lane_is_frozen = false;
+    cluster.advance(2 * TIMEOUT_MS + 40);
+    assert_eq!(cluster.members[0].engine.in_flight(), 0);
+    assert_eq!(cluster.stored_everywhere(&format!("GET {key}")), ["$1\r\n1\r\n"; 3], "it ran, late");
+}
+
+#[test]
+fn a_dead_nodes_requests_fail_at_once_when_its_link_breaks() {
+    let mut cluster = Cluster::racks(&[3]);
+    cluster.run(0, "SET k v", Level::DcQuorum);
+    cluster.held.extend([(0, 1), (0, 2)]);
+    let ticket = cluster.submit(0, "SET k w", Level::DcQuorum);
+    cluster.link_down(0, 1);
+    cluster.settle();
+    assert_eq!(cluster.reply(ticket), None);
+    cluster.link_down(0, 2);
+    cluster.settle();
+    assert!(cluster.reply(ticket).unwrap().contains("rack1 link lost, rack2 link lost"));
+}
+
+#[test]
+fn too_many_operations_are_refused_and_not_queued() {
+    let mut cluster = Cluster::racks(&[3]);
+    cluster.held.extend([(0, 1), (0, 2)]);
+    for _ in 0..10_000 {
+        cluster.submit(0, "SET k v", Level::DcQuorum);
+    }
+    let refused = cluster.submit(0, "SET k v", Level::DcQuorum);
+    assert_eq!(
+        cluster.reply(refused).unwrap(),
+        "-ERR Dynomite: Too many operations in flight (limits.operations_max = 10000); not run, try again\r\n"
+    );
+}

@@ -1,0 +1,131 @@
+use super::cluster::{Cluster, TIMEOUT_MS};
+use crate::Level;
+
+#[test]
+fn an_overwrite_at_one_reaches_every_rack() {
+    let mut cluster = Cluster::racks(&[3]);
+    assert_eq!(cluster.run(0, "SET k v EX 100", Level::DcOne), "+OK\r\n");
+    assert_eq!(cluster.stored_everywhere("GET k"), ["$1\r\nv\r\n"; 3]);
+    let expiries = cluster.stored_everywhere("PEXPIRETIME k");
+    assert!(expiries.iter().all(|at| *at == expiries[0] && at.len() > 10), "{expiries:?}");
+}
+
+#[test]
+fn a_quorum_waits_for_a_majority_and_for_no_more() {
+    let mut cluster = Cluster::racks(&[3]);
+    cluster.held.extend([(0, 1), (0, 2)]);
+    let ticket = cluster.submit(0, "SET k v", Level::DcQuorum);
+    cluster.settle();
+    assert_eq!(cluster.reply(ticket), None);
+    cluster.held.remove(&(0, 2));
+    cluster.settle();
+    assert_eq!(cluster.reply(ticket).as_deref(), Some("+OK\r\n"));
+}
+
+#[test]
+fn a_refusal_is_never_an_acknowledgement() {
+    let mut cluster = Cluster::racks(&[3]);
+    // Node 2's clock is ahead, and its write reached only itself and node 1.
+    cluster.members[2].clock_skew_ms = 5_000;
+    cluster.link_down(2, 0);
+    assert_eq!(cluster.run(2, "DEL k", Level::DcQuorum), ":0\r\n");
+    let reply = cluster.run(0, "SET k v", Level::DcQuorum);
+    assert_eq!(
+        reply,
+        "-ERR Dynomite: Failed to achieve Quorum (2 of 3 needed; rack0 pending, rack1 has a newer write, \
+         rack2 has a newer write); the outcome is unknown\r\n"
+    );
+}
+
+#[test]
+fn a_clock_too_far_ahead_is_refused_by_the_others() {
+    let mut cluster = Cluster::racks(&[3]);
+    cluster.members[2].clock_skew_ms = 120_000;
+    let reply = cluster.run(2, "SET k v", Level::DcQuorum);
+    assert!(reply.contains("rack0 clock too far ahead"), "{reply}");
+    assert_eq!(cluster.stored(0, "GET k"), "$-1\r\n");
+    assert!(cluster.members[0].engine.stats().clocks_refused > 0);
+}
+
+#[test]
+fn an_older_overwrite_that_arrives_late_changes_nothing() {
+    let mut cluster = Cluster::racks(&[3]);
+    cluster.held.insert((0, 2));
+    cluster.run(0, "SET k old", Level::DcQuorum);
+    cluster.run(1, "SET k new", Level::DcQuorum);
+    cluster.held.clear();
+    cluster.settle();
+    assert_eq!(cluster.stored_everywhere("GET k"), ["$3\r\nnew\r\n"; 3]);
+}
+
+#[test]
+fn without_a_majority_the_outcome_is_unknown_at_the_deadline() {
+    let mut cluster = Cluster::racks(&[3]);
+    cluster.held.extend([(0, 1), (0, 2)]);
+    let ticket = cluster.submit(0, "SET k v", Level::DcQuorum);
+    cluster.advance(TIMEOUT_MS + 20);
+    assert_eq!(
+        cluster.reply(ticket).unwrap(),
+        "-ERR Dynomite: Failed to achieve Quorum (2 of 3 needed; rack0 ok, rack1 timeout, rack2 timeout); \
+         the outcome is unknown\r\n"
+    );
+}
+
+#[test]
+fn a_write_that_reached_nobody_was_not_run() {
+    let mut cluster = Cluster::racks(&[3]);
+    cluster.link_down(0, 1);
+    cluster.link_down(0, 2);
+    cluster.break_lane(0);
+    assert_eq!(
+        cluster.run(0, "SET k v", Level::DcOne),
+        "-ERR Dynomite: No replica answered (rack0 datastore down, rack1 down, rack2 down); not run\r\n"
+    );
+}
+
+#[test]
+fn one_is_enough_when_the_own_rack_is_dead() {
+    let mut cluster = Cluster::racks(&[3]);
+    cluster.break_lane(0);
+    assert_eq!(cluster.run(0, "SET k v", Level::DcOne), "+OK\r\n");
+    assert_eq!(cluster.run(0, "GET k", Level::DcOne), "$1\r\nv\r\n");
+}
+
+#[test]
+fn a_deletion_counts_the_key_that_the_best_informed_replica_had() {
+    let mut cluster = Cluster::racks(&[3]);
+    cluster.link_down(0, 2);
+    cluster.run(0, "SET k v", Level::DcQuorum);
+    cluster.advance(10);
+    // Node 2 has not seen the key; it coordinates the deletion.
+    cluster.held.insert((2, 1));
+    let ticket = cluster.submit(2, "DEL k", Level::DcQuorum);
+    cluster.settle();
+    assert_eq!(cluster.reply(ticket).as_deref(), Some(":1\r\n"));
+}
+
+#[test]
+fn malformed_overwrites_are_refused_by_the_primary_alone() {
+    let mut cluster = Cluster::racks(&[3]);
+    cluster.run(0, "SET k v", Level::DcOne);
+    assert_eq!(cluster.run(0, "SET k w EX 0", Level::DcOne), "-ERR invalid expire time in 'set' command\r\n");
+    assert_eq!(
+        cluster.run(0, "SET k w EX 9223372036854775", Level::DcOne),
+        "-ERR invalid expire time in 'set' command\r\n"
+    );
+    assert_eq!(cluster.stored_everywhere("GET k"), ["$1\r\nv\r\n"; 3]);
+}
+
+#[test]
+fn replies_that_differ_fail_a_safe_quorum() {
+    let mut cluster = Cluster::racks(&[3]);
+    cluster.run(0, "SET k v", Level::DcQuorum);
+    // Something deleted the key behind the nodes' backs, on two of three.
+    cluster.stored(1, "DEL k");
+    assert_eq!(cluster.run(0, "DEL k", Level::DcSafeQuorum), ":1\r\n");
+    cluster.run(0, "SET k v", Level::DcQuorum);
+    cluster.break_lane(2);
+    cluster.stored(1, "DEL k");
+    let reply = cluster.run(0, "DEL k", Level::DcSafeQuorum);
+    assert!(reply.contains("replies disagree"), "{reply}");
+}

@@ -1,0 +1,148 @@
+use super::cluster::{Cluster, TIMEOUT_MS};
+use crate::Level;
+
+#[test]
+fn counters_are_distinct_through_every_node() {
+    let mut cluster = Cluster::racks(&[3]);
+    let replies: Vec<_> = (0..9).map(|n| cluster.run(n % 3, "INCR k", Level::DcQuorum)).collect();
+    let wanted: Vec<_> = (1..=9).map(|n| format!(":{n}\r\n")).collect();
+    assert_eq!(replies, wanted);
+    cluster.settle();
+    assert_eq!(cluster.stored_everywhere("GET k"), ["$1\r\n9\r\n"; 3]);
+}
+
+#[test]
+fn one_set_nx_wins() {
+    let mut cluster = Cluster::racks(&[3]);
+    let tickets: Vec<_> =
+        (0..3).map(|member| cluster.submit(member, &format!("SET k {member} NX"), Level::DcQuorum)).collect();
+    cluster.settle();
+    let replies: Vec<_> = tickets.iter().map(|ticket| cluster.reply(*ticket).unwrap()).collect();
+    assert_eq!(replies.iter().filter(|reply| *reply == "+OK\r\n").count(), 1, "{replies:?}");
+    assert_eq!(replies.iter().filter(|reply| *reply == "$-1\r\n").count(), 2, "{replies:?}");
+}
+
+#[test]
+fn random_commands_have_one_result_on_all_replicas() {
+    let mut cluster = Cluster::racks(&[3]);
+    cluster.run(0, "SADD k a b c d e f g h", Level::DcQuorum);
+    cluster.run(1, "SPOP k 3", Level::DcQuorum);
+    cluster.run(2, "INCRBYFLOAT f 0.1", Level::DcQuorum);
+    cluster.run(0, "HINCRBYFLOAT h field 1.5", Level::DcQuorum);
+    cluster.settle();
+    for line in ["SCARD k", "GET f", "HGET h field"] {
+        let stored = cluster.stored_everywhere(line);
+        assert!(stored.iter().all(|value| *value == stored[0] && value != "$-1\r\n"), "{line}: {stored:?}");
+    }
+    for member in "abcdefgh".chars() {
+        let stored = cluster.stored_everywhere(&format!("SISMEMBER k {member}"));
+        assert!(stored.iter().all(|value| *value == stored[0]), "{member}: {stored:?}");
+    }
+}
+
+#[test]
+fn a_refused_write_advances_no_state_anywhere() {
+    let mut cluster = Cluster::racks(&[3]);
+    cluster.run(0, "SET k text", Level::DcQuorum);
+    let reply = cluster.run(1, "INCR k", Level::DcQuorum);
+    assert!(reply.starts_with("-ERR value is not an integer"), "{reply}");
+    cluster.settle();
+    assert_eq!(cluster.run(2, "APPEND k s", Level::DcSafeQuorum), ":5\r\n");
+    assert_eq!(cluster.stored_everywhere("GET k"), ["$5\r\ntexts\r\n"; 3]);
+}
+
+#[test]
+fn an_unreachable_primary_is_an_error_that_was_not_run() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(1);
+    cluster.kill(1);
+    let reply = cluster.run(0, &format!("INCR {key}"), Level::DcOne);
+    assert_eq!(reply, "-ERR Peer: Peer Node is not connected (n01 in rack1); not run\r\n");
+}
+
+#[test]
+fn a_primary_that_falls_silent_leaves_an_unknown_outcome() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(1);
+    cluster.members[1].is_frozen = true;
+    let ticket = cluster.submit(0, &format!("INCR {key}"), Level::DcOne);
+    cluster.advance(TIMEOUT_MS + 20);
+    let reply = cluster.reply(ticket).unwrap();
+    assert_eq!(reply, "-ERR Dynomite: Timeout waiting for n01 in rack1; the outcome is unknown\r\n");
+}
+
+#[test]
+fn a_local_run_without_a_majority_is_unknown() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(0);
+    cluster.held.extend([(0, 1), (0, 2)]);
+    let ticket = cluster.submit(0, &format!("INCR {key}"), Level::DcQuorum);
+    cluster.advance(TIMEOUT_MS + 20);
+    assert_eq!(
+        cluster.reply(ticket).unwrap(),
+        "-ERR Dynomite: Failed to achieve Quorum (2 of 3 needed; rack0 ok, rack1 timeout, rack2 timeout); \
+         the outcome is unknown\r\n"
+    );
+}
+
+#[test]
+fn a_replica_that_missed_an_overwrite_is_helped_with_the_whole_state() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(0);
+    cluster.link_down(0, 2);
+    assert_eq!(cluster.run(0, &format!("SET {key} 10 EX 100"), Level::DcQuorum), "+OK\r\n");
+    cluster.link_up(0, 2);
+    assert_eq!(cluster.run(0, &format!("INCR {key}"), Level::DcQuorum), ":11\r\n");
+    cluster.settle();
+    assert_eq!(cluster.stored_everywhere(&format!("GET {key}")), ["$2\r\n11\r\n"; 3]);
+    let expiries = cluster.stored_everywhere(&format!("PEXPIRETIME {key}"));
+    assert!(expiries.iter().all(|at| *at == expiries[0] && at.len() > 10), "{expiries:?}");
+    assert_eq!(cluster.members[0].engine.stats().pushes, 1);
+}
+
+#[test]
+fn writes_that_wait_for_one_push_share_it() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(0);
+    cluster.link_down(0, 2);
+    cluster.run(0, &format!("SET {key} 0"), Level::DcQuorum);
+    cluster.link_up(0, 2);
+    cluster.held.insert((0, 1));
+    let tickets: Vec<_> =
+        (0..20).map(|_| cluster.submit(0, &format!("INCR {key}"), Level::DcQuorum)).collect();
+    cluster.settle();
+    for (n, ticket) in tickets.iter().enumerate() {
+        assert_eq!(cluster.reply(*ticket), Some(format!(":{}\r\n", n + 1)), "acknowledged by the push alone");
+    }
+    assert!(cluster.members[0].engine.stats().pushes <= 2, "{:?}", cluster.members[0].engine.stats());
+    assert_eq!(cluster.stored(2, &format!("GET {key}")), "$2\r\n20\r\n");
+}
+
+#[test]
+fn a_greater_record_on_a_replica_acknowledges_nothing() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(0);
+    // Both other racks have an overwrite that the primary has not seen.
+    cluster.link_down(1, 0);
+    cluster.held.insert((2, 0));
+    assert_eq!(cluster.run(1, &format!("SET {key} 5"), Level::DcQuorum), "+OK\r\n");
+    cluster.held.clear();
+    let reply = cluster.run(0, &format!("INCR {key}"), Level::DcQuorum);
+    assert!(
+        reply.contains("rack1 has a newer write") && reply.ends_with("the outcome is unknown\r\n"),
+        "{reply}"
+    );
+    assert_eq!(cluster.stored(1, &format!("GET {key}")), "$1\r\n5\r\n");
+}
+
+#[test]
+fn a_follower_whose_state_had_rotted_is_caught_and_helped() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(0);
+    cluster.run(0, &format!("SET {key} 5"), Level::DcQuorum);
+    cluster.stored(2, &format!("SET {key} 500"));
+    assert_eq!(cluster.run(0, &format!("INCR {key}"), Level::DcQuorum), ":6\r\n");
+    cluster.settle();
+    assert_eq!(cluster.stored_everywhere(&format!("GET {key}")), ["$1\r\n6\r\n"; 3]);
+    assert_eq!(cluster.members[2].engine.stats().copies_doubted, 1);
+}
