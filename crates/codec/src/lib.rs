@@ -1,4 +1,5 @@
 //! RESP framing and the Redis command table: pure, bounded, resumable, zero-copy.
+#![doc = include_str!("../README.md")]
 
 pub mod command;
 pub mod encode;

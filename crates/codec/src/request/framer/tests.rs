@@ -173,6 +173,34 @@ fn resp_like() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(token, 0..24).prop_map(|tokens| tokens.concat())
 }
 
+#[test]
+fn an_endless_stream_holds_no_more_than_the_limits() {
+    let limits = FrameLimits { bulk_max: 500, args_max: 50, inline_max: 60, request_max: 600 };
+    for (prefix, endless) in [
+        (&b""[..], &b"1"[..]),
+        (b"*", b"1"),
+        (b"*1\r\n$", b"1"),
+        (b"*1\r\n$500\r\n", b"1"),
+        (b"*50\r\n", b"$1\r\nx\r\n"),
+        (b"*50\r\n", b"$100\r\n"),
+        (b"", b"*0\r\n"),
+        (b"", b"\r\n"),
+        (b"", b"*"),
+    ] {
+        let mut framer = RequestFramer::new(limits);
+        let mut buf = BytesMut::from(prefix);
+        for _ in 0..10_000 {
+            buf.extend_from_slice(endless);
+            while let Ok(Some(_)) = framer.next(&mut buf) {}
+            if framer.next(&mut buf).is_err() {
+                break;
+            }
+            assert!(buf.len() <= limits.request_max, "{}", endless.escape_ascii());
+            assert!(buf.len() + framer.wanted() <= limits.request_max + 6 * limits.args_max);
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
