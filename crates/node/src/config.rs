@@ -10,7 +10,6 @@ mod datastore;
 mod document;
 mod error;
 mod keys;
-mod level;
 mod limits;
 mod overrides;
 mod print;
@@ -31,9 +30,9 @@ pub use dynomite_ring::HashKind;
 
 pub use address::HostPort;
 pub use datastore::{Credentials, Datastore, Password, RedisAddress, Secret};
+pub use dynomite_replication::Level;
 pub use error::{ConfigError, Origin, Problem};
 pub use keys::{KEYS, Key};
-pub use level::Level;
 pub use limits::Limits;
 pub use overrides::Overrides;
 pub use timeouts::Timeouts;

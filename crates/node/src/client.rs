@@ -1,0 +1,272 @@
+//! One client connection: commands in, replies out in the same order.
+//!
+//! Invariants: every command that was taken gets its reply, in order, unless the connection breaks; nothing more is read
+//! while the connection is over one of its limits; what is buffered for a client is counted in the node's total.
+
+mod commands;
+mod flow;
+mod key_order;
+mod replies;
+mod session;
+mod splitting;
+
+use std::net::SocketAddr;
+use std::task::Waker;
+
+use bytes::{Bytes, BytesMut};
+use dynomite_codec::{
+    Call, Class, CommandError, FrameLimits, Request, RequestFramer, WriteQueue, classify, encode,
+};
+use dynomite_replication::{ClientCommand, KeyRequest, Ticket};
+use dynomite_ring::Token;
+use tokio::net::TcpStream;
+
+use crate::worker::Core;
+use key_order::KeyOrder;
+use replies::{Replies, Resp3};
+pub(crate) use session::Session;
+use splitting::Splitting;
+
+/// Above this the share of one client counts as large, when the buffers of all are over their limit.
+const LARGE_BUFFERS: usize = 64 << 10;
+
+/// A connection and all that is known of it. Its socket is read and written by `flow`.
+pub(crate) struct Client {
+    stream: TcpStream,
+    /// Where this client's replies go: everything of a ticket but the sequence number.
+    ticket_base: u64,
+    session: Session,
+    framer: RequestFramer,
+    /// What was read and not yet taken.
+    input: BytesMut,
+    /// Whether what was read is no complete command: more input is wanted.
+    is_starved: bool,
+    /// A command, or a part of one, that was taken and must wait.
+    held: Option<Ready>,
+    /// A command of many keys whose parts are still being sent out.
+    splitting: Option<Splitting>,
+    replies: Replies,
+    output: WriteQueue,
+    key_order: KeyOrder,
+    stage: Stage,
+    /// Average size of a reply, to judge what the commands in flight will bring.
+    reply_bytes: usize,
+    /// Whether the socket takes no more output for now.
+    is_blocked: bool,
+    /// When the client last took output, or had none to take.
+    progress_at_ms: u64,
+    /// What is counted for this client in the node's total.
+    counted_bytes: usize,
+    waker: Option<Waker>,
+    /// Whether the task waits for nothing but to be woken.
+    is_parked: bool,
+    /// Whether it is in the worker's list of connections with output.
+    pub(crate) is_dirty: bool,
+    /// Whether it is in the worker's list of connections with input that has to wait.
+    pub(crate) is_listed: bool,
+}
+
+/// How far the life of a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// Reads and writes.
+    Open,
+    /// The client will send no more; what it sent is still carried out.
+    HalfClosed,
+    /// Takes no more commands, and closes when all replies are out.
+    Ending,
+    /// Nothing can be written any more.
+    Broken,
+}
+
+/// A command on one key that is ready to be run.
+struct Ready {
+    call: Call,
+    command: KeyRequest,
+    token: Token,
+    /// Whether it is a part of the command that is being split.
+    is_part: bool,
+}
+
+impl Client {
+    pub(crate) fn new(
+        stream: TcpStream,
+        session: Session,
+        ticket_base: u64,
+        first_sequence: u32,
+        core: &mut Core,
+    ) -> Self {
+        let limits = &core.shared.config.limits;
+        let limits = FrameLimits {
+            bulk_max: limits.bulk_max.bytes(),
+            args_max: limits.args_max as usize,
+            inline_max: limits.inline_max.bytes(),
+            request_max: limits.request_max.bytes(),
+        };
+        Self {
+            stream,
+            ticket_base,
+            session,
+            framer: RequestFramer::new(limits),
+            input: BytesMut::new(),
+            is_starved: true,
+            held: None,
+            splitting: None,
+            replies: Replies::new(first_sequence),
+            output: WriteQueue::new(),
+            key_order: KeyOrder::default(),
+            stage: Stage::Open,
+            reply_bytes: 64,
+            is_blocked: false,
+            progress_at_ms: core.now().ms,
+            counted_bytes: 0,
+            waker: None,
+            is_parked: false,
+            is_dirty: false,
+            is_listed: false,
+        }
+    }
+
+    /// The sequence number from which a successor under the same number has to count, so that no late reply fits it.
+    pub(crate) fn next_sequence(&self) -> u32 {
+        self.replies.next_sequence()
+    }
+
+    /// Where the client connects from.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.session.address
+    }
+
+    /// Takes commands off `input` as long as there are any and the connection is inside its limits.
+    fn take_commands(&mut self, input: &mut BytesMut, core: &mut Core) {
+        self.is_starved = false;
+        while self.may_take(core) {
+            if let Some(ready) = self.held.take() {
+                self.run(ready, core);
+            } else if self.splitting.is_some() {
+                self.continue_splitting(core);
+            } else {
+                match self.framer.next(input) {
+                    Ok(Some(request)) => self.take(request, core),
+                    Ok(None) => {
+                        self.is_starved = true;
+                        if self.stage == Stage::HalfClosed {
+                            self.stage = Stage::Ending;
+                        }
+                        break;
+                    }
+                    Err(error) => {
+                        core.counters.protocol_errors += 1;
+                        tracing::debug!(client = %self.session.address, %error, "client sent no RESP");
+                        self.refuse(&format!("ERR {error}"));
+                        self.stage = Stage::Ending;
+                    }
+                }
+            }
+        }
+        if matches!(self.stage, Stage::Ending | Stage::Broken) {
+            input.clear();
+            self.held = None;
+        }
+    }
+
+    /// Whether another command may be taken now.
+    fn may_take(&self, core: &Core) -> bool {
+        let limits = &core.shared.config.limits;
+        let waiting = self.replies.waiting();
+        let output = self.output.len() + self.replies.ready_bytes();
+        let expected = waiting.saturating_mul(self.reply_bytes);
+        let output_max = limits.client_output_max.bytes();
+        matches!(self.stage, Stage::Open | Stage::HalfClosed)
+            && waiting < limits.client_inflight_max as usize
+            && output < output_max
+            && (waiting == 0 || output.saturating_add(expected) < output_max)
+            && core.has_room()
+            && !self.held.as_ref().is_some_and(|ready| self.must_wait(ready))
+            && !(core.is_over_buffers && self.buffered_bytes() > LARGE_BUFFERS)
+    }
+
+    fn take(&mut self, request: Request, core: &mut Core) {
+        core.counters.commands += 1;
+        let call = match classify(&request) {
+            Ok(call) => call,
+            Err(CommandError::UnknownCommand { .. }) if commands::is_legacy_consistency(&request) => {
+                return commands::set_legacy_consistency(self, &request);
+            }
+            Err(error) => return self.refuse(&format!("ERR {error}")),
+        };
+        if call.class == Class::Connection {
+            return commands::answer(self, call, &request, core);
+        }
+        match call.split(&request) {
+            Ok(None) => self.take_single(call, request, core),
+            Ok(Some(parts)) => {
+                self.replies.begin_gather(call, self.session.resp3(call, &request));
+                self.splitting = Some(Splitting::new(parts));
+            }
+            Err(error) => self.refuse(&format!("ERR {error}")),
+        }
+    }
+
+    fn take_single(&mut self, call: Call, request: Request, core: &mut Core) {
+        let Some(key_index) = call.key_index() else {
+            return self.refuse(&format!("ERR Dynomite: '{}' names no key", call.command.name));
+        };
+        let command = KeyRequest { request, key_index: key_index as u16 };
+        let token = core.shared.ring.token(command.key());
+        let ready = Ready { call, command, token, is_part: false };
+        self.run_or_hold(ready, core);
+    }
+
+    fn run_or_hold(&mut self, ready: Ready, core: &mut Core) {
+        if core.shared.is_replicated() && self.must_wait(&ready) {
+            self.held = Some(ready);
+        } else {
+            self.run(ready, core);
+        }
+    }
+
+    fn run(&mut self, ready: Ready, core: &mut Core) {
+        let Ready { call, command, token, is_part } = ready;
+        let sequence = if is_part {
+            self.replies.wait_for_part()
+        } else {
+            let sequenced = (is_sequenced(call) && core.shared.is_replicated()).then_some(token);
+            if let Some(token) = sequenced {
+                self.key_order.begin(token);
+            }
+            self.replies.wait(sequenced, self.session.resp3(call, &command.request))
+        };
+        let level = self.session.level(call.class, command.key(), &core.shared.levels);
+        let ticket = Ticket(self.ticket_base | u64::from(sequence));
+        core.submit(ClientCommand { ticket, call, command, token, level });
+    }
+
+    /// Whether the command could overtake an earlier one of this connection on its key.
+    fn must_wait(&self, ready: &Ready) -> bool {
+        !is_sequenced(ready.call) && self.key_order.is_busy(ready.token)
+    }
+
+    /// Puts a reply of the node itself in its place.
+    fn answer(&mut self, reply: Bytes) {
+        self.replies.answer(reply, &mut self.output);
+    }
+
+    /// Answers with an error; `text` begins with its code.
+    fn refuse(&mut self, text: &str) {
+        let mut out = BytesMut::new();
+        encode::error(&mut out, text);
+        self.answer(out.freeze());
+    }
+
+    fn buffered_bytes(&self) -> usize {
+        self.input.capacity() + self.output.len() + self.replies.ready_bytes()
+    }
+}
+
+/// What [`Session::resp3`] gives: `None` while the client speaks RESP2.
+type Conversion = Option<Box<Resp3>>;
+
+fn is_sequenced(call: Call) -> bool {
+    matches!(call.class, Class::Sequenced | Class::Effect)
+}

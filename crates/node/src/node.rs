@@ -1,0 +1,145 @@
+//! A whole node: composes workers, listeners, links and datastore, and ends them again.
+
+mod error;
+mod listen;
+mod topology;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use dynomite_backend::{Backend, MemoryBackend, MemoryConfig, RedisAddress, RedisBackend, RedisConfig};
+use dynomite_ring::NodeId;
+use tokio::sync::oneshot;
+
+pub use error::{NodeFailed, StartError};
+
+use crate::config::{Config, Datastore, RedisAddress as ConfiguredAddress};
+use crate::counters::SharedCounters;
+use crate::shared::{Levels, Shared};
+use crate::worker::{self, Mail, Plan, Sender};
+
+/// A running node.
+///
+/// It runs on threads of its own, so it can be started from any tokio runtime and lives until it is stopped or killed.
+/// Dropping it kills it.
+pub struct Node {
+    shared: Arc<Shared>,
+    senders: Vec<Sender>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Node {
+    /// Starts a node over the datastore that the configuration names. Returns when it serves clients; it waits neither
+    /// for the datastore nor for other nodes.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        let backend = backend_of(&config)?;
+        Self::start_with_backend(config, backend).await
+    }
+
+    /// Starts a node over a datastore of one's own; `config.datastore` is not looked at.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start_with_backend(
+        mut config: Config,
+        backend: Arc<dyn Backend>,
+    ) -> Result<Self, StartError> {
+        config.validate()?;
+        let worker_count = config.workers.count();
+        let bind_error = |key, address| move |source| StartError::Bind { key, address, source };
+        let listeners = listen::client_listeners(config.listen, worker_count)
+            .map_err(bind_error("listen", config.listen))?;
+        config.listen = listeners[0].local_addr().map_err(bind_error("listen", config.listen))?;
+        let ring = topology::ring_of(&config)?;
+        let shared = Arc::new(Shared {
+            ring: Arc::new(ring),
+            node: NodeId::from_name(&config.name),
+            worker_count,
+            client_address: config.listen,
+            peer_address: config.peer_listen,
+            datastore: backend.describe(),
+            levels: Levels::new(&config),
+            started_at: Instant::now(),
+            client_count: AtomicUsize::new(0),
+            next_client_id: AtomicU64::new(1),
+            buffered_bytes: AtomicUsize::new(0),
+            counters: (0..worker_count).map(|_| SharedCounters::default()).collect(),
+            config,
+        });
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..worker_count).map(|_| worker::channel()).unzip();
+        let mut node = Self { shared: Arc::clone(&shared), senders, threads: Vec::new() };
+        let mut waits = Vec::new();
+        for (index, (receiver, listener)) in receivers.into_iter().zip(listeners).enumerate() {
+            let (ready, wait) = oneshot::channel();
+            let plan = Plan {
+                index,
+                shared: Arc::clone(&shared),
+                backend: Arc::clone(&backend),
+                listener,
+                receiver,
+                senders: node.senders.clone(),
+                ready,
+            };
+            let thread =
+                worker::spawn(plan).map_err(|source| StartError::Worker { worker: index, source })?;
+            node.threads.push(thread);
+            waits.push(wait);
+        }
+        for (worker, wait) in waits.into_iter().enumerate() {
+            let ready = wait.await.unwrap_or_else(|_| Err(io::Error::other("it ended while it started")));
+            ready.map_err(|source| StartError::Worker { worker, source })?;
+        }
+        Ok(node)
+    }
+
+    /// Where clients are served; with the port that was chosen if the configuration had port 0.
+    pub fn client_address(&self) -> SocketAddr {
+        self.shared.client_address
+    }
+
+    /// Where peers are served; `None` for a node without peers.
+    pub fn peer_address(&self) -> Option<SocketAddr> {
+        self.shared.peer_address
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        for sender in &self.senders {
+            let _ = sender.try_send(vec![Mail::Abort]);
+        }
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn backend_of(config: &Config) -> Result<Arc<dyn Backend>, StartError> {
+    let (address, credentials) = match &config.datastore {
+        Datastore::Memory { max_memory } => {
+            let max_bytes = max_memory.map(|size| size.bytes());
+            return Ok(Arc::new(MemoryBackend::new(MemoryConfig { max_bytes })));
+        }
+        Datastore::Redis { address, credentials } => (address, credentials),
+    };
+    let mut redis = RedisConfig::new(match address {
+        ConfiguredAddress::Tcp(address) => {
+            RedisAddress::Tcp { host: address.host().to_owned(), port: address.port() }
+        }
+        ConfiguredAddress::Unix(path) => RedisAddress::Unix(path.clone()),
+    });
+    if let Some(credentials) = credentials {
+        let password = credentials.password.reveal().map_err(StartError::Password)?;
+        redis.username = credentials.username.clone();
+        redis.password = Some(password.expose().to_owned());
+    }
+    redis.connect_timeout = config.timeouts.connect;
+    Ok(Arc::new(RedisBackend::new(redis)))
+}

@@ -1,0 +1,128 @@
+//! What all workers of a node share: settings that never change, and a few numbers that do.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use dynomite_codec::Class;
+use dynomite_replication::Level;
+use dynomite_ring::{NodeId, Ring};
+
+use crate::config::Config;
+use crate::counters::SharedCounters;
+
+/// Shared by the workers; nothing in it is locked.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) ring: Arc<Ring>,
+    pub(crate) node: NodeId,
+    pub(crate) worker_count: usize,
+    pub(crate) client_address: SocketAddr,
+    pub(crate) peer_address: Option<SocketAddr>,
+    /// What the datastore calls itself, for `INFO`.
+    pub(crate) datastore: String,
+    pub(crate) levels: Levels,
+    pub(crate) started_at: Instant,
+    /// Client connections of all workers.
+    pub(crate) client_count: AtomicUsize,
+    /// The id that the next client connection gets.
+    pub(crate) next_client_id: AtomicU64,
+    /// Bytes in the buffers of all clients.
+    pub(crate) buffered_bytes: AtomicUsize,
+    /// One for each worker.
+    pub(crate) counters: Vec<SharedCounters>,
+}
+
+impl Shared {
+    /// Whether there is more than one rack, and so more than one copy of a key.
+    pub(crate) fn is_replicated(&self) -> bool {
+        self.ring.rack_count() > 1
+    }
+
+    /// Whether the clients' buffers are together over their limit.
+    pub(crate) fn is_over_buffers(&self) -> bool {
+        self.buffered_bytes.load(Ordering::Relaxed) > self.config.limits.buffers_max.bytes()
+    }
+}
+
+/// The consistency levels in force on the node. Readers may see a change a moment late.
+#[derive(Debug)]
+pub(crate) struct Levels {
+    read: AtomicU8,
+    write: AtomicU8,
+    /// Longest prefix first.
+    prefixes: Vec<(Vec<u8>, Option<Level>, Option<Level>)>,
+}
+
+impl Levels {
+    pub(crate) fn new(config: &Config) -> Self {
+        let consistency = &config.consistency;
+        let mut prefixes: Vec<_> = consistency
+            .prefixes
+            .iter()
+            .map(|entry| (entry.prefix.clone().into_bytes(), entry.read, entry.write))
+            .collect();
+        prefixes.sort_by_key(|(prefix, ..)| std::cmp::Reverse(prefix.len()));
+        Self { read: code(consistency.read).into(), write: code(consistency.write).into(), prefixes }
+    }
+
+    /// The node's level of reads.
+    pub(crate) fn read(&self) -> Level {
+        level(self.read.load(Ordering::Relaxed))
+    }
+
+    /// The node's level of writes.
+    pub(crate) fn write(&self) -> Level {
+        level(self.write.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_read(&self, to: Level) {
+        self.read.store(code(to), Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_write(&self, to: Level) {
+        self.write.store(code(to), Ordering::Relaxed);
+    }
+
+    /// The level for a command on `key`: that of the longest prefix which has one, or else the node's.
+    pub(crate) fn of(&self, class: Class, key: &[u8]) -> Level {
+        let is_read = class == Class::Read;
+        let with_prefix = self.prefixes.iter().find_map(|(prefix, read, write)| {
+            let level = if is_read { *read } else { *write };
+            level.filter(|_| key.starts_with(prefix))
+        });
+        with_prefix.unwrap_or_else(|| if is_read { self.read() } else { self.write() })
+    }
+}
+
+fn code(level: Level) -> u8 {
+    level as u8
+}
+
+fn level(code: u8) -> Level {
+    Level::ALL.get(usize::from(code)).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::PrefixLevels;
+
+    #[test]
+    fn the_longest_prefix_that_has_a_level_decides() {
+        let mut config = Config::default();
+        let prefix = |prefix: &str, read, write| PrefixLevels { prefix: prefix.to_owned(), read, write };
+        config.consistency.prefixes = vec![
+            prefix("user:", Some(Level::DcQuorum), Some(Level::DcQuorum)),
+            prefix("user:tmp:", None, Some(Level::DcOne)),
+        ];
+        let levels = Levels::new(&config);
+        levels.set_write(Level::DcSafeQuorum);
+        assert_eq!(levels.of(Class::Overwrite, b"user:tmp:1"), Level::DcOne);
+        assert_eq!(levels.of(Class::Read, b"user:tmp:1"), Level::DcQuorum);
+        assert_eq!(levels.of(Class::Effect, b"x"), Level::DcSafeQuorum);
+        assert_eq!(levels.of(Class::Read, b"x"), Level::DcOne);
+    }
+}

@@ -1,0 +1,120 @@
+//! What every part of a worker needs at hand: the engine and its output, the way to the other workers, the time.
+
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use dynomite_replication::{ClientCommand, Engine, Now, Origin, Out, ReplicaRequest};
+
+use crate::counters::Counters;
+use crate::shared::Shared;
+use crate::slice::slice_of;
+use crate::worker::mail::{Mail, Mailroom};
+
+/// The centre of a worker, apart from its sockets.
+pub(crate) struct Core {
+    pub(crate) index: usize,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) engine: Engine,
+    pub(crate) out: Out,
+    pub(crate) mail: Mailroom,
+    pub(crate) counters: Counters,
+    /// Commands given to other workers and not yet answered.
+    pub(crate) forwarded: usize,
+    /// Bytes by which the clients' buffers have grown since it was last told to the other workers.
+    pub(crate) buffered_delta: isize,
+    /// Whether the buffers of all clients of the node are over their limit; looked at once a turn.
+    pub(crate) is_over_buffers: bool,
+    now: Now,
+    is_now_fresh: bool,
+    turn_waker: Option<Waker>,
+    /// Whether a turn is under way, or woken and not yet begun.
+    is_turn_coming: bool,
+}
+
+impl Core {
+    pub(crate) fn new(index: usize, shared: Arc<Shared>, engine: Engine, mail: Mailroom) -> Self {
+        Self {
+            index,
+            shared,
+            engine,
+            out: Out::default(),
+            mail,
+            counters: Counters::default(),
+            forwarded: 0,
+            buffered_delta: 0,
+            is_over_buffers: false,
+            now: Now { ms: 0, wall_ms: 0 },
+            is_now_fresh: false,
+            turn_waker: None,
+            is_turn_coming: false,
+        }
+    }
+
+    /// The time, read once for all that happens until the end of the next turn.
+    pub(crate) fn now(&mut self) -> Now {
+        if !self.is_now_fresh {
+            let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            // From 1 on: to the engine, time 0 is before everything.
+            let ms = self.shared.started_at.elapsed().as_millis() as u64 + 1;
+            self.now = Now { ms, wall_ms: wall.as_millis() as u64 };
+            self.is_now_fresh = true;
+        }
+        self.now
+    }
+
+    /// Makes sure that a turn will run after the tasks that are ready now.
+    pub(crate) fn wake_turn(&mut self) {
+        if !self.is_turn_coming {
+            self.is_turn_coming = true;
+            if let Some(waker) = &self.turn_waker {
+                waker.wake_by_ref();
+            }
+        }
+    }
+
+    /// A turn begins: what it causes itself needs no waking.
+    pub(crate) fn begin_turn(&mut self, waker: &Waker) {
+        self.is_turn_coming = true;
+        match &mut self.turn_waker {
+            Some(known) => known.clone_from(waker),
+            None => self.turn_waker = Some(waker.clone()),
+        }
+    }
+
+    pub(crate) fn end_turn(&mut self) {
+        self.is_turn_coming = false;
+        self.is_now_fresh = false;
+    }
+
+    /// Whether commands of clients may be taken: the engine has room for them.
+    pub(crate) fn has_room(&self) -> bool {
+        self.engine.in_flight() + self.forwarded < self.shared.config.limits.operations_max as usize
+    }
+
+    /// Runs a client's command, here or at the worker that has its slice.
+    pub(crate) fn submit(&mut self, command: ClientCommand) {
+        let worker = slice_of(command.token, self.shared.worker_count);
+        if worker == self.index {
+            let now = self.now();
+            self.engine.handle_command(now, command, &mut self.out);
+        } else {
+            self.forwarded += 1;
+            self.mail.put(worker, Mail::Command(command));
+        }
+        self.wake_turn();
+    }
+
+    /// Takes another node's request, here or at the worker that has its slice.
+    pub(crate) fn take_request(&mut self, origin: Origin, request: ReplicaRequest) {
+        self.counters.peer_requests += 1;
+        let worker = slice_of(request.token, self.shared.worker_count);
+        if worker == self.index {
+            let now = self.now();
+            self.engine.handle_request(now, origin, request, &mut self.out);
+        } else {
+            self.mail.put(worker, Mail::Request(origin, request));
+        }
+        self.wake_turn();
+    }
+}

@@ -1,0 +1,96 @@
+//! What workers of one node hand to each other: a batch for each worker and turn.
+//!
+//! Invariants: mail from one worker to another arrives in its order. A channel that is full delays mail and loses none;
+//! what then waits is bounded by what may be in flight: operations of clients, and the windows of peer links.
+
+use std::net::TcpStream;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use dynomite_replication::{ClientCommand, Origin, ReplicaRequest, ReplicaResponse, Ticket};
+use tokio::sync::mpsc;
+use tokio_util::sync::PollSender;
+
+use crate::link::Hello;
+
+/// Batches that a worker has not yet taken, from all others together.
+const BATCHES_MAX: usize = 64;
+
+/// One thing for another worker.
+#[derive(Debug)]
+pub(crate) enum Mail {
+    /// A client of the sender wants this run.
+    Command(ClientCommand),
+    /// The answer to a [`Mail::Command`].
+    Reply(Ticket, Bytes),
+    /// Another node asks for this.
+    Request(Origin, ReplicaRequest),
+    /// The answer to a [`Mail::Request`].
+    Response(Origin, ReplicaResponse),
+    /// A peer's connection after its handshake.
+    Link(TcpStream, Hello),
+    /// Begin to stop.
+    Drain,
+    /// Say goodbye to the peers and end.
+    Finish,
+    /// End at once.
+    Abort,
+}
+
+pub(crate) type Sender = mpsc::Sender<Vec<Mail>>;
+pub(crate) type Receiver = mpsc::Receiver<Vec<Mail>>;
+
+/// The way to a worker.
+pub(crate) fn channel() -> (Sender, Receiver) {
+    mpsc::channel(BATCHES_MAX)
+}
+
+/// A worker's side of all channels.
+pub(crate) struct Mailroom {
+    receiver: Receiver,
+    boxes: Vec<Outbox>,
+}
+
+struct Outbox {
+    sender: PollSender<Vec<Mail>>,
+    batch: Vec<Mail>,
+}
+
+impl Mailroom {
+    /// `senders` leads to every worker of the node, this one included.
+    pub(crate) fn new(receiver: Receiver, senders: Vec<Sender>) -> Self {
+        let boxes =
+            senders.into_iter().map(|sender| Outbox { sender: PollSender::new(sender), batch: Vec::new() });
+        Self { receiver, boxes: boxes.collect() }
+    }
+
+    /// Puts mail for `worker` into the batch that leaves at the end of the turn.
+    pub(crate) fn put(&mut self, worker: usize, mail: Mail) {
+        // A worker that is not there can only be named by a ticket or origin that this process made up wrongly.
+        if let Some(outbox) = self.boxes.get_mut(worker) {
+            outbox.batch.push(mail);
+        }
+    }
+
+    /// The next batch that has arrived; `None` for now, and then `cx` is woken for the next one.
+    pub(crate) fn poll_batch(&mut self, cx: &mut Context<'_>) -> Option<Vec<Mail>> {
+        match self.receiver.poll_recv(cx) {
+            Poll::Ready(batch) => batch,
+            Poll::Pending => None,
+        }
+    }
+
+    /// Hands out all batches for which there is room; `cx` is woken when there is room for the rest.
+    pub(crate) fn send(&mut self, cx: &mut Context<'_>) {
+        for outbox in self.boxes.iter_mut().filter(|outbox| !outbox.batch.is_empty()) {
+            match outbox.sender.poll_reserve(cx) {
+                Poll::Ready(Ok(())) => {
+                    // It can only fail when that worker has ended, and then nobody waits for the mail.
+                    let _ = outbox.sender.send_item(std::mem::take(&mut outbox.batch));
+                }
+                Poll::Ready(Err(_)) => outbox.batch.clear(),
+                Poll::Pending => {}
+            }
+        }
+    }
+}

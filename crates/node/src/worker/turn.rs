@@ -1,0 +1,156 @@
+//! One turn of a worker: carry out what the engine wants until nothing more comes of it, then write.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use std::pin::Pin;
+use tokio::time::{Instant, Sleep};
+
+use super::{Clients, Mail, Stage, Worker};
+
+/// Rounds of one turn; what is left is for the next, so that sockets are read in between.
+const ROUNDS_MAX: usize = 16;
+/// The engine looks at deadlines this often.
+const TICK: Duration = Duration::from_millis(10);
+
+impl Worker {
+    /// Runs one turn; `Ready` when the worker is over. `timer` fires when the engine's next deadline may have passed.
+    pub(crate) fn turn(&mut self, timer: &mut Timer, cx: &mut Context<'_>) -> Poll<()> {
+        self.core.begin_turn(cx.waker());
+        self.core.is_over_buffers = self.core.shared.is_over_buffers();
+        while let Some(batch) = self.core.mail.poll_batch(cx) {
+            self.take_mail(batch);
+        }
+        if timer.poll(cx) {
+            let now = self.core.now();
+            self.core.engine.handle_timeout(now, &mut self.core.out);
+        }
+        let mut rounds = 0;
+        while self.round(cx) {
+            rounds += 1;
+            if rounds == ROUNDS_MAX {
+                cx.waker().wake_by_ref();
+                break;
+            }
+        }
+        self.clients.flush(&mut self.core);
+        self.core.mail.send(cx);
+        self.publish_buffers();
+        if self.core.engine.next_deadline().is_some() {
+            timer.arm(cx);
+        }
+        self.core.end_turn();
+        if self.stage == Stage::Over { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Whether anything was done, so that another round may find more to do.
+    fn round(&mut self, cx: &mut Context<'_>) -> bool {
+        self.run_held();
+        let mut moved = self.lane.turn(&mut self.core, cx);
+        moved |= self.deliver();
+        moved | self.clients.resume(&mut self.core)
+    }
+
+    fn take_mail(&mut self, batch: Vec<Mail>) {
+        let now = self.core.now();
+        for mail in batch {
+            match mail {
+                Mail::Command(command) => self.held.push_back(command),
+                Mail::Reply(ticket, reply) => {
+                    self.core.forwarded = self.core.forwarded.saturating_sub(1);
+                    self.clients.take_reply(ticket, reply);
+                }
+                Mail::Request(origin, request) => {
+                    self.core.engine.handle_request(now, origin, request, &mut self.core.out);
+                }
+                Mail::Response(..) | Mail::Link(..) => {}
+                Mail::Drain => self.drain(),
+                Mail::Finish | Mail::Abort => self.stage = Stage::Over,
+            }
+        }
+    }
+
+    /// Runs commands of other workers' clients, in their order, as far as the engine has room.
+    fn run_held(&mut self) {
+        let now = self.core.now();
+        let room = self.core.shared.config.limits.operations_max as usize;
+        while self.core.engine.in_flight() < room
+            && let Some(command) = self.held.pop_front()
+        {
+            self.core.engine.handle_command(now, command, &mut self.core.out);
+        }
+    }
+
+    /// Takes replies, requests and responses where they belong. Whether there were any.
+    fn deliver(&mut self) -> bool {
+        let Self { core, clients, .. } = self;
+        let delivered = !core.out.replies.is_empty();
+        for (ticket, reply) in core.out.replies.drain(..) {
+            let worker = Clients::worker_of(ticket);
+            if worker == core.index {
+                clients.take_reply(ticket, reply);
+            } else {
+                core.mail.put(worker, Mail::Reply(ticket, reply));
+            }
+        }
+        delivered
+    }
+
+    fn drain(&mut self) {
+        if self.stage == Stage::Serving {
+            self.stage = Stage::Draining;
+            self.clients.drain();
+        }
+    }
+
+    /// Tells the node's total by how much this worker's clients' buffers have grown.
+    fn publish_buffers(&mut self) {
+        let delta = std::mem::take(&mut self.core.buffered_delta);
+        let total = &self.core.shared.buffered_bytes;
+        if delta > 0 {
+            total.fetch_add(delta as usize, std::sync::atomic::Ordering::Relaxed);
+        } else if delta < 0 {
+            total.fetch_sub(delta.unsigned_abs(), std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+}
+
+/// Fires once, some time after it was armed.
+pub(crate) struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    is_armed: bool,
+}
+
+impl Timer {
+    pub(crate) fn new() -> Self {
+        Self { sleep: Box::pin(tokio::time::sleep(TICK)), is_armed: false }
+    }
+
+    /// Whether it fires now.
+    fn poll(&mut self, cx: &mut Context<'_>) -> bool {
+        let fired = self.is_armed && self.sleep.as_mut().poll_elapsed(cx);
+        self.is_armed &= !fired;
+        fired
+    }
+
+    fn arm(&mut self, cx: &mut Context<'_>) {
+        if !self.is_armed {
+            self.is_armed = true;
+            self.sleep.as_mut().reset(Instant::now() + TICK);
+            // Registers the waker; it cannot have fired yet, and if it has, the waker is called.
+            if self.sleep.as_mut().poll_elapsed(cx) {
+                cx.waker().wake_by_ref();
+            }
+        }
+    }
+}
+
+trait PollElapsed {
+    fn poll_elapsed(self, cx: &mut Context<'_>) -> bool;
+}
+
+impl PollElapsed for Pin<&mut Sleep> {
+    fn poll_elapsed(self, cx: &mut Context<'_>) -> bool {
+        Future::poll(self, cx).is_ready()
+    }
+}
