@@ -78,7 +78,7 @@ impl RawClient {
     /// When the connection breaks or no reply comes in time.
     #[track_caller]
     pub fn command<A: AsRef<[u8]>>(&mut self, args: &[A]) -> Vec<u8> {
-        self.try_command(args).unwrap_or_else(|error| panic!("{}: {error}", shown(&encoded(args))))
+        self.try_command(args).unwrap_or_else(|error| panic!("{}: {error}", shown(&request(args))))
     }
 
     /// [`RawClient::command`] without the panic.
@@ -86,7 +86,7 @@ impl RawClient {
     /// # Errors
     /// When the connection breaks or no reply comes in time.
     pub fn try_command<A: AsRef<[u8]>>(&mut self, args: &[A]) -> io::Result<Vec<u8>> {
-        self.try_send(&encoded(args))?;
+        self.try_send(&request(args))?;
         self.try_reply()
     }
 
@@ -336,7 +336,8 @@ impl Stream {
     }
 }
 
-fn encoded<A: AsRef<[u8]>>(args: &[A]) -> Vec<u8> {
+/// A command as the bytes that a client sends: an array of bulk strings.
+pub fn request<A: AsRef<[u8]>>(args: &[A]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", args.len()).into_bytes();
     for arg in args {
         let arg = arg.as_ref();

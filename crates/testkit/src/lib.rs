@@ -7,6 +7,7 @@
 #![expect(clippy::panic, reason = "a test that lacks what it needs has failed")]
 
 mod client;
+mod cluster;
 mod dynomited;
 mod eventually;
 mod guardian;
@@ -15,7 +16,8 @@ mod ports;
 mod process;
 mod redis;
 
-pub use client::RawClient;
+pub use client::{RawClient, request};
+pub use cluster::{Cluster, ClusterBuilder, ClusterNode};
 pub use dynomited::{Dynomited, DynomitedBuilder};
 pub use eventually::eventually;
 pub use memcached::Memcached;
