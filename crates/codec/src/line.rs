@@ -44,13 +44,18 @@ pub(crate) fn find_end(
 #[inline]
 pub(crate) fn short_number(buf: &[u8], at: usize) -> Option<(usize, usize)> {
     let digits = buf.get(at..)?;
+    if let [digit @ b'0'..=b'9', b'\r', b'\n', ..] = digits {
+        return Some((usize::from(digit - b'0'), at + 3));
+    }
+    if !matches!(digits.first(), Some(b'1'..=b'9')) {
+        return None;
+    }
     let mut value = 0usize;
     for (index, &byte) in digits.iter().take(10).enumerate() {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
-            let canonical = index == 1 || (index > 1 && digits[0] != b'0');
             let ended = byte == b'\r' && digits.get(index + 1) == Some(&b'\n');
-            return (canonical && ended).then_some((value, at + index + 2));
+            return ended.then_some((value, at + index + 2));
         }
         value = value * 10 + usize::from(digit);
     }

@@ -7,32 +7,29 @@ use super::table::{COMMANDS, COUNT};
 const SLOT_COUNT: usize = 2048;
 const EMPTY: u16 = u16::MAX;
 
-static SLOTS: [u16; SLOT_COUNT] = build();
+static COMMAND_SLOTS: [u16; SLOT_COUNT] = build(false);
+static SUBCOMMAND_SLOTS: [u16; SLOT_COUNT] = build(true);
 
 /// The command of this name, in any case. Subcommands are found with [`lookup_subcommand`] only.
 #[inline]
 pub fn lookup(name: &[u8]) -> Option<&'static Command> {
-    let matches = |found: &Command| name.eq_ignore_ascii_case(found.name.as_bytes()) && !name.contains(&b'|');
-    find(hash(HASH_START, name), matches)
+    find(&COMMAND_SLOTS, hash(name), |found| name.eq_ignore_ascii_case(found.name.as_bytes()))
 }
 
 /// The subcommand `name` of `container`, in any case.
 pub fn lookup_subcommand(container: &Command, name: &[u8]) -> Option<&'static Command> {
-    let prefix = container.name.len();
-    find(hash(hash(hash(HASH_START, container.name.as_bytes()), b"|"), name), |found| {
-        let full = found.name.as_bytes();
-        full.len() == prefix + 1 + name.len()
-            && full[prefix] == b'|'
-            && full[..prefix] == *container.name.as_bytes()
-            && full[prefix + 1..].eq_ignore_ascii_case(name)
+    find(&SUBCOMMAND_SLOTS, hash(name), |found| {
+        let (of, own_name) = found.name.split_at(container.name.len().min(found.name.len()));
+        of == container.name
+            && own_name.len() == name.len() + 1
+            && own_name.as_bytes()[1..].eq_ignore_ascii_case(name)
     })
 }
 
 #[inline]
-fn find(hash: u32, matches: impl Fn(&Command) -> bool) -> Option<&'static Command> {
-    let mut slot = slot_of(hash);
+fn find(slots: &[u16], mut slot: usize, matches: impl Fn(&Command) -> bool) -> Option<&'static Command> {
     loop {
-        let index = SLOTS[slot];
+        let index = slots[slot % SLOT_COUNT];
         if index == EMPTY {
             return None;
         }
@@ -40,40 +37,57 @@ fn find(hash: u32, matches: impl Fn(&Command) -> bool) -> Option<&'static Comman
         if matches(found) {
             return Some(found);
         }
-        slot = (slot + 1) % SLOT_COUNT;
+        slot += 1;
     }
 }
 
-const HASH_START: u32 = 0x811c_9dc5;
-/// A longer name is no command's.
-const NAME_MAX: usize = 40;
-
-/// FNV-1a over the bytes with the bit of lower case set, which makes letters equal in any case.
+/// A slot from a name's first and last bytes and its length, letters being equal in any case. What it does not look at
+/// only makes collisions: the name found is compared as a whole.
 #[inline]
-const fn hash(mut state: u32, text: &[u8]) -> u32 {
-    let len = if text.len() < NAME_MAX { text.len() } else { NAME_MAX };
-    let mut index = 0;
-    while index < len {
-        state = (state ^ (text[index] | 0x20) as u32).wrapping_mul(0x0100_0193);
-        index += 1;
-    }
-    state
+const fn hash(name: &[u8]) -> usize {
+    let word = if let (Some(first), Some(last)) = (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+        lower(u64::from_le_bytes(*first)) ^ lower(u64::from_le_bytes(*last)).rotate_left(29)
+    } else if let (Some(first), Some(last)) = (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        lower(u32::from_le_bytes(*first) as u64 | (u32::from_le_bytes(*last) as u64) << 32)
+    } else if let [first, .., last] = name {
+        lower(*first as u64 | (name[name.len() / 2] as u64) << 8 | (*last as u64) << 16)
+    } else {
+        0
+    };
+    let mixed = (word ^ (name.len() as u64) << 59).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (mixed >> 53) as usize % SLOT_COUNT
 }
 
-const fn slot_of(hash: u32) -> usize {
-    (hash ^ (hash >> 15)) as usize % SLOT_COUNT
+/// Sets the bit that tells a small letter from a capital one.
+const fn lower(letters: u64) -> u64 {
+    letters | 0x2020_2020_2020_2020
 }
 
-const fn build() -> [u16; SLOT_COUNT] {
+const fn build(subcommands: bool) -> [u16; SLOT_COUNT] {
     let mut slots = [EMPTY; SLOT_COUNT];
     let mut index = 0;
     while index < COUNT {
-        let mut slot = slot_of(hash(HASH_START, COMMANDS[index].name.as_bytes()));
-        while slots[slot] != EMPTY {
-            slot = (slot + 1) % SLOT_COUNT;
+        let (name, is_subcommand) = own_name(COMMANDS[index].name.as_bytes());
+        if is_subcommand == subcommands {
+            let mut slot = hash(name);
+            while slots[slot] != EMPTY {
+                slot = (slot + 1) % SLOT_COUNT;
+            }
+            slots[slot] = index as u16;
         }
-        slots[slot] = index as u16;
         index += 1;
     }
     slots
+}
+
+/// What follows the container's name, and whether there is a container.
+const fn own_name(full: &[u8]) -> (&[u8], bool) {
+    let mut rest = full;
+    while let [byte, after @ ..] = rest {
+        if *byte == b'|' {
+            return (after, true);
+        }
+        rest = after;
+    }
+    (full, false)
 }

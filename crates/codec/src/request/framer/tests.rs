@@ -196,7 +196,7 @@ fn an_endless_stream_holds_no_more_than_the_limits() {
                 break;
             }
             assert!(buf.len() <= limits.request_max, "{}", endless.escape_ascii());
-            assert!(buf.len() + framer.wanted() <= limits.request_max + 6 * limits.args_max);
+            assert!(buf.len() + framer.wanted() <= limits.request_max + SHORTEST_ARG);
         }
     }
 }
