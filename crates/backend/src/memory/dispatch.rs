@@ -50,10 +50,7 @@ impl<const N: usize> CommandTable<N> {
         let mut index = [VACANT; INDEX_LEN];
         let mut number = 0;
         while number < N {
-            packed[number] = match pack(commands[number].name.as_bytes()) {
-                Some(name) => name,
-                None => panic!("names have 1 to 16 letters"),
-            };
+            packed[number] = pack(commands[number].name.as_bytes()).expect("names have 1 to 16 letters");
             let mut slot = slot_of(packed[number]);
             while index[slot] != VACANT {
                 slot = (slot + 1) % INDEX_LEN;
@@ -127,17 +124,13 @@ const fn slot_of(name: u128) -> usize {
 /// Redis quotes the name and the first arguments, about 128 bytes of them.
 fn unknown(request: &Request) -> Fault {
     const QUOTED_MAX: usize = 128;
-    let quote = |text: &[u8], max: usize| {
-        let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
-        String::from_utf8_lossy(&text[..end.min(max)]).into_owned()
-    };
     let mut args = String::new();
     for arg in request.args().skip(1) {
         if args.len() >= QUOTED_MAX {
             break;
         }
-        args.push_str(&format!("'{}' ", quote(arg, QUOTED_MAX - args.len())));
+        args.push_str(&format!("'{}' ", Fault::quote(arg, QUOTED_MAX - args.len())));
     }
-    let name = quote(request.name(), QUOTED_MAX);
+    let name = Fault::quote(request.name(), QUOTED_MAX);
     Fault::owned(format!("ERR unknown command '{name}', with args beginning with: {args}"))
 }

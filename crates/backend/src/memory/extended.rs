@@ -157,11 +157,8 @@ fn parse_decimal(text: &str) -> Option<Extended> {
     let scaled = if exponent > 0 { &mut numerator } else { &mut denominator };
     (0..exponent.unsigned_abs()).for_each(|_| scaled.multiply_add(10, 0));
     let shift = 66 + denominator.bit_len() as i32 - numerator.bit_len() as i32;
-    if shift > 0 {
-        numerator.shift_left(shift as u32)
-    } else {
-        denominator.shift_left(shift.unsigned_abs())
-    }
+    let (scaled, bits) = if shift > 0 { (&mut numerator, shift) } else { (&mut denominator, -shift) };
+    scaled.shift_left(bits as u32);
     let (quotient, exact) = numerator.divide(denominator);
     Extended::rounded(false, quotient, -shift, !exact)
 }

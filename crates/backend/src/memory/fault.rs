@@ -19,6 +19,9 @@ impl Fault {
     pub(crate) const NOT_LEX_RANGE: Self = Self::new("ERR min or max not valid string range item");
     pub(crate) const NOT_POSITIVE: Self = Self::new("ERR value is out of range, must be positive");
     pub(crate) const OUT_OF_RANGE: Self = Self::new("ERR value is out of range");
+    pub(crate) const OUT_OF_LONG: Self = Self::new(
+        "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+    );
     pub(crate) const NO_SUCH_KEY: Self = Self::new("ERR no such key");
     pub(crate) const INDEX: Self = Self::new("ERR index out of range");
     pub(crate) const OVERFLOW: Self = Self::new("ERR increment or decrement would overflow");
@@ -43,6 +46,13 @@ impl Fault {
 
     pub(crate) fn expire_time(command: &str) -> Self {
         Self::owned(format!("ERR invalid expire time in '{command}' command"))
+    }
+
+    /// The start of an argument, to be quoted in an error: `max` bytes at most, up to the first NUL as Redis does, and what
+    /// is no UTF-8 replaced.
+    pub(crate) fn quote(arg: &[u8], max: usize) -> Cow<'_, str> {
+        let end = arg.iter().position(|byte| *byte == 0).unwrap_or(arg.len());
+        String::from_utf8_lossy(&arg[..end.min(max)])
     }
 
     pub(crate) fn text(&self) -> &str {

@@ -60,7 +60,10 @@ pub(crate) fn parse_bound(text: &[u8]) -> Option<f64> {
 pub(crate) fn pick_arg(request: &Request, index: usize) -> Result<(usize, bool), Fault> {
     let count = integer_arg(request, index)?;
     let magnitude = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
-    if count == i64::MIN || (count < 0 && magnitude > REPEATED_MAX) {
+    if count == i64::MIN {
+        return Err(Fault::OUT_OF_LONG);
+    }
+    if count < 0 && magnitude > REPEATED_MAX {
         return Err(Fault::OUT_OF_RANGE);
     }
     Ok((magnitude, count < 0))

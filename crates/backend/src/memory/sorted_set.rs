@@ -100,6 +100,11 @@ impl SortedSet {
         self.order.range(range).map(|(at, score)| (self.members.at(at as usize).0, score))
     }
 
+    /// Whether Redis would keep the set in its compact encoding.
+    pub(crate) fn is_small(&self) -> bool {
+        !self.large
+    }
+
     pub(crate) fn encoding(&self) -> &'static str {
         if self.large { "skiplist" } else { "listpack" }
     }

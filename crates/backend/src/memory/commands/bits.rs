@@ -49,7 +49,10 @@ pub(crate) fn bitcount(keys: &mut Keyspace, request: &Request, reply: &mut Bytes
         2 => 0..text.as_slice().len() * 8,
         4 | 5 => {
             let ends = (integer_arg(request, 2)?, integer_arg(request, 3)?);
-            bit_range(ends, unit_arg(request, 4)?, text.as_slice().len())
+            let unit = unit_arg(request, 4)?;
+            // Only here Redis takes an end in front of the start at its word before it clamps both.
+            let crossed = ends.0 < 0 && ends.1 < 0 && ends.0 > ends.1;
+            if crossed { 0..0 } else { bit_range(ends, unit, text.as_slice().len()) }
         }
         _ => return Err(Fault::SYNTAX),
     };
@@ -106,9 +109,6 @@ fn unit_arg(request: &Request, index: usize) -> Result<bool, Fault> {
 /// The bits from `start` to `end`, both included, of a string of `len` bytes.
 fn bit_range((start, end): (i64, i64), in_bits: bool, len: usize) -> std::ops::Range<usize> {
     let total = len as i64 * if in_bits { 8 } else { 1 };
-    if start < 0 && end < 0 && start > end {
-        return 0..0;
-    }
     let from = if start < 0 { start.saturating_add(total) } else { start }.max(0);
     let to = if end < 0 { end.saturating_add(total) } else { end }.max(0).min(total - 1);
     if from > to {

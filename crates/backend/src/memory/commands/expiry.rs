@@ -137,7 +137,7 @@ impl Condition {
                 arg if is(arg, "GT") => &mut condition.gt,
                 arg if is(arg, "LT") => &mut condition.lt,
                 arg => {
-                    let arg = String::from_utf8_lossy(arg);
+                    let arg = Fault::quote(arg, 128);
                     return Err(Fault::owned(format!("ERR Unsupported option {arg}")));
                 }
             };
@@ -154,7 +154,7 @@ impl Condition {
 
     fn holds(&self, old: Option<i64>, new: i64) -> bool {
         match old {
-            Some(old) => !self.nx && !(self.gt && new <= old) && !(self.lt && new >= old),
+            Some(old) => !(self.nx || self.gt && new <= old || self.lt && new >= old),
             // A key that never expires counts as one that expires last.
             None => !self.xx && !self.gt,
         }

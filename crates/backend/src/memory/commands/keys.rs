@@ -91,7 +91,7 @@ pub(crate) fn object(keys: &mut Keyspace, request: &Request, reply: &mut BytesMu
     let subcommand = request.arg(1);
     let known = ["encoding", "freq", "idletime", "refcount"];
     let Some(name) = known.into_iter().find(|name| is(subcommand, name)) else {
-        let subcommand = String::from_utf8_lossy(subcommand);
+        let subcommand = Fault::quote(subcommand, 128);
         return Err(Fault::owned(format!("ERR unknown subcommand '{subcommand}'. Try OBJECT HELP.")));
     };
     if request.arg_count() != 3 {

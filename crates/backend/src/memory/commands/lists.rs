@@ -184,9 +184,6 @@ impl Search {
                          use negative to start from the end of the list",
                     ));
                 }
-                if search.rank == i64::MIN {
-                    return Err(Fault::OUT_OF_RANGE);
-                }
             } else if is(arg, "COUNT") {
                 search.count = Some(count().ok_or(Fault::new("ERR COUNT can't be negative"))?);
             } else if is(arg, "MAXLEN") {

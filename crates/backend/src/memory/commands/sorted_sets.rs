@@ -104,7 +104,13 @@ pub(crate) fn zscan(keys: &mut Keyspace, request: &Request, reply: &mut BytesMut
     let (positions, next) = page.positions(sorted.len());
     let wanted = || positions.clone().rev().map(|at| sorted.at(at)).filter(|(member, _)| page.wants(member));
     write_page(reply, next, wanted().count() * 2);
-    wanted().for_each(|(member, score)| write_member(reply, member, score, true));
+    for (member, score) in wanted() {
+        encode::bulk(reply, member);
+        // Redis shows the numbers of small sets here as it keeps them: integers in full.
+        let in_full = sorted.is_small() && score.fract() == 0.0 && score.abs() <= (1i64 << 62) as f64;
+        let text = if in_full { (score as i64).to_string() } else { format_float(score) };
+        encode::bulk(reply, text.as_bytes());
+    }
     Ok(())
 }
 
@@ -206,7 +212,7 @@ impl Rules {
         if rules.nx && rules.xx {
             return Err(Fault::new("ERR XX and NX options at the same time are not compatible"));
         }
-        if (rules.gt && rules.nx) || (rules.lt && rules.nx) || (rules.gt && rules.lt) {
+        if [rules.nx, rules.gt, rules.lt].into_iter().filter(|set| *set).count() > 1 {
             return Err(Fault::new("ERR GT, LT, and/or NX options at the same time are not compatible"));
         }
         if rules.incr && rest > 2 {
