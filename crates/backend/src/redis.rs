@@ -12,7 +12,6 @@ mod connection;
 mod handshake;
 mod lane;
 mod owed;
-mod parse;
 mod stream;
 
 use std::sync::Arc;

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use super::RedisConfig;
 use super::broken::Broken;
 use super::connection::Connection;
-use super::parse::error_text;
+use super::owed::error_text;
 use super::stream::Stream;
 use crate::StoreIdentity;
 

@@ -67,14 +67,16 @@ impl RedisLane {
                     Poll::Ready(Err(broken)) => self.fail(&broken, events),
                     Poll::Pending => return,
                 },
-                State::Up { connection, since } => match exchange(connection, &mut self.owed, cx, events) {
-                    Ok(()) => return,
-                    Err(broken) => {
-                        let lifetime = since.elapsed();
-                        self.backoff.connection_lasted(lifetime);
-                        self.fail(&broken, events);
+                State::Up { connection, since } => {
+                    match exchange(connection, &mut self.owed, READS_PER_POLL, cx, events) {
+                        Ok(()) => return,
+                        Err(broken) => {
+                            let lifetime = since.elapsed();
+                            self.backoff.connection_lasted(lifetime);
+                            self.fail(&broken, events);
+                        }
                     }
-                },
+                }
             }
         }
     }
@@ -129,11 +131,12 @@ fn opening(config: Arc<RedisConfig>, worker: usize) -> Opening {
 fn exchange(
     connection: &mut Connection,
     owed: &mut VecDeque<Owed>,
+    reads_max: usize,
     cx: &mut Context<'_>,
     events: &mut Vec<LaneEvent>,
 ) -> Result<(), Broken> {
     let flushed = connection.poll_flush(cx);
-    for _ in 0..READS_PER_POLL {
+    for _ in 0..reads_max {
         match connection.poll_fill(cx) {
             Poll::Ready(filled) => filled?,
             Poll::Pending => {
@@ -151,6 +154,10 @@ fn exchange(
             }
         }
     }
+    // More may be there, and nothing else would say so.
     cx.waker().wake_by_ref();
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,10 +3,9 @@
 //! Invariant: an operation makes the server send exactly the replies that its [`Owed`] takes, whatever fails.
 
 use bytes::Bytes;
-use dynomite_codec::{KeyState, Operation, Output, WriteQueue};
+use dynomite_codec::{KeyState, Operation, Output, ReplyView, WriteQueue};
 
 use super::broken::Broken;
-use super::parse::{Walk, error_text};
 
 /// Requests up to this size are copied without touching their reference count.
 const COPY_MAX: usize = 4 << 10;
@@ -69,8 +68,8 @@ impl Owed {
 
     /// Takes the next reply. `None` when more of them belong to the operation.
     pub(super) fn take(&mut self, reply: Bytes) -> Result<Option<Output>, Broken> {
-        match self {
-            Self::Reply => return Ok(Some(Output::Reply(reply))),
+        let output = match self {
+            Self::Reply => Some(Output::Reply(reply)),
             Self::Dump { replies_left, first_error } => {
                 if let Some(text) = error_text(&reply) {
                     first_error.get_or_insert_with(|| text.into());
@@ -79,20 +78,18 @@ impl Owed {
                 if *replies_left > 0 {
                     return Ok(None);
                 }
-                if let Some(text) = first_error.take() {
-                    return Ok(Some(Output::Failed(text.into())));
+                match first_error.take() {
+                    Some(text) => Some(Output::Failed(text.into())),
+                    None => dumped(&reply),
                 }
-                return dumped(reply).map(Some);
             }
-            Self::Installed | Self::Page => {}
-        }
-        if let Some(text) = error_text(&reply) {
-            return Ok(Some(Output::Failed(text)));
-        }
-        match self {
-            Self::Page => page(reply).ok_or(Broken::OutOfStep).map(Some),
-            _ => Ok(Some(Output::Installed)),
-        }
+            Self::Installed => Some(error_text(&reply).map_or(Output::Installed, Output::Failed)),
+            Self::Page => match error_text(&reply) {
+                Some(text) => Some(Output::Failed(text)),
+                None => page(&reply),
+            },
+        };
+        output.ok_or(Broken::OutOfStep).map(Some)
     }
 }
 
@@ -126,47 +123,46 @@ fn append_header(output: &mut WriteQueue, kind: u8, count: usize) {
     output.append(b"\r\n");
 }
 
+/// The text of an error reply.
+pub(super) fn error_text(reply: &[u8]) -> Option<String> {
+    let line = reply.strip_prefix(b"-")?;
+    Some(String::from_utf8_lossy(line.trim_ascii_end()).into_owned())
+}
+
 /// The reply of `EXEC`: what `DUMP` and `PEXPIRETIME` gave.
-fn dumped(reply: Bytes) -> Result<Output, Broken> {
-    if let Some(text) = nested_error(&reply) {
-        return Ok(Output::Failed(text));
-    }
-    let mut walk = Walk::new(reply);
-    let parts = (|| (walk.array()? == 2).then_some((walk.nullable_string()?, walk.integer()?)))();
-    let (payload, expires_at) = parts.ok_or(Broken::OutOfStep)?;
-    let state = match (payload, expires_at) {
-        // -2: the key is not there.
-        (None, _) | (_, -2) => None,
-        (Some(payload), -1) => Some(KeyState { payload, expires_at_ms: None }),
-        (Some(payload), at) => Some(KeyState { payload, expires_at_ms: Some(at.try_into().unwrap_or(0)) }),
-    };
-    Ok(Output::State(state))
+fn dumped(reply: &Bytes) -> Option<Output> {
+    let ReplyView::Array(mut parts) = ReplyView::parse(reply)? else { return None };
+    let pair = (parts.next()?, parts.next()?);
+    Some(match pair {
+        (ReplyView::Error(text), _) | (_, ReplyView::Error(text)) => {
+            Output::Failed(String::from_utf8_lossy(text).into_owned())
+        }
+        // -2: no such key.
+        (ReplyView::Null, ReplyView::Integer(_)) | (ReplyView::Bulk(_), ReplyView::Integer(-2)) => {
+            Output::State(None)
+        }
+        // -1: the key does not expire.
+        (ReplyView::Bulk(payload), ReplyView::Integer(expires_at)) => Output::State(Some(KeyState {
+            payload: reply.slice_ref(payload),
+            expires_at_ms: u64::try_from(expires_at).ok(),
+        })),
+        _ => return None,
+    })
 }
 
-/// The first element's error, or the second's, of a transaction that ran: `-NOPERM` or `-ERR` of one command.
-fn nested_error(reply: &Bytes) -> Option<String> {
-    let mut walk = Walk::new(reply.clone());
-    walk.array()?;
-    if let Some(text) = walk.error() {
-        return Some(text);
-    }
-    walk.nullable_string()?;
-    walk.error()
-}
-
-fn page(reply: Bytes) -> Option<Output> {
-    let mut walk = Walk::new(reply);
-    if walk.array()? != 2 {
+/// The reply of `SCAN`.
+fn page(reply: &[u8]) -> Option<Output> {
+    let ReplyView::Array(mut parts) = ReplyView::parse(reply)? else { return None };
+    let (ReplyView::Bulk(cursor), ReplyView::Array(keys)) = (parts.next()?, parts.next()?) else {
         return None;
-    }
-    let cursor = std::str::from_utf8(&walk.string()?).ok()?.parse().ok()?;
-    let count = walk.array()?;
-    // Not more room ahead than a page of bytes could need: the count is the server's word.
-    let mut keys = Vec::with_capacity(count.min(4096));
-    for _ in 0..count {
-        keys.push(walk.string()?);
-    }
-    Some(Output::Scanned { keys, cursor })
+    };
+    let cursor = std::str::from_utf8(cursor).ok()?.parse().ok()?;
+    let keys = keys.map(|key| match key {
+        // Copied, since keys are what callers keep: one of them would hold on to the whole read buffer.
+        ReplyView::Bulk(key) => Some(Bytes::copy_from_slice(key)),
+        _ => None,
+    });
+    Some(Output::Scanned { keys: keys.collect::<Option<_>>()?, cursor })
 }
 
 #[cfg(test)]
