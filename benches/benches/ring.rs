@@ -70,7 +70,7 @@ fn hash(criterion: &mut Criterion) {
     for (kind, name) in HashKind::ALL {
         let hasher = KeyHasher::new(kind, None);
         group.bench_function(name, |bencher| {
-            bencher.iter(|| hasher.token(black_box(b"user:1000:session:42")))
+            bencher.iter(|| hasher.token(black_box(b"user:1000:session:42")));
         });
     }
     group.finish();

@@ -12,11 +12,13 @@ use loads::RackLoads;
 
 /// Tokens for a node that joins a rack whose nodes own `rack`, one list for each.
 ///
-/// Deterministic. Gives `vnodes` tokens, but fewer where the space has too few values left to place them on (as in a
-/// rack of about a thousand nodes with [`TokenSpace::SLOTS`]), and none when every value already has its own token or
-/// `vnodes` is 0. No token is one of `rack`'s. With 16 tokens a node, loads stay within 5 % of their mean while up to
-/// a thousand nodes join (with slots, three hundred: beyond that one slot is several percent of a node's load), and the
-/// newcomer takes at most its fair share. With fewer tokens the balance is coarser: 7 % with 8, 13 % with 4.
+/// Deterministic. Gives `vnodes` tokens, at most 1024; fewer where the space is coarse (with [`TokenSpace::SLOTS`] at
+/// most 16, and about half as many in a rack of a thousand nodes), and none when every value already has its own token
+/// or `vnodes` is 0. No token is one of `rack`'s.
+///
+/// With 16 tokens a node, loads stay within 5 % of their mean while up to a thousand nodes join (with slots, three
+/// hundred: beyond that one slot is several percent of a node's load), and the newcomer takes at most its fair share.
+/// With fewer tokens the balance is coarser: 7 % with 8, 13 % with 4.
 ///
 /// `name` shifts each token a little, so that two nodes that join at the same moment hardly choose the same ones; to
 /// keep loads even, let nodes join one after the other. Costs a sort of the rack's tokens.

@@ -18,9 +18,11 @@ const SHIFT_PART: u64 = 128;
 /// A coarse space has room for the tokens of this many nodes.
 const NODES_MIN: u64 = 1024;
 
+/// More tokens than this would make no load more even, only lookups and joins slower.
+const TOKENS_MAX: u64 = 1024;
+
 /// Loads are compared with this many bits after the point.
 const FRACTION_BITS: u32 = 10;
-const HALF: u64 = 1 << (FRACTION_BITS - 1);
 
 pub(super) struct RackLoads {
     space: TokenSpace,
@@ -75,8 +77,8 @@ impl RackLoads {
     /// Adds a node and gives its tokens, ascending.
     pub(super) fn join(&mut self, vnodes: usize, shift_by: Option<NodeId>) -> Vec<Token> {
         let free = self.space.count().saturating_sub(self.token_count);
-        let token_max =
-            (vnodes as u64).min(self.space.count() / NODES_MIN).min((free / FREE_PART).max(1)).min(free);
+        let room = (self.space.count() / NODES_MIN).min((free / FREE_PART).max(1)).min(free);
+        let token_max = (vnodes as u64).min(TOKENS_MAX).min(room);
         let mut newcomer = NodeLoad::default();
         if self.token_count == 0 {
             newcomer.take_all(self.space, token_max);
@@ -107,7 +109,7 @@ impl RackLoads {
             let node = &self.nodes[*donor];
             exact += ((node.total << FRACTION_BITS) as i64 - level as i64 - above).max(0) as u64;
             // Rounding the running sum keeps the whole gift exact where a single value is much.
-            let amount = ((exact + HALF) >> FRACTION_BITS).saturating_sub(given).min(node.spare());
+            let amount = (exact >> FRACTION_BITS).saturating_sub(given).min(node.spare());
             given += amount;
             if amount > 0 {
                 gifts.push(Gift { donor: *donor, amount, pieces: 1 });

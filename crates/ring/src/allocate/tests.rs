@@ -68,17 +68,16 @@ fn slot_tokens_lie_on_slot_boundaries() {
 #[test]
 fn a_used_up_space_gives_fewer_tokens_and_never_one_twice() {
     let space = TokenSpace::SLOTS;
-    let mut rack: Vec<Vec<Token>> = Vec::new();
+    let mut loads = RackLoads::new(space, &[]);
     let mut all = std::collections::HashSet::new();
-    for number in 0..1100_u32 {
-        let slices: Vec<&[Token]> = rack.iter().map(Vec::as_slice).collect();
-        let tokens = allocate(space, &slices, &format!("node-{number}"), 16);
+    for number in 0..1100 {
+        let tokens = loads.join(16, Some(NodeId(number)));
         assert!(!tokens.is_empty() && tokens.iter().all(|token| all.insert(*token)), "node {number}");
-        rack.push(tokens);
     }
     let every_slot: Vec<Token> = (0..crate::SLOT_COUNT).map(Token::from_slot).collect();
     assert_eq!(allocate(space, &[&every_slot], "late", 16), []);
     assert_eq!(allocate(space, &[], "none", 0), []);
+    assert_eq!(allocate(TokenSpace::FULL, &[], "greedy", usize::MAX).len(), 1024);
 }
 
 #[test]
