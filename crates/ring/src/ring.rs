@@ -17,7 +17,7 @@ pub use replicas::Replicas;
 
 /// Who owns what, at one moment. Never changes; keep it in an [`Arc`] and replace the whole.
 ///
-/// Takes about 16 bytes per token and 4 bytes per rack for every different set of replicas.
+/// Takes about 20 bytes per token and 4 bytes per rack for every different set of replicas.
 #[derive(Debug)]
 pub struct Ring {
     epoch: u64,
