@@ -10,3 +10,7 @@ pub use lane::{Backend, Lane, LaneEvent, StoreIdentity};
 pub use memory::{MemoryBackend, MemoryConfig, MemoryStats, MemoryStore};
 pub use redis::{RedisAddress, RedisBackend, RedisConfig, RedisUrlError};
 pub use sync::{SyncBackend, SyncLane, SyncStore};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
