@@ -132,7 +132,7 @@ fn server_of_an_aborted_process_is_killed() {
         let redis = Redis::start();
         let id = redis.process_id().unwrap();
         assert!(is_running(&id.to_string()));
-        println!("redis is {id} ");
+        println!("redis is {id} {} ", redis.directory().display());
         std::process::abort();
     }
     let output = Command::new(std::env::current_exe().unwrap())
@@ -142,8 +142,11 @@ fn server_of_an_aborted_process_is_killed() {
         .unwrap();
     assert_eq!(output.status.signal(), Some(6), "the child aborts: {output:?}");
     let text = String::from_utf8(output.stdout).unwrap();
-    let id = text.split("redis is ").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap();
+    let mut words = text.split("redis is ").nth(1).unwrap().split_whitespace();
+    let (id, directory) = (words.next().unwrap(), words.next().unwrap());
     eventually(SOON, "the orphaned redis-server is gone", || !is_running(id));
+    // Nobody was left to do it.
+    std::fs::remove_dir_all(directory).unwrap();
 }
 
 #[test]
