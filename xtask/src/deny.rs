@@ -24,5 +24,7 @@ pub(crate) fn check(report: &mut Report, may_install: bool) {
         }
     }
     // Advisories need a download from outside the registry, so they are no part of a build.
-    report.step(STEP, || cargo::run(&mut cargo(["deny", "check", "licenses", "bans", "sources"])));
+    report.step(STEP, || {
+        cargo::run(&mut cargo(["deny", "check", "--hide-inclusion-graph", "licenses", "bans", "sources"]))
+    });
 }

@@ -23,7 +23,8 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) async fn connect(address: SocketAddr) -> Result<Self> {
-        let stream = TcpStream::connect(address).await.with_context(|| format!("no connection to {address}"))?;
+        let stream =
+            TcpStream::connect(address).await.with_context(|| format!("no connection to {address}"))?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, input: BytesMut::new(), framer: ReplyFramer::new(ReplyLimits::default()) })
     }

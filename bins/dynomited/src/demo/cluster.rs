@@ -52,7 +52,11 @@ impl Cluster {
         let _ = writeln!(text, "  {:<12}{:<8}{:<12}{:<18}peers", "datacenter", "rack", "node", "clients");
         for place in &self.places {
             let Place { name, datacenter, rack, address, peer_address } = place;
-            let _ = writeln!(text, "  {datacenter:<12}{rack:<8}{name:<12}{:<18}{peer_address}", address.to_string());
+            let _ = writeln!(
+                text,
+                "  {datacenter:<12}{rack:<8}{name:<12}{:<18}{peer_address}",
+                address.to_string()
+            );
         }
         let (first, last) = (self.address(0).port(), self.address(NODES - 1).port());
         let _ = write!(

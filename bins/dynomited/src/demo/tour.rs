@@ -116,7 +116,8 @@ impl Tour<'_> {
         let gets: Vec<_> = (0..count).map(|n| format!("GET item:{n}")).collect();
         let stored = client.pipeline(&sets).await?.iter().filter(|reply| *reply == "OK").count();
         let replies = client.pipeline(&gets).await?;
-        let right = replies.iter().enumerate().filter(|(n, reply)| **reply == format!("\"value:{n}\"")).count();
+        let right =
+            replies.iter().enumerate().filter(|(n, reply)| **reply == format!("\"value:{n}\"")).count();
         let line = format!("{count} x SET, then {count} x GET");
         let reply = format!("{stored} stored, {right} in their places");
         let wanted = format!("{count} stored, {count} in their places");
@@ -126,7 +127,9 @@ impl Tour<'_> {
 
     async fn each_datacenter(&mut self, writer: u16, reader: u16) -> Result<()> {
         let mut client = Client::connect(self.cluster.address(writer)).await?;
-        for (line, wanted) in [("DYNOMITE CONSISTENCY WRITE DC_EACH_SAFE_QUORUM", "OK"), ("SET safe everywhere", "OK")] {
+        for (line, wanted) in
+            [("DYNOMITE CONSISTENCY WRITE DC_EACH_SAFE_QUORUM", "OK"), ("SET safe everywhere", "OK")]
+        {
             let reply = client.run(line).await?;
             self.report(writer, line, &reply, reply == wanted, wanted);
         }

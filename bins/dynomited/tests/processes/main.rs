@@ -1,0 +1,22 @@
+//! Real `dynomited` processes over real `redis-server`s, as a user has them: each test starts its own servers, does what
+//! clients, operators and accidents do, and looks at the datastores directly.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+mod bad_input;
+mod clients;
+mod datacenters;
+mod foreign_peers;
+mod handshakes;
+mod lifecycle;
+mod load;
+mod lost_nodes;
+mod order;
+mod pipelines;
+mod placement;
+mod replication;
+mod shapes;
+mod slow_readers;
+mod stalls;
+mod stored;
+mod values;
