@@ -9,18 +9,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dynomite_backend::{Backend, MemoryBackend, MemoryConfig, RedisAddress, RedisBackend, RedisConfig};
 use dynomite_ring::NodeId;
-use tokio::sync::oneshot;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
 
 pub use error::{NodeFailed, StartError};
 
 use crate::config::{Config, Datastore, RedisAddress as ConfiguredAddress};
 use crate::counters::SharedCounters;
 use crate::shared::{Levels, Shared};
-use crate::worker::{self, Mail, Plan, Sender};
+use crate::worker::{self, Event, Mail, Plan, Sender};
 
 /// A running node.
 ///
@@ -30,6 +31,7 @@ pub struct Node {
     shared: Arc<Shared>,
     senders: Vec<Sender>,
     threads: Vec<JoinHandle<()>>,
+    events: mpsc::UnboundedReceiver<Event>,
 }
 
 impl Node {
@@ -57,8 +59,15 @@ impl Node {
         let listeners = listen::client_listeners(config.listen, worker_count)
             .map_err(bind_error("listen", config.listen))?;
         config.listen = listeners[0].local_addr().map_err(bind_error("listen", config.listen))?;
+        let mut peer_listener = None;
+        if let Some(address) = config.peer_listen {
+            let listener = listen::peer_listener(address).map_err(bind_error("peer_listen", address))?;
+            config.peer_listen = Some(listener.local_addr().map_err(bind_error("peer_listen", address))?);
+            peer_listener = Some(listener);
+        }
         let ring = topology::ring_of(&config)?;
         let shared = Arc::new(Shared {
+            links_up: ring.nodes().iter().map(|_| AtomicUsize::new(0)).collect(),
             ring: Arc::new(ring),
             node: NodeId::from_name(&config.name),
             worker_count,
@@ -74,7 +83,8 @@ impl Node {
             config,
         });
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..worker_count).map(|_| worker::channel()).unzip();
-        let mut node = Self { shared: Arc::clone(&shared), senders, threads: Vec::new() };
+        let (event_sender, events) = mpsc::unbounded_channel();
+        let mut node = Self { shared: Arc::clone(&shared), senders, threads: Vec::new(), events };
         let mut waits = Vec::new();
         for (index, (receiver, listener)) in receivers.into_iter().zip(listeners).enumerate() {
             let (ready, wait) = oneshot::channel();
@@ -83,8 +93,10 @@ impl Node {
                 shared: Arc::clone(&shared),
                 backend: Arc::clone(&backend),
                 listener,
+                peer_listener: peer_listener.take(),
                 receiver,
                 senders: node.senders.clone(),
+                events: event_sender.clone(),
                 ready,
             };
             let thread =
@@ -108,14 +120,66 @@ impl Node {
     pub fn peer_address(&self) -> Option<SocketAddr> {
         self.shared.peer_address
     }
+
+    /// Returns when the node has ended by itself, which it does only because of a defect.
+    ///
+    /// # Errors
+    /// Always: what failed. May be dropped and called again.
+    pub async fn wait(&mut self) -> Result<(), NodeFailed> {
+        loop {
+            match self.events.recv().await {
+                Some(Event::Ended { worker, failed: true }) => return Err(NodeFailed { worker }),
+                Some(_) => {}
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Stops gracefully: takes no more clients and commands, answers what is in flight within `timeouts.drain`, takes
+    /// leave of the other nodes, and ends. Dropping the future kills the node.
+    pub async fn stop(mut self) {
+        if self.tell_all(|| Mail::Drain, Event::Drained).await {
+            self.tell_all(|| Mail::Leave, Event::Left).await;
+        }
+        self.kill();
+    }
+
+    /// Ends at once, as a crash would: connections break and nothing in flight is answered.
+    pub fn kill(self) {
+        drop(self);
+    }
+
+    /// Tells all workers and waits until each has said `done`. `false` when one has ended instead.
+    async fn tell_all(&mut self, order: fn() -> Mail, done: Event) -> bool {
+        for sender in &self.senders {
+            if sender.send(vec![order()]).await.is_err() {
+                return false;
+            }
+        }
+        let mut missing = self.senders.len();
+        while missing > 0 {
+            match self.events.recv().await {
+                Some(event) if event == done => missing -= 1,
+                Some(Event::Ended { .. }) | None => return false,
+                Some(_) => {}
+            }
+        }
+        true
+    }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
         for sender in &self.senders {
-            let _ = sender.try_send(vec![Mail::Abort]);
+            // A worker takes its mail within moments; its box is full only while it is busy.
+            let mut order = vec![Mail::Abort];
+            while let Err(TrySendError::Full(back)) = sender.try_send(order) {
+                order = back;
+                std::thread::sleep(Duration::from_millis(1));
+            }
         }
         for thread in self.threads.drain(..) {
+            // A thread that panicked has said so already.
             let _ = thread.join();
         }
     }

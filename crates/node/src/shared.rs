@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use dynomite_codec::Class;
 use dynomite_replication::Level;
-use dynomite_ring::{NodeId, Ring};
+use dynomite_ring::{NodeId, NodeIdx, Ring};
 
 use crate::config::Config;
 use crate::counters::SharedCounters;
@@ -31,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) next_client_id: AtomicU64,
     /// Bytes in the buffers of all clients.
     pub(crate) buffered_bytes: AtomicUsize,
+    /// For each node of the ring, how many workers have a link to it.
+    pub(crate) links_up: Vec<AtomicUsize>,
     /// One for each worker.
     pub(crate) counters: Vec<SharedCounters>,
 }
@@ -39,6 +41,12 @@ impl Shared {
     /// Whether there is more than one rack, and so more than one copy of a key.
     pub(crate) fn is_replicated(&self) -> bool {
         self.ring.rack_count() > 1
+    }
+
+    /// Whether every worker has a link to the node.
+    pub(crate) fn is_linked(&self, node: NodeIdx) -> bool {
+        let up = self.links_up.get(node.0 as usize);
+        up.is_some_and(|up| up.load(Ordering::Relaxed) == self.worker_count)
     }
 
     /// Whether the clients' buffers are together over their limit.

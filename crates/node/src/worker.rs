@@ -10,19 +10,26 @@
 mod clients;
 mod core;
 mod lane;
+mod links;
 mod mail;
+mod tasks;
 mod thread;
 mod turn;
+mod upkeep;
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use dynomite_replication::ClientCommand;
+use tokio::sync::mpsc;
+use tokio::task::AbortHandle;
 
 pub(crate) use self::clients::Clients;
 pub(crate) use self::core::Core;
+pub(crate) use self::links::Links;
 use self::lane::LanePort;
+use crate::link::Hello;
 pub(crate) use self::mail::{Mail, Sender, channel};
 pub(crate) use self::thread::{Plan, spawn};
 
@@ -31,19 +38,46 @@ pub(crate) struct Worker {
     pub(crate) core: Core,
     lane: LanePort,
     pub(crate) clients: Clients,
+    pub(crate) links: Links,
     /// Commands of other workers' clients for which the engine has no room yet.
     held: VecDeque<ClientCommand>,
+    /// Links that another worker has accepted for this one, to be taken in after the turn.
+    handed: Vec<(std::net::TcpStream, Hello)>,
+    /// Tasks that end when the worker begins to stop: they would let clients in.
+    entrances: Vec<AbortHandle>,
+    events: mpsc::UnboundedSender<Event>,
     stage: Stage,
 }
 
-/// How far the life of a worker is.
+/// How far the life of a worker is. Each stage but the first has a time, in milliseconds, at which it ends in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
     Serving,
     /// Takes no more from clients and answers what is in flight.
-    Draining,
+    Draining { until_ms: u64 },
+    /// All clients are answered; the other workers may not be so far.
+    Drained,
+    /// Has asked the other nodes to send no more, and serves what they have sent.
+    Leaving { until_ms: u64 },
+    /// Serves until it is told to end.
+    Left,
     /// About to end.
     Over,
+}
+
+/// What a worker tells the node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// All its clients are answered, or the time for that is over.
+    Drained,
+    /// No other node waits for it, or the time for that is over.
+    Left,
+    /// Its thread ends.
+    Ended {
+        worker: usize,
+        /// It ends because of a defect.
+        failed: bool,
+    },
 }
 
 /// The tasks of a thread share their worker.

@@ -204,8 +204,8 @@ fn take_in(
         shared.client_count.fetch_sub(1, Ordering::Relaxed);
         return;
     };
-    let worker = Rc::clone(worker);
-    tokio::task::spawn_local(async move {
+    let (worker, tasks) = (Rc::clone(worker), core.tasks.clone());
+    tasks.spawn(async move {
         poll_fn(|cx| {
             let Worker { core, clients, .. } = &mut *worker.borrow_mut();
             clients.poll(number, core, cx)

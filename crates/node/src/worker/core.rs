@@ -10,6 +10,7 @@ use crate::counters::Counters;
 use crate::shared::Shared;
 use crate::slice::slice_of;
 use crate::worker::mail::{Mail, Mailroom};
+use crate::worker::tasks::Tasks;
 
 /// The centre of a worker, apart from its sockets.
 pub(crate) struct Core {
@@ -18,6 +19,8 @@ pub(crate) struct Core {
     pub(crate) engine: Engine,
     pub(crate) out: Out,
     pub(crate) mail: Mailroom,
+    /// Where tasks of this worker are started.
+    pub(crate) tasks: Tasks,
     pub(crate) counters: Counters,
     /// Commands given to other workers and not yet answered.
     pub(crate) forwarded: usize,
@@ -33,13 +36,14 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(index: usize, shared: Arc<Shared>, engine: Engine, mail: Mailroom) -> Self {
+    pub(crate) fn new(index: usize, shared: Arc<Shared>, engine: Engine, mail: Mailroom, tasks: Tasks) -> Self {
         Self {
             index,
             shared,
             engine,
             out: Out::default(),
             mail,
+            tasks,
             counters: Counters::default(),
             forwarded: 0,
             buffered_delta: 0,

@@ -31,8 +31,8 @@ pub(crate) enum Mail {
     Link(TcpStream, Hello),
     /// Begin to stop.
     Drain,
-    /// Say goodbye to the peers and end.
-    Finish,
+    /// Say goodbye to the other nodes.
+    Leave,
     /// End at once.
     Abort,
 }

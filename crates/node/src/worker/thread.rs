@@ -1,6 +1,7 @@
 //! A worker's thread: its runtime and its tasks.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::net::TcpListener;
@@ -11,13 +12,16 @@ use std::thread::JoinHandle;
 use dynomite_backend::Backend;
 use dynomite_replication::{Engine, EngineConfig};
 use tokio::runtime::{Builder, LocalOptions};
+use dynomite_ring::NodeIdx;
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 use super::core::Core;
 use super::lane::LanePort;
 use super::mail::{Mailroom, Receiver, Sender};
+use super::tasks::Tasks;
 use super::turn::Timer;
-use super::{Clients, SharedWorker, Stage, Worker, clients};
+use super::{Clients, Event, Links, Mail, SharedWorker, Stage, Worker, clients, links, upkeep};
 use crate::shared::Shared;
 
 /// What a worker needs to start.
@@ -26,57 +30,114 @@ pub(crate) struct Plan {
     pub(crate) shared: Arc<Shared>,
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) listener: TcpListener,
+    /// Given to one worker, which accepts for all.
+    pub(crate) peer_listener: Option<TcpListener>,
     pub(crate) receiver: Receiver,
     pub(crate) senders: Vec<Sender>,
+    pub(crate) events: UnboundedSender<Event>,
     /// Told when the worker serves, or why it cannot.
     pub(crate) ready: oneshot::Sender<io::Result<()>>,
 }
 
-/// Starts a worker's thread. It ends after [`super::Mail::Finish`] or [`super::Mail::Abort`].
+/// Starts a worker's thread. It ends after [`super::Mail::Abort`], or when it fails.
 ///
 /// # Errors
 /// When the system gives no thread.
 pub(crate) fn spawn(plan: Plan) -> io::Result<JoinHandle<()>> {
     let name = format!("dynomite-{}", plan.index);
-    std::thread::Builder::new().name(name).spawn(move || run(plan))
+    std::thread::Builder::new().name(name).spawn(move || {
+        let end = End { worker: plan.index, failed: true, events: plan.events.clone(), others: plan.senders.clone() };
+        run(plan, end);
+    })
 }
 
-fn run(plan: Plan) {
+fn run(mut plan: Plan, mut end: End) {
+    let (unused, _) = oneshot::channel();
+    let ready = std::mem::replace(&mut plan.ready, unused);
     let runtime = match Builder::new_current_thread().enable_all().build_local(LocalOptions::default()) {
         Ok(runtime) => runtime,
-        Err(error) => return drop(plan.ready.send(Err(error))),
+        Err(error) => return drop(ready.send(Err(error))),
     };
-    runtime.block_on(async move {
-        let Plan { index, shared, backend, listener, receiver, senders, ready } = plan;
-        let listener = match tokio::net::TcpListener::from_std(listener) {
-            Ok(listener) => listener,
+    runtime.block_on(async {
+        let worker = match open(plan) {
+            Ok(worker) => worker,
             Err(error) => return drop(ready.send(Err(error))),
         };
-        let engine = match Engine::new(engine_config(&shared), Arc::clone(&shared.ring)) {
-            Ok(engine) => engine,
-            Err(error) => return drop(ready.send(Err(io::Error::other(error)))),
-        };
-        let lane = backend.open_lane(index, shared.worker_count);
-        let worker: SharedWorker = Rc::new(RefCell::new(Worker {
-            core: Core::new(index, shared, engine, Mailroom::new(receiver, senders)),
-            lane: LanePort::new(lane),
-            clients: Clients::default(),
-            held: Default::default(),
-            stage: Stage::Serving,
-        }));
-        tokio::task::spawn_local(clients::accept(Rc::clone(&worker), listener));
         let _ = ready.send(Ok(()));
+        let tasks = worker.borrow().core.tasks.clone();
         // A task of its own: waking the future that a runtime blocks on costs a system call.
-        let turns = tokio::task::spawn_local(async move {
-            let mut timer = Timer::new();
-            poll_fn(|cx| worker.borrow_mut().turn(&mut timer, cx)).await;
-        });
-        if let Err(error) = turns.await
-            && error.is_panic()
-        {
-            std::panic::resume_unwind(error.into_panic());
+        let turns = tasks.spawn(take_turns(worker));
+        tokio::select! {
+            biased;
+            () = tasks.failed() => tracing::error!(worker = end.worker, "a task panicked; the node stops"),
+            _ = turns => end.failed = false,
         }
     });
+}
+
+fn open(plan: Plan) -> io::Result<SharedWorker> {
+    let Plan { index, shared, backend, listener, peer_listener, receiver, senders, events, .. } = plan;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let peer_listener = peer_listener.map(tokio::net::TcpListener::from_std).transpose()?;
+    let engine = Engine::new(engine_config(&shared), Arc::clone(&shared.ring)).map_err(io::Error::other)?;
+    let tasks = Tasks::default();
+    let worker: SharedWorker = Rc::new(RefCell::new(Worker {
+        lane: LanePort::new(backend.open_lane(index, shared.worker_count)),
+        core: Core::new(index, Arc::clone(&shared), engine, Mailroom::new(receiver, senders), tasks.clone()),
+        clients: Clients::default(),
+        links: Links::new(&shared.ring),
+        held: VecDeque::new(),
+        handed: Vec::new(),
+        entrances: Vec::new(),
+        events,
+        stage: Stage::Serving,
+    }));
+    let entrance = tasks.spawn(clients::accept(Rc::clone(&worker), listener));
+    worker.borrow_mut().entrances.push(entrance.abort_handle());
+    if let Some(listener) = peer_listener {
+        tasks.spawn(links::accept_peers(Rc::clone(&worker), Arc::clone(&shared), listener));
+    }
+    let others = (0..shared.ring.nodes().len() as u32).map(NodeIdx);
+    for node in others.filter(|node| shared.ring.node(*node).id != shared.node) {
+        tasks.spawn(links::keep_linked(Rc::clone(&worker), Arc::clone(&shared), index, node));
+    }
+    tasks.spawn(upkeep::look_after(Rc::clone(&worker), shared.config.timeouts.heartbeat));
+    Ok(worker)
+}
+
+async fn take_turns(worker: SharedWorker) {
+    let mut timer = Timer::new();
+    poll_fn(|cx| {
+        let outcome = worker.borrow_mut().turn(&mut timer, cx);
+        let handed = std::mem::take(&mut worker.borrow_mut().handed);
+        for (stream, hello) in handed {
+            match tokio::net::TcpStream::from_std(stream) {
+                Ok(stream) => links::take_in(&worker, stream, &hello),
+                Err(error) => tracing::warn!(peer = %hello.node, %error, "peer's link cannot be taken in"),
+            }
+        }
+        outcome
+    })
+    .await;
+}
+
+/// Says that the thread ends, however it ends; after a failure the other workers end too.
+struct End {
+    worker: usize,
+    failed: bool,
+    events: UnboundedSender<Event>,
+    others: Vec<Sender>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if self.failed {
+            for other in &self.others {
+                let _ = other.try_send(vec![Mail::Abort]);
+            }
+        }
+        let _ = self.events.send(Event::Ended { worker: self.worker, failed: self.failed });
+    }
 }
 
 fn engine_config(shared: &Shared) -> EngineConfig {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use std::pin::Pin;
 use tokio::time::{Instant, Sleep};
 
-use super::{Clients, Mail, Stage, Worker};
+use super::{Clients, Links, Mail, Stage, Worker};
 
 /// Rounds of one turn; what is left is for the next, so that sockets are read in between.
 const ROUNDS_MAX: usize = 16;
@@ -33,7 +33,9 @@ impl Worker {
                 break;
             }
         }
+        self.report();
         self.clients.flush(&mut self.core);
+        self.links.flush(&mut self.core);
         self.core.mail.send(cx);
         self.publish_buffers();
         if self.core.engine.next_deadline().is_some() {
@@ -63,9 +65,11 @@ impl Worker {
                 Mail::Request(origin, request) => {
                     self.core.engine.handle_request(now, origin, request, &mut self.core.out);
                 }
-                Mail::Response(..) | Mail::Link(..) => {}
+                Mail::Response(origin, response) => self.links.send_response(origin, &response),
+                Mail::Link(stream, hello) => self.handed.push((stream, hello)),
                 Mail::Drain => self.drain(),
-                Mail::Finish | Mail::Abort => self.stage = Stage::Over,
+                Mail::Leave => self.leave(),
+                Mail::Abort => self.stage = Stage::Over,
             }
         }
     }
@@ -83,8 +87,8 @@ impl Worker {
 
     /// Takes replies, requests and responses where they belong. Whether there were any.
     fn deliver(&mut self) -> bool {
-        let Self { core, clients, .. } = self;
-        let delivered = !core.out.replies.is_empty();
+        let Self { core, clients, links, .. } = self;
+        let mut delivered = !core.out.replies.is_empty() || !core.out.responses.is_empty();
         for (ticket, reply) in core.out.replies.drain(..) {
             let worker = Clients::worker_of(ticket);
             if worker == core.index {
@@ -93,14 +97,16 @@ impl Worker {
                 core.mail.put(worker, Mail::Reply(ticket, reply));
             }
         }
-        delivered
-    }
-
-    fn drain(&mut self) {
-        if self.stage == Stage::Serving {
-            self.stage = Stage::Draining;
-            self.clients.drain();
+        for (origin, response) in core.out.responses.drain(..) {
+            let worker = Links::worker_of(origin);
+            if worker == core.index {
+                links.send_response(origin, &response);
+            } else {
+                core.mail.put(worker, Mail::Response(origin, response));
+            }
         }
+        delivered |= links.send_requests(core);
+        delivered
     }
 
     /// Tells the node's total by how much this worker's clients' buffers have grown.

@@ -1,0 +1,175 @@
+//! The bytes of a link: frames with a length and a CRC, and messages that take one frame or several.
+//!
+//! A frame is `length: u32`, `crc: u32`, `kind: u8`, `body`, little-endian; the length counts kind and body, the CRC-32
+//! covers them. A message that does not fit one frame comes as [`Kind::Chunk`]s and a [`Kind::LastChunk`], whose body
+//! begins with the message's own kind; other messages may come between them.
+//!
+//! Invariants: however the input is cut into reads, the same messages come out; memory grows with what has arrived and
+//! never because of a number that the input states.
+
+#[cfg(test)]
+mod tests;
+
+use bytes::{Buf, Bytes, BytesMut};
+use dynomite_codec::WriteQueue;
+
+/// A frame's body has at most this size; larger messages are divided.
+pub(crate) const BODY_MAX: usize = 64 << 10;
+/// Length, CRC and kind.
+pub(super) const HEADER_BYTES: usize = 9;
+
+/// What a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The dialer introduces itself.
+    Hello = 1,
+    /// The acceptor introduces itself: the link is up.
+    Welcome = 2,
+    /// The acceptor says why there is no link.
+    Refused = 3,
+    /// A request of the dialer.
+    Request = 4,
+    /// An answer to a request.
+    Response = 5,
+    /// A part of a large message.
+    Chunk = 6,
+    /// The last part of a large message.
+    LastChunk = 7,
+    /// A sign of life.
+    Heartbeat = 8,
+    /// The acceptor is stopping: no more requests, please.
+    Goodbye = 9,
+}
+
+impl Kind {
+    fn of(byte: u8) -> Option<Self> {
+        Some(match byte {
+            1 => Self::Hello,
+            2 => Self::Welcome,
+            3 => Self::Refused,
+            4 => Self::Request,
+            5 => Self::Response,
+            6 => Self::Chunk,
+            7 => Self::LastChunk,
+            8 => Self::Heartbeat,
+            9 => Self::Goodbye,
+            _ => return None,
+        })
+    }
+}
+
+/// A whole message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) kind: Kind,
+    pub(crate) body: Bytes,
+}
+
+/// What came is no frame. Whose fault: the other side, or the network. The link is out of step and must be closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum FrameError {
+    #[error("a frame of {0} bytes is over the limit")]
+    FrameTooLong(usize),
+    #[error("an empty frame")]
+    Empty,
+    #[error("a frame's CRC-32 is wrong: bytes were damaged on the way")]
+    WrongCrc,
+    #[error("a frame of unknown kind {0}")]
+    UnknownKind(u8),
+    #[error("a message of more than {0} bytes is over the limit")]
+    MessageTooLong(usize),
+}
+
+/// Appends one frame whose body is `head` followed by `tail`.
+///
+/// The body must not be longer than [`BODY_MAX`]; `super::queue` sees to it.
+pub(super) fn put_frame(queue: &mut WriteQueue, kind: Kind, head: &[u8], tail: Bytes) {
+    debug_assert!(head.len() + tail.len() <= BODY_MAX, "larger messages are divided");
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&[kind as u8]);
+    crc.update(head);
+    crc.update(&tail);
+    let length = (1 + head.len() + tail.len()) as u32;
+    let mut header = [0; HEADER_BYTES];
+    header[..4].copy_from_slice(&length.to_le_bytes());
+    header[4..8].copy_from_slice(&crc.finalize().to_le_bytes());
+    header[8] = kind as u8;
+    queue.append(&header);
+    queue.append(head);
+    queue.append_bytes(tail);
+}
+
+/// Finds messages at the front of a link's read buffer.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    message_max: usize,
+    /// What has come of a large message.
+    partial: BytesMut,
+    wanted: usize,
+}
+
+impl Decoder {
+    /// A decoder at the beginning of a link; `message_max` bounds a message's body.
+    pub(crate) fn new(message_max: usize) -> Self {
+        Self { message_max, partial: BytesMut::new(), wanted: HEADER_BYTES }
+    }
+
+    /// Takes the next whole message off the front of `buf`, or `None` when it is not all there.
+    ///
+    /// # Errors
+    /// What came is no frame, or over a limit.
+    pub(crate) fn next(&mut self, buf: &mut BytesMut) -> Result<Option<Message>, FrameError> {
+        while let Some(message) = self.next_frame(buf)? {
+            match message.kind {
+                Kind::Chunk => self.add(&message.body)?,
+                Kind::LastChunk => {
+                    let mut body = message.body;
+                    let byte = *body.first().ok_or(FrameError::Empty)?;
+                    body.advance(1);
+                    let kind = Kind::of(byte).ok_or(FrameError::UnknownKind(byte))?;
+                    self.add(&body)?;
+                    return Ok(Some(Message { kind, body: std::mem::take(&mut self.partial).freeze() }));
+                }
+                _ => return Ok(Some(message)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// How many more bytes the next frame needs at least, as of the last call that gave `None`.
+    pub(crate) fn wanted(&self) -> usize {
+        self.wanted
+    }
+
+    fn next_frame(&mut self, buf: &mut BytesMut) -> Result<Option<Message>, FrameError> {
+        let Some((header, rest)) = buf.split_first_chunk::<HEADER_BYTES>() else {
+            self.wanted = HEADER_BYTES - buf.len();
+            return Ok(None);
+        };
+        let length = u32::from_le_bytes([header[0], header[1], header[2], header[3]]) as usize;
+        let crc = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
+        let kind = header[8];
+        if length > BODY_MAX + 1 {
+            return Err(FrameError::FrameTooLong(length));
+        }
+        let body_len = length.checked_sub(1).ok_or(FrameError::Empty)?;
+        if rest.len() < body_len {
+            self.wanted = body_len - rest.len();
+            return Ok(None);
+        }
+        if crc32fast::hash(&buf[HEADER_BYTES - 1..HEADER_BYTES + body_len]) != crc {
+            return Err(FrameError::WrongCrc);
+        }
+        let kind = Kind::of(kind).ok_or(FrameError::UnknownKind(kind))?;
+        buf.advance(HEADER_BYTES);
+        Ok(Some(Message { kind, body: buf.split_to(body_len).freeze() }))
+    }
+
+    fn add(&mut self, part: &[u8]) -> Result<(), FrameError> {
+        if self.partial.len() + part.len() > self.message_max {
+            return Err(FrameError::MessageTooLong(self.message_max));
+        }
+        self.partial.extend_from_slice(part);
+        Ok(())
+    }
+}

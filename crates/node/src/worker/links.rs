@@ -1,0 +1,274 @@
+//! The links of a worker: one to every other node, and those that other nodes' workers have to it.
+
+mod dialing;
+mod listening;
+
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use bytes::{Bytes, BytesMut};
+use dynomite_replication::{Failure, Origin, ReplicaRequest, ReplicaResponse};
+use dynomite_ring::{NodeId, NodeIdx, Ring};
+use tokio::net::TcpStream;
+
+use super::Core;
+use crate::link::{Closed, Connection, Hello, Kind};
+use crate::slots::Slots;
+
+pub(super) use dialing::keep_linked;
+pub(super) use listening::{accept_peers, take_in};
+
+/// A connection's number takes 24 bits of an origin, its generation the 32 below, the worker the 8 above.
+const NUMBER_SHIFT: u32 = 32;
+const WORKER_SHIFT: u32 = 56;
+const NUMBER_MASK: u32 = (1 << (WORKER_SHIFT - NUMBER_SHIFT)) - 1;
+/// A reply of the datastore is at most 512 MiB; what is around it in a message is smaller than this.
+const REPLY_MAX: usize = (512 << 20) + (32 << 20);
+
+/// The links, and which of them have output.
+pub(crate) struct Links {
+    /// By the number of the node in the ring; this node's own entry stays empty.
+    outgoing: Vec<Outgoing>,
+    incoming: Slots<Incoming>,
+    next_generation: u32,
+    dirty_outgoing: Vec<u32>,
+    dirty_incoming: Vec<u32>,
+    /// Requests that could not be sent.
+    failed: Vec<(u64, Failure)>,
+    /// Where messages are encoded.
+    scratch: BytesMut,
+}
+
+/// The link to one node.
+#[derive(Default)]
+struct Outgoing {
+    connection: Option<Connection>,
+    /// Requests sent and not answered.
+    in_flight: usize,
+    /// Whether the node said goodbye: it gets nothing new, and the link ends with its last answer.
+    is_leaving: bool,
+}
+
+/// The link of another node's worker to this one.
+struct Incoming {
+    connection: Connection,
+    generation: u32,
+    peer: NodeId,
+    peer_worker: u32,
+}
+
+impl Links {
+    pub(super) fn new(ring: &Ring) -> Self {
+        Self {
+            outgoing: ring.nodes().iter().map(|_| Outgoing::default()).collect(),
+            incoming: Slots::default(),
+            next_generation: 0,
+            dirty_outgoing: Vec::new(),
+            dirty_incoming: Vec::new(),
+            failed: Vec::new(),
+            scratch: BytesMut::new(),
+        }
+    }
+
+    /// The worker that an origin belongs to.
+    pub(super) fn worker_of(origin: Origin) -> usize {
+        (origin.0 >> WORKER_SHIFT) as usize
+    }
+
+    /// Queues the engine's requests; tells it which could not be. Whether there were any.
+    pub(super) fn send_requests(&mut self, core: &mut Core) -> bool {
+        if core.out.requests.is_empty() {
+            return false;
+        }
+        let Core { out, shared, .. } = core;
+        let limits = &shared.config.limits;
+        for (node, request) in out.requests.drain(..) {
+            let index = shared.ring.index_of(node).map_or(usize::MAX, |index| index.0 as usize);
+            let sent = match self.outgoing.get_mut(index) {
+                Some(Outgoing { connection: Some(connection), in_flight, is_leaving: false }) => {
+                    let is_full = *in_flight >= limits.link_window as usize
+                        || connection.queued_bytes() >= limits.link_bytes_max.bytes();
+                    if is_full {
+                        Err(Failure::Overloaded)
+                    } else {
+                        *in_flight += 1;
+                        put_request(connection, &mut self.scratch, &request);
+                        note(connection, &mut self.dirty_outgoing, index as u32);
+                        Ok(())
+                    }
+                }
+                _ => Err(Failure::Unreachable),
+            };
+            if let Err(failure) = sent {
+                self.failed.push((request.id, failure));
+            }
+        }
+        let now = core.now();
+        for (id, failure) in self.failed.drain(..) {
+            core.engine.handle_send_failed(now, id, failure, &mut core.out);
+        }
+        true
+    }
+
+    /// Queues an answer to another node's request, if the link on which it came still stands.
+    pub(super) fn send_response(&mut self, origin: Origin, response: &ReplicaResponse) {
+        let number = (origin.0 >> NUMBER_SHIFT) as u32 & NUMBER_MASK;
+        if let Some(incoming) = self.incoming.get_mut(number)
+            && incoming.generation == origin.0 as u32
+        {
+            self.scratch.clear();
+            let tail = response.encode(&mut self.scratch);
+            incoming.connection.push(Kind::Response, None, &self.scratch, tail);
+            note(&mut incoming.connection, &mut self.dirty_incoming, number);
+        }
+    }
+
+    /// Writes to all links for which there is something new.
+    pub(super) fn flush(&mut self, core: &mut Core) {
+        if self.dirty_outgoing.is_empty() && self.dirty_incoming.is_empty() {
+            return;
+        }
+        let now_ms = core.now().ms;
+        for number in self.dirty_outgoing.drain(..) {
+            if let Some(Outgoing { connection: Some(connection), .. }) = self.outgoing.get_mut(number as usize) {
+                connection.is_dirty = false;
+                connection.flush(now_ms);
+            }
+        }
+        for number in self.dirty_incoming.drain(..) {
+            if let Some(Incoming { connection, .. }) = self.incoming.get_mut(number) {
+                connection.is_dirty = false;
+                connection.flush(now_ms);
+            }
+        }
+    }
+
+    /// Time passed: heartbeats out, silent peers dropped.
+    pub(super) fn tick(&mut self, core: &mut Core) {
+        let now_ms = core.now().ms;
+        for (number, link) in self.outgoing.iter_mut().enumerate() {
+            if let Some(connection) = &mut link.connection
+                && connection.tick(now_ms)
+            {
+                note(connection, &mut self.dirty_outgoing, number as u32);
+            }
+        }
+        for (number, Incoming { connection, .. }) in self.incoming.iter_mut() {
+            if connection.tick(now_ms) {
+                note(connection, &mut self.dirty_incoming, number);
+            }
+        }
+    }
+
+    /// Tells all nodes that have links here to send no more.
+    pub(super) fn say_goodbye(&mut self) {
+        for (number, Incoming { connection, .. }) in self.incoming.iter_mut() {
+            connection.push(Kind::Goodbye, None, &[], Bytes::new());
+            note(connection, &mut self.dirty_incoming, number);
+        }
+    }
+
+    /// Whether no node has a link here.
+    pub(super) fn has_no_incoming(&self) -> bool {
+        self.incoming.is_empty()
+    }
+
+    /// The link to a node is up: it may be asked.
+    fn set_up(&mut self, node: NodeIdx, stream: TcpStream, core: &mut Core) {
+        let now_ms = core.now().ms;
+        let heartbeat = core.shared.config.timeouts.heartbeat;
+        if let Some(link) = self.outgoing.get_mut(node.0 as usize) {
+            let connection = Connection::new(stream, message_max(core), heartbeat, now_ms);
+            *link = Outgoing { connection: Some(connection), ..Outgoing::default() };
+            core.shared.links_up[node.0 as usize].fetch_add(1, Ordering::Relaxed);
+            core.engine.handle_peer_up(core.shared.ring.node(node).id);
+        }
+    }
+
+    /// The link to a node is gone.
+    fn take_down(&mut self, node: NodeIdx, core: &mut Core) {
+        let now = core.now();
+        if let Some(link) = self.outgoing.get_mut(node.0 as usize) {
+            *link = Outgoing::default();
+            core.shared.links_up[node.0 as usize].fetch_sub(1, Ordering::Relaxed);
+            core.engine.handle_peer_down(now, core.shared.ring.node(node).id, &mut core.out);
+            core.wake_turn();
+        }
+    }
+
+    fn poll_outgoing(&mut self, node: NodeIdx, core: &mut Core, cx: &mut Context<'_>) -> Poll<Closed> {
+        let Some(link) = self.outgoing.get_mut(node.0 as usize) else { return Poll::Ready(Closed::Unwanted) };
+        let Outgoing { connection: Some(connection), in_flight, is_leaving } = link else {
+            return Poll::Ready(Closed::Unwanted);
+        };
+        let now = core.now();
+        let polled = connection.poll(cx, |message| match message.kind {
+            Kind::Response => {
+                let response = ReplicaResponse::decode(message.body).map_err(|error| error.to_string())?;
+                *in_flight = in_flight.saturating_sub(1);
+                core.engine.handle_response(now, response, &mut core.out);
+                core.wake_turn();
+                Ok(())
+            }
+            Kind::Goodbye => {
+                *is_leaving = true;
+                Ok(())
+            }
+            other => Err(format!("unexpected message {other:?}")),
+        });
+        if *is_leaving && *in_flight == 0 && polled.is_pending() {
+            return Poll::Ready(Closed::ByPeer);
+        }
+        polled
+    }
+
+    fn poll_incoming(&mut self, number: u32, core: &mut Core, cx: &mut Context<'_>) -> Poll<Closed> {
+        let Some(incoming) = self.incoming.get_mut(number) else { return Poll::Ready(Closed::Unwanted) };
+        let origin = (core.index as u64) << WORKER_SHIFT
+            | u64::from(number) << NUMBER_SHIFT
+            | u64::from(incoming.generation);
+        incoming.connection.poll(cx, |message| match message.kind {
+            Kind::Request => {
+                let request = ReplicaRequest::decode(message.body).map_err(|error| error.to_string())?;
+                core.take_request(Origin(origin), request);
+                Ok(())
+            }
+            other => Err(format!("unexpected message {other:?}")),
+        })
+    }
+
+    fn add_incoming(&mut self, stream: TcpStream, hello: &Hello, core: &mut Core) -> u32 {
+        let now_ms = core.now().ms;
+        let (peer, peer_worker) = (hello.node_id(), hello.worker);
+        // What is left on an earlier link of the same worker is older than what comes on this one, and must not be
+        // taken after it.
+        for (_, old) in self.incoming.iter_mut() {
+            if old.peer == peer && old.peer_worker == peer_worker {
+                old.connection.cut();
+            }
+        }
+        self.next_generation = self.next_generation.wrapping_add(1);
+        let connection = Connection::new(stream, message_max(core), core.shared.config.timeouts.heartbeat, now_ms);
+        self.incoming.insert(Incoming { connection, generation: self.next_generation, peer, peer_worker })
+    }
+}
+
+fn put_request(connection: &mut Connection, scratch: &mut BytesMut, request: &ReplicaRequest) {
+    scratch.clear();
+    let tail = request.encode(scratch);
+    connection.push(Kind::Request, Some(request.token), scratch, tail);
+}
+
+fn note(connection: &mut Connection, dirty: &mut Vec<u32>, number: u32) {
+    if !connection.is_dirty {
+        connection.is_dirty = true;
+        dirty.push(number);
+    }
+}
+
+fn message_max(core: &Core) -> usize {
+    // A request travels with eight bytes for each argument.
+    let limits = &core.shared.config.limits;
+    let request_max = limits.request_max.bytes().saturating_add(limits.args_max as usize * 8 + 1024);
+    request_max.max(REPLY_MAX)
+}
