@@ -13,7 +13,8 @@ use bytes::{Buf, Bytes};
 
 /// From this size on a piece is kept by reference instead of being copied.
 const BY_REFERENCE_MIN: usize = 16 << 10;
-/// A copied segment is closed at this size, so that growing it never moves much.
+/// A copied segment is closed at this size, so that growing it never moves much, and a queue that is never quite empty
+/// does not drag along what is long written.
 const SEGMENT_MAX: usize = 256 << 10;
 /// An empty queue keeps no more than this.
 const IDLE_CAPACITY_MAX: usize = 64 << 10;
@@ -104,10 +105,6 @@ impl WriteQueue {
         }
         if self.is_empty() {
             self.give_memory_back();
-        } else if self.tail_start >= IDLE_CAPACITY_MAX && self.tail_start * 2 >= self.tail.len() {
-            // A queue that is never quite empty shall not drag along what is long written.
-            self.tail.drain(..self.tail_start);
-            self.tail_start = 0;
         }
     }
 

@@ -119,6 +119,11 @@ fn limits_hold_before_the_bytes_are_there() {
     assert_eq!(refused(b"*15\r\n"), None);
     assert_eq!(refused(b"*16\r\n"), Some(FrameError::ReplyTooLarge));
     assert_eq!(refused(b"*2\r\n$19\r\n0123456789012345678\r\n$20\r\n"), Some(FrameError::ReplyTooLarge));
+    assert_eq!(refused(b"*5\r\n+1234567\r\n+1234567\r\n+1234567\r\n+1234567\r\n+\r\n"), None);
+    assert_eq!(
+        refused(b"*5\r\n+1234567\r\n+1234567\r\n+1234567\r\n+1234567\r\n+1234567\r\n"),
+        Some(FrameError::ReplyTooLarge)
+    );
     assert_eq!(refused(b"+123456789"), None);
     assert_eq!(refused(b"+1234567890"), Some(FrameError::ReplyLineTooLong));
 }

@@ -103,6 +103,13 @@ fn limits_hold_before_the_bytes_are_there() {
     assert_eq!(refused(b"*3\r\n$11\r\n"), Some(FrameError::InvalidBulkLength));
     assert_eq!(refused(b"*4\r\n"), Some(FrameError::InvalidMultibulkLength));
     assert_eq!(refused(b"*3\r\n$10\r\n0123456789\r\n$10\r\n"), Some(FrameError::RequestTooLarge));
+    let complete = b"*3\r\n$10\r\n0123456789\r\n$1\r\na\r\n$1\r\nb\r\n";
+    assert_eq!((complete.len(), refused(complete)), (35, None));
+    let complete = b"*3\r\n$10\r\n0123456789\r\n$1\r\na\r\n$5\r\nbbbbb\r\n";
+    assert_eq!((complete.len(), refused(complete)), (39, Some(FrameError::RequestTooLarge)));
+    let complete = b"*4\r\n$0\r\n\r\n$0\r\n\r\n$0\r\n\r\n$0\r\n\r\n";
+    assert_eq!(refused(complete), Some(FrameError::InvalidMultibulkLength));
+    assert_eq!(refused(b"*1\r\n$11\r\n01234567890\r\n"), Some(FrameError::InvalidBulkLength));
     assert_eq!(refused(&[b'x'; 20]), None);
     assert_eq!(refused(&[b'x'; 21]), Some(FrameError::InlineTooLong));
 }
