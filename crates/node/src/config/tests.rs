@@ -313,7 +313,7 @@ fn all_problems_are_told_at_once_with_their_positions() {
 fn a_configuration_built_in_rust_is_judged_by_the_same_rules() {
     let config = Config { vnodes: 0, ..Config::single_node() };
     let error = config.validate().expect_err("refused");
-    assert_eq!(error.to_string(), "vnodes: 0 is not 1 to 1024");
+    assert_eq!(error.to_string(), "vnodes: 0 is not 1 to 16, which is what hash redis-slot has room for");
 }
 
 #[test]
@@ -340,5 +340,55 @@ fn the_list_of_keys_and_the_schema_agree() {
         let error = Config::parse(&text, "d.toml").expect_err("a date is no value");
         assert!(!error.to_string().contains("unknown"), "{}: {error}", key.path);
         assert_eq!(error.problems()[0].key, key.path.replace("[]", "[0]"), "{error}");
+    }
+}
+
+mod documented {
+    use super::*;
+
+    const PAGE: &str = include_str!("../../../../docs/configuration.md");
+
+    #[test]
+    fn every_key_has_a_row_and_every_row_a_key() {
+        let rows: Vec<&str> = PAGE
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split_once("` |"))
+            .map(|(path, _)| path)
+            .filter(|path| !path.contains(' '))
+            .collect();
+        let keys: Vec<&str> = KEYS.iter().map(|key| key.path).collect();
+        assert_eq!(rows, keys, "the page has the keys in the order of the list");
+    }
+
+    #[test]
+    fn the_defaults_of_the_page_are_those_of_the_code() {
+        let printed = Config::default().effective_toml();
+        let mut section = String::new();
+        for line in printed.lines().filter(|line| !line.starts_with('#')) {
+            if let Some(header) = line.strip_prefix('[') {
+                section = format!("{}.", header.trim_end_matches(']'));
+            } else if let Some((key, value)) = line.split_once(" = ") {
+                let row = format!("| `{section}{key}` | `{value}` |");
+                assert!(PAGE.contains(&row), "no row begins with {row}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_examples_of_the_page_are_valid() {
+        let examples =
+            PAGE.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap_or_default());
+        let mut example_count = 0;
+        for example in examples {
+            // The one about seeds alone is part of a file.
+            let whole = if example.starts_with("[[seeds]]") {
+                format!("name = \"a1\"\npeer_listen = \"10.0.0.1:8101\"\n{example}")
+            } else {
+                example.to_owned()
+            };
+            parsed(&whole);
+            example_count += 1;
+        }
+        assert_eq!(example_count, 4);
     }
 }

@@ -197,7 +197,11 @@ fn numbers_out_of_range() {
     for (text, expected) in [
         ("workers = 0", "d.toml:1:11: workers: 0 is not \"auto\" or 1 to 256"),
         ("workers = 257", "d.toml:1:11: workers: 257 is not \"auto\" or 1 to 256"),
-        ("vnodes = 0", "d.toml:1:10: vnodes: 0 is not 1 to 1024"),
+        ("vnodes = 0", "d.toml:1:10: vnodes: 0 is not 1 to 16, which is what hash redis-slot has room for"),
+        (
+            "vnodes = 1025\nhash = \"murmur\"",
+            "d.toml:1:10: vnodes: 1025 is not 1 to 1024, which is what hash murmur has room for",
+        ),
         ("[timeouts]\nrequest = \"0s\"", "d.toml:2:11: timeouts.request: 0ms is not 1ms to 3600s"),
         (
             "[timeouts]\nrequest = \"200ms\"",

@@ -30,7 +30,7 @@ proptest! {
 /// Valid configurations; an inline password, which is not printed, is not among them.
 fn configs() -> impl Strategy<Value = Config> {
     let identity = ("[a-z][a-z0-9._-]{0,8}", hosts(), any::<bool>(), option::of(hosts()));
-    let service = (option::of(1_u16..=256), 0_usize..14, any::<bool>(), 1_u16..=64);
+    let service = (option::of(1_u16..=256), 0_usize..14, any::<bool>(), 1_u16..=16);
     let cluster = (0_usize..4, any::<bool>(), any::<bool>());
     (identity, service, datastores(), cluster, levels(), timeouts(), limits(), logs()).prop_map(
         |(identity, service, datastore, cluster, consistency, timeouts, limits, log)| {

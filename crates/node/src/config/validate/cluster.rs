@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use dynomite_ring::{NodeId, SLOT_COUNT};
+use dynomite_ring::{NodeId, SLOT_COUNT, allocate_static};
 
 use super::super::error::Problem;
 use super::super::{Config, Member, Seed};
@@ -22,8 +22,13 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
             .push(Problem::new("seeds", format!("has {} nodes; at most {NODES_MAX}", config.seeds.len())));
         return;
     }
-    if !(1..=TOKENS_MAX).contains(&usize::from(config.vnodes)) {
-        problems.push(Problem::new("vnodes", format!("{} is not 1 to {TOKENS_MAX}", config.vnodes)));
+    // A hash with few values has room for few tokens; the allocator would silently give no more.
+    let vnodes = usize::from(config.vnodes);
+    let vnodes_max = allocate_static(config.hash.space(), &["any"], TOKENS_MAX)[0].len();
+    if !(1..=vnodes_max).contains(&vnodes) {
+        let message =
+            format!("{vnodes} is not 1 to {vnodes_max}, which is what hash {} has room for", config.hash);
+        problems.push(Problem::new("vnodes", message));
     }
     for (index, seed) in config.seeds.iter().enumerate() {
         check_seed(index, seed, problems);
