@@ -173,3 +173,28 @@ fn unknown_commands_are_named_as_in_redis() {
     let long = session.run(&format!("{} a", "f".repeat(500)));
     assert_eq!(long.len(), "-ERR unknown command '', with args beginning with: 'a'".len() + 128);
 }
+
+#[test]
+fn lanes_of_one_backend_are_one_store_to_the_outside() {
+    let up = |backend: &MemoryBackend, worker| {
+        let mut events = Vec::new();
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(backend.open_lane(worker, 2).poll(&mut context, &mut events).is_ready());
+        events
+    };
+    let backend = MemoryBackend::new(MemoryConfig::default());
+    assert_eq!(up(&backend, 0), up(&backend, 1));
+    assert_ne!(up(&backend, 0), up(&MemoryBackend::new(MemoryConfig::default()), 0));
+}
+
+#[test]
+fn same_seed_gives_the_same_random_members() {
+    let script = |seed| {
+        let mut session = Session::new(None);
+        session.store = MemoryStore::new(seed, MemoryConfig::default());
+        (0..100).for_each(|number| drop(session.run(&format!("SADD s m{number}"))));
+        (0..20).map(|_| session.run("SPOP s 2") + &session.run("SRANDMEMBER s -3")).collect::<String>()
+    };
+    assert_eq!(script(1), script(1));
+    assert_ne!(script(1), script(2));
+}

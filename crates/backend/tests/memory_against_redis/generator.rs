@@ -1,7 +1,7 @@
 //! Random commands: mostly sensible, often at an edge, sometimes nonsense.
 
 /// Templates by the kind of key they are for. `$x` is drawn from a pool, `?` marks what may be left out, `:` joins words
-/// that come together, `+` repeats one to three times.
+/// that come together, `+` repeats.
 const FAMILIES: [(&[u8], &[&str]); 7] = [
     (b"s", STRINGS),
     (b"h", HASHES),
@@ -206,33 +206,89 @@ const VALUES: &[&[u8]] = &[
     b"a string of more than sixty-four bytes, for which Redis leaves its compact encodings",
 ];
 const INTEGERS: &[&str] = &[
-    "0", "0", "1", "1", "2", "3", "5", "10", "-1", "-1", "-2", "-3", "-5", "-100", "100", "7", "8", "9",
-    "9223372036854775807", "-9223372036854775808", "abc", "1.5", "", "-0",
+    "0",
+    "0",
+    "1",
+    "1",
+    "2",
+    "3",
+    "5",
+    "10",
+    "-1",
+    "-1",
+    "-2",
+    "-3",
+    "-5",
+    "-100",
+    "100",
+    "7",
+    "8",
+    "9",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "abc",
+    "1.5",
+    "",
+    "-0",
 ];
 const COUNTS: &[&str] = &["0", "1", "2", "3", "5", "-1", "-3", "-7", "abc", "-9223372036854775808"];
 const RANKS: &[&str] = &["1", "2", "3", "-1", "-2", "0", "9223372036854775807", "abc"];
 const FLOATS: &[&str] = &[
-    "0", "1", "2", "3.5", "-1.25", "0.1", "0.2", "1e5", "1e17", "1e300", "-1e300", "1e-7", "123456.789", "inf", "-inf",
-    "nan", "abc", "", "1e400", "0x1p4", "3.0e3", " 1", "1 ", "+7", ".5", "1e-320", "100000000000000000000",
+    "0",
+    "1",
+    "2",
+    "3.5",
+    "-1.25",
+    "0.1",
+    "0.2",
+    "1e5",
+    "1e17",
+    "1e300",
+    "-1e300",
+    "1e-7",
+    "123456.789",
+    "inf",
+    "-inf",
+    "nan",
+    "abc",
+    "",
+    "1e400",
+    "0x1p4",
+    "3.0e3",
+    " 1",
+    "1 ",
+    "+7",
+    ".5",
+    "1e-320",
+    "100000000000000000000",
 ];
 const BOUNDS: &[&str] = &[
-    "-inf", "+inf", "inf", "0", "1", "(1", "2", "(2", "3.5", "(3.5", "-1", "100000", "abc", "(", "((1", "nan", "(inf", "1e400",
+    "-inf", "+inf", "inf", "0", "1", "(1", "2", "(2", "3.5", "(3.5", "-1", "100000", "abc", "(", "((1",
+    "nan", "(inf", "1e400",
 ];
-const LEX_BOUNDS: &[&str] = &["-", "+", "[a", "(a", "[m1", "(m1", "[m3", "(m2", "[", "(", "foo", "", "-a", "[z"];
+const LEX_BOUNDS: &[&str] =
+    &["-", "+", "[a", "(a", "[m1", "(m1", "[m3", "(m2", "[", "(", "foo", "", "-a", "[z"];
 const PATTERNS: &[&str] = &["*", "m*", "?1", "[a-m]*", "[^m]*", "s0", "*0", "m\\1", "", "[", "h[0-9"];
-const OFFSETS: &[&str] = &["0", "1", "2", "7", "9", "20", "63", "100", "-1", "abc", "536870912", "4294967296", ""];
-const SECONDS: &[&str] = &["1000", "5000", "100000", "0", "-1", "abc", "9223372036854775807", "9223372036854775"];
+const OFFSETS: &[&str] =
+    &["0", "1", "2", "7", "9", "20", "63", "100", "-1", "abc", "536870912", "4294967296", ""];
+const SECONDS: &[&str] =
+    &["1000", "5000", "100000", "0", "-1", "abc", "9223372036854775807", "9223372036854775"];
 const MILLIS: &[&str] = &["1000000", "5000000", "100000000", "0", "-1", "abc", "9223372036854775807"];
 
 /// Seeded; the same seed gives the same commands, but for the moments in them.
 pub(crate) struct Generator {
     state: u64,
     now_ms: u64,
+    /// How many different members there are, and how many a repeated argument adds at most.
+    member_count: usize,
+    repeat_max: usize,
 }
 
 impl Generator {
+    /// Every other seed makes large collections.
     pub(crate) fn new(seed: u64, now_ms: u64) -> Self {
-        Self { state: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1, now_ms }
+        let (member_count, repeat_max) = if seed.is_multiple_of(2) { (7, 3) } else { (1500, 150) };
+        Self { state: seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1, now_ms, member_count, repeat_max }
     }
 
     /// Every key that commands may name.
@@ -253,7 +309,11 @@ impl Generator {
         for word in template.split(' ') {
             let (optional, word) = word.strip_prefix('?').map_or((false, word), |word| (true, word));
             let (repeated, word) = word.strip_prefix('+').map_or((false, word), |word| (true, word));
-            let count = if repeated { 1 + self.below(3) } else { usize::from(!optional || self.below(4) == 0) };
+            let count = if repeated {
+                1 + self.below(self.repeat_max)
+            } else {
+                usize::from(!optional || self.below(4) == 0)
+            };
             for _ in 0..count {
                 args.extend(word.split(':').map(|word| self.word(word, own)).collect::<Vec<_>>());
             }
@@ -274,7 +334,7 @@ impl Generator {
                 let family = if any { FAMILIES[self.below(FAMILIES.len())].0 } else { family };
                 return key(family, self.below(3) as u8);
             }
-            "$m" => return format!("m{}", self.below(7)).into_bytes(),
+            "$m" => return format!("m{}", self.below(self.member_count)).into_bytes(),
             "$v" => return VALUES[self.below(VALUES.len())].to_vec(),
             // Long gone, far ahead, and apart from what relative times lead to.
             "$moment" | "$momentms" => {
@@ -282,7 +342,10 @@ impl Generator {
                 let at = if word == "$moment" { at_s } else { at_s * 1000 + 77 };
                 let edges = ["1", "0", "-1", "abc"];
                 let pick = self.below(6);
-                return edges.get(pick).map_or_else(|| at.to_string(), |edge| (*edge).to_owned()).into_bytes();
+                return edges
+                    .get(pick)
+                    .map_or_else(|| at.to_string(), |edge| (*edge).to_owned())
+                    .into_bytes();
             }
             "$i" => INTEGERS,
             "$n" => COUNTS,

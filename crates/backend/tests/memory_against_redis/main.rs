@@ -2,6 +2,9 @@
 //!
 //! Expiry times are either long gone or far ahead, so that the two clocks need not agree to the millisecond.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a broken expectation ends the test")]
+
+use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
@@ -70,7 +73,10 @@ impl Pair {
         let before = Reply::parse(&self.ask_store(&[&b"SMEMBERS"[..], &key])).texts();
         let reply = self.ask_store(&args);
         let popped = Reply::parse(&reply).texts();
-        assert!(popped.iter().all(|member| before.contains(member)), "{args:?} popped {popped:?} of {before:?}");
+        assert!(
+            popped.iter().all(|member| before.contains(member)),
+            "{args:?} popped {popped:?} of {before:?}"
+        );
         let mut on_copy = args.clone();
         on_copy[1].clone_from(&copy);
         let copied = self.ask_store(&[&b"EXISTS"[..], &key]);
@@ -89,6 +95,15 @@ impl Pair {
     fn has_one_score(&mut self, key: &[u8]) -> bool {
         let all = Reply::parse(&self.ask_store(&[&b"ZRANGE"[..], key, b"0", b"-1", b"WITHSCORES"])).texts();
         all.chunks(2).all(|pair| pair.get(1) == all.get(1))
+    }
+
+    /// Runs a command on both sides now.
+    fn both(&mut self, args: &[&str]) {
+        let args: Vec<Vec<u8>> = args.iter().map(|arg| arg.as_bytes().to_vec()).collect();
+        let (ours, real) = (self.ask_store(&args), self.real.command(&args));
+        let request = Request::from_args(&args);
+        let same = Comparison::of(&args).holds(&Reply::parse(&ours), &Reply::parse(&real), &request);
+        assert!(same, "{}; redis: {}", show(&args, &ours), real.escape_ascii());
     }
 
     /// All pages of a scan as one; the reply itself when it is an error.
@@ -130,7 +145,8 @@ impl Pair {
                 continue;
             }
             let key = one.request.args().nth(1).unwrap_or_default().to_vec();
-            let same_key = self.history[..=first + number].iter().filter(|(args, _)| args.get(1) == Some(&key));
+            let same_key =
+                self.history[..=first + number].iter().filter(|(args, _)| args.get(1) == Some(&key));
             let mut story: Vec<_> = same_key.rev().take(12).map(|(args, reply)| show(args, reply)).collect();
             story.reverse();
             panic!(
@@ -158,7 +174,8 @@ fn wall_clock_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
 }
 
-fn compare_random_commands(seed: u64) {
+/// Runs one script, and gives the encodings that values had in the course of it.
+fn compare_random_commands(seed: u64) -> BTreeSet<Vec<u8>> {
     let redis = Redis::start();
     let mut pair = Pair::new(&redis, seed);
     let mut generator = Generator::new(seed, pair.now_ms);
@@ -177,6 +194,12 @@ fn compare_random_commands(seed: u64) {
         pair.check(&expected, seed);
     }
     moved_state_is_the_same(&mut pair, &generator.keys());
+    for key in generator.keys() {
+        pair.ask_store(&[&b"DEL"[..], &key]);
+    }
+    assert_eq!(pair.store.stats().used_bytes, 0, "every byte was accounted for");
+    let encodings = pair.history.iter().filter(|(args, _)| args[0] == b"OBJECT");
+    encodings.flat_map(|(_, reply)| Reply::parse(reply).texts()).collect()
 }
 
 /// What comes out of a store goes into another one whole: every read of the copy gives what the original gives.
@@ -188,7 +211,8 @@ fn moved_state_is_the_same(pair: &mut Pair, keys: &[Vec<u8>]) {
         assert_eq!(copy.dump(pair.now_ms, key).unwrap(), state);
     }
     for key in keys {
-        let reads = ["GET", "HGETALL", "LRANGE 0 -1", "SMEMBERS", "ZRANGE 0 -1 WITHSCORES", "PEXPIRETIME", "TYPE"];
+        let reads =
+            ["GET", "HGETALL", "LRANGE 0 -1", "SMEMBERS", "ZRANGE 0 -1 WITHSCORES", "PEXPIRETIME", "TYPE"];
         for read in reads {
             let mut args: Vec<Vec<u8>> = read.split(' ').map(|word| word.as_bytes().to_vec()).collect();
             args.insert(1, key.clone());
@@ -204,9 +228,62 @@ fn moved_state_is_the_same(pair: &mut Pair, keys: &[Vec<u8>]) {
 
 #[test]
 fn random_commands_get_the_replies_of_redis() {
-    std::thread::scope(|scope| {
-        for seed in 0..2 {
-            scope.spawn(move || compare_random_commands(seed));
-        }
-    });
+    let seeds = [0, 1].map(|seed| std::thread::spawn(move || compare_random_commands(seed)));
+    let seen: BTreeSet<_> = seeds.into_iter().flat_map(|seed| seed.join().unwrap()).collect();
+    let encodings = ["embstr", "hashtable", "int", "intset", "listpack", "quicklist", "raw", "skiplist"];
+    for encoding in encodings {
+        assert!(
+            seen.contains(encoding.as_bytes()),
+            "no value was ever a {encoding}: the commands are too tame"
+        );
+    }
+}
+
+#[test]
+fn own_payloads_are_restored_as_redis_restores_its_own() {
+    let redis = Redis::start();
+    let mut pair = Pair::new(&redis, 0);
+    let ahead = (pair.now_ms + 1_000_000_000).to_string();
+    for (number, setup) in [
+        "SET k 12345",
+        "SET k text",
+        "RPUSH k a b a",
+        "HSET k f v g w",
+        "SADD k 1 2 x",
+        "ZADD k 1.5 a -inf b",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let setup: Vec<&str> = setup.split(' ').collect();
+        pair.both(&["DEL", "k", "l"]);
+        pair.both(&setup);
+        let payloads = [pair.ask_store(&["DUMP", "k"]), pair.real.command(&["DUMP", "k"])];
+        let payloads = payloads.map(|payload| Reply::parse(&payload).texts().remove(0));
+        let mut restore = |key: &str, time: &str, options: &[&str]| {
+            let [ours, theirs] = payloads.each_ref().map(|payload| {
+                let args = [&b"RESTORE"[..], key.as_bytes(), time.as_bytes(), payload];
+                args.into_iter().chain(options.iter().map(|option| option.as_bytes())).collect::<Vec<_>>()
+            });
+            let (ours, theirs) = (pair.ask_store(&ours), pair.real.command(&theirs));
+            assert_eq!(
+                ours.escape_ascii().to_string(),
+                theirs.escape_ascii().to_string(),
+                "{number} {key} {time} {options:?}"
+            );
+            for read in ["EXISTS", "TYPE", "GET", "SMEMBERS", "HGETALL", "LLEN", "ZCARD", "PEXPIRETIME"] {
+                pair.both(&[read, key]);
+            }
+        };
+        restore("k", "0", &[]);
+        restore("l", "0", &[]);
+        restore("l", "-1", &["REPLACE"]);
+        restore("l", "1000000", &["REPLACE"]);
+        restore("l", &ahead, &["ABSTTL", "REPLACE"]);
+        restore("l", "0", &["replace", "IDLETIME", "10"]);
+        restore("l", "0", &["replace", "FREQ", "256"]);
+        restore("l", "0", &["REPLACE", "IDLETIME", "1", "FREQ", "1"]);
+        restore("l", "1", &["ABSTTL", "REPLACE"]);
+        restore("l", "1", &["ABSTTL"]);
+    }
 }

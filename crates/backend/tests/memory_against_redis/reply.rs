@@ -72,8 +72,8 @@ impl Comparison {
         match &*args[0].to_ascii_uppercase() {
             b"HGETALL" => Self::Unordered(2),
             b"HKEYS" | b"HVALS" | b"SMEMBERS" | b"KEYS" => Self::Unordered(1),
-            b"TTL" | b"EXPIRETIME" => Self::About(20),
-            b"PTTL" | b"PEXPIRETIME" => Self::About(20_000),
+            b"TTL" | b"EXPIRETIME" => Self::About(300),
+            b"PTTL" | b"PEXPIRETIME" => Self::About(300_000),
             b"SCAN" | b"HSCAN" | b"SSCAN" | b"ZSCAN" => Self::Pages,
             b"RANDOMKEY" | b"SRANDMEMBER" | b"HRANDFIELD" | b"ZRANDMEMBER" => Self::Picked,
             b"SPOP" => Self::Popped,

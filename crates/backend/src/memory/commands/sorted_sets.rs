@@ -149,10 +149,6 @@ fn pop(keys: &mut Keyspace, request: &Request, reply: &mut BytesMut, from_end: b
         3 => count_arg(request, 2)?,
         _ => return Err(Fault::SYNTAX),
     };
-    if count == 0 {
-        encode::array(reply, 0);
-        return Ok(());
-    }
     let popped = keys.edit(request.arg(1), false, |sorted: &mut SortedSet, _| {
         let count = count.min(sorted.len());
         encode::array(reply, count * 2);
