@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    logging::init(&Log { filter: "warn".to_owned(), format: LogFormat::Text })?;
+    logging::init(&Log { filter: "error".to_owned(), format: LogFormat::Text })?;
     let runtime = runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
     runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be caught")?;
