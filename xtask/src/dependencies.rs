@@ -33,8 +33,8 @@ const CRATES: &[(&str, &[&str], bool)] = &[
 ];
 /// Packages at the top of the graph, which may use everything.
 const TOP: [&str; 3] = ["dynomite-benches", "dynomite-examples", "xtask"];
-/// In tests, every crate may start servers and the pure ones may meet a simulated cluster.
-const DEV_ONLY: [&str; 2] = ["dynomite-testkit", "dynomite-sim"];
+/// In tests, every crate may start servers, run on the memory store and meet a simulated cluster.
+const DEV_ONLY: [&str; 3] = ["dynomite-testkit", "dynomite-backend", "dynomite-sim"];
 
 /// Packages that do what a pure crate does not.
 const IMPURE_PACKAGES: [&str; 8] =
