@@ -14,9 +14,7 @@ use std::net::SocketAddr;
 use std::task::Waker;
 
 use bytes::{Bytes, BytesMut};
-use dynomite_codec::{
-    Call, Class, CommandError, FrameLimits, Request, RequestFramer, WriteQueue, classify, encode,
-};
+use dynomite_codec::{Call, Class, FrameLimits, Request, RequestFramer, WriteQueue, classify, encode};
 use dynomite_replication::{ClientCommand, KeyRequest, Ticket};
 use dynomite_ring::Token;
 use tokio::net::TcpStream;
@@ -190,10 +188,12 @@ impl Client {
         core.counters.commands += 1;
         let call = match classify(&request) {
             Ok(call) => call,
-            Err(CommandError::UnknownCommand { .. }) if commands::is_legacy_consistency(&request) => {
-                return commands::set_legacy_consistency(self, &request);
+            Err(error) => {
+                if !commands::answer_unlisted(self, &request, &error) {
+                    self.refuse(&format!("ERR {error}"));
+                }
+                return;
             }
-            Err(error) => return self.refuse(&format!("ERR {error}")),
         };
         if call.class == Class::Connection {
             return commands::answer(self, call, &request, core);

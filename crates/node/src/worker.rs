@@ -27,11 +27,11 @@ use tokio::task::AbortHandle;
 
 pub(crate) use self::clients::Clients;
 pub(crate) use self::core::Core;
-pub(crate) use self::links::Links;
 use self::lane::LanePort;
-use crate::link::Hello;
+pub(crate) use self::links::Links;
 pub(crate) use self::mail::{Mail, Sender, channel};
 pub(crate) use self::thread::{Plan, spawn};
+use crate::link::Hello;
 
 /// All that one thread owns.
 pub(crate) struct Worker {
@@ -54,11 +54,15 @@ pub(crate) struct Worker {
 enum Stage {
     Serving,
     /// Takes no more from clients and answers what is in flight.
-    Draining { until_ms: u64 },
+    Draining {
+        until_ms: u64,
+    },
     /// All clients are answered; the other workers may not be so far.
     Drained,
     /// Has asked the other nodes to send no more, and serves what they have sent.
-    Leaving { until_ms: u64 },
+    Leaving {
+        until_ms: u64,
+    },
     /// Serves until it is told to end.
     Left,
     /// About to end.

@@ -1,52 +1,93 @@
-//! Commands that the node answers itself.
+//! Commands that the node answers itself: about the connection, the node and the cluster.
+//!
+//! Each handler appends one RESP2 value; conversion to RESP3 is done in one place, by the table's shapes.
+
+mod cluster;
+mod config;
+mod connection;
+mod description;
+mod identity;
+mod info;
+mod pattern;
+mod table;
 
 use bytes::{Bytes, BytesMut};
-use dynomite_codec::{Call, Request, encode};
+use dynomite_codec::{Call, CommandError, Request, encode, to_resp3};
 use dynomite_replication::Level;
 
-use super::{Client, Stage};
+use super::Client;
 use crate::worker::Core;
 
 /// The name under which Netflix's Dynomite took a connection's consistency.
 const LEGACY_CONSISTENCY: &[u8] = b"DYNO_CONFIG:CONN_CONSISTENCY";
 
+/// What a handler says when it cannot do what was asked: the text of the error, with its code.
+type Refusal = String;
+
 /// Answers a command of class `Connection`.
-pub(super) fn answer(client: &mut Client, call: Call, request: &Request, _core: &mut Core) {
+pub(super) fn answer(client: &mut Client, call: Call, request: &Request, core: &mut Core) {
     let mut out = BytesMut::new();
-    match call.command.name {
-        "ping" if request.arg_count() == 1 => encode::simple(&mut out, "PONG"),
-        "ping" | "echo" => encode::bulk(&mut out, request.arg(1)),
-        "quit" => {
-            out.extend_from_slice(encode::OK);
-            client.stage = Stage::Ending;
+    let answered = match call.command.name {
+        "ping" => connection::ping(request, &mut out),
+        "echo" => connection::echo(request, &mut out),
+        "hello" => connection::hello(client, request, &mut out),
+        "auth" => connection::auth(request, &mut out),
+        "select" => connection::select(request, &mut out),
+        "quit" => connection::quit(client, &mut out),
+        "reset" => connection::reset(client, &mut out),
+        "time" => connection::time(&mut out),
+        "readonly" | "readwrite" | "asking" => connection::ok(&mut out),
+        "info" => info::info(request, core, &mut out),
+        "config|get" => config::read(request, core, &mut out),
+        "config|set" => config::write(request, core, &mut out),
+        "config|resetstat" => connection::ok(&mut out),
+        "dynomite" => cluster::dynomite(client, request, core, &mut out),
+        name if name.starts_with("client|") => identity::client(client, request, &mut out),
+        name if name.starts_with("command") => table::command(request, &mut out),
+        name if name.starts_with("cluster|") => {
+            Err("ERR This instance has cluster support disabled".to_owned())
         }
-        other => encode::error(&mut out, &format!("ERR Dynomite: '{other}' is not supported here")),
-    }
-    client.answer(out.freeze());
-}
-
-/// Whether this is `DYNO_CONFIG:CONN_CONSISTENCY level`.
-pub(super) fn is_legacy_consistency(request: &Request) -> bool {
-    request.name().eq_ignore_ascii_case(LEGACY_CONSISTENCY)
-}
-
-/// Sets both of the connection's levels.
-pub(super) fn set_legacy_consistency(client: &mut Client, request: &Request) {
-    let level = if request.arg_count() == 2 {
-        level_of(request.arg(1))
-    } else {
-        Err("one level is expected".to_owned())
+        name if name.ends_with("|help") => connection::help(name, &mut out),
+        name => Err(format!("ERR Dynomite: '{name}' is not supported here")),
     };
-    match level {
-        Ok(level) => {
-            client.session.read_level = Some(level);
-            client.session.write_level = Some(level);
-            client.answer(Bytes::from_static(encode::OK));
-        }
-        Err(text) => client.refuse(&format!("ERR {text}")),
+    if let Err(text) = answered {
+        return client.refuse(&text);
     }
+    let reply = out.freeze();
+    client.answer(if client.session.is_resp3 { to_resp3(&call, request, reply) } else { reply });
 }
 
-fn level_of(text: &[u8]) -> Result<Level, String> {
-    String::from_utf8_lossy(text).parse::<Level>().map_err(|error| error.to_string())
+/// Answers what the command table does not know but this node does; gives `false` for all else.
+pub(super) fn answer_unlisted(client: &mut Client, request: &Request, error: &CommandError) -> bool {
+    let answered = match error {
+        CommandError::UnknownCommand { .. } if request.name().eq_ignore_ascii_case(LEGACY_CONSISTENCY) => {
+            cluster::set_legacy_consistency(client, request)
+        }
+        // Newer than the table; client libraries send them without being asked.
+        CommandError::UnknownSubcommand { .. } if is(request, 0, "CLIENT") && is(request, 1, "SETINFO") => {
+            identity::set_info(client, request)
+        }
+        CommandError::UnknownSubcommand { .. } if is(request, 0, "CLIENT") && is(request, 1, "NO-TOUCH") => {
+            identity::on_or_off(request).map(|_| ())
+        }
+        _ => return false,
+    };
+    match answered {
+        Ok(()) => client.answer(Bytes::from_static(encode::OK)),
+        Err(text) => client.refuse(&text),
+    }
+    true
+}
+
+/// Whether argument `index` is there and is `word`, in any case.
+fn is(request: &Request, index: usize, word: &str) -> bool {
+    index < request.arg_count() && request.arg(index).eq_ignore_ascii_case(word.as_bytes())
+}
+
+fn level_of(text: &[u8]) -> Result<Level, Refusal> {
+    String::from_utf8_lossy(text).parse::<Level>().map_err(|error| format!("ERR {error}"))
+}
+
+fn text(argument: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(argument)
 }

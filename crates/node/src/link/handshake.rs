@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use dynomite_codec::WriteQueue;
 use dynomite_ring::Ring;
 use serde::Serialize;
@@ -24,10 +24,7 @@ const VERSION_AT: usize = 8;
 pub(crate) enum Refusal {
     /// The address cannot be connected to.
     #[error("cannot connect to {address}: {source}")]
-    Connect {
-        address: String,
-        source: io::Error,
-    },
+    Connect { address: String, source: io::Error },
     /// The connection broke.
     #[error("connection lost during the handshake: {0}")]
     Io(#[from] io::Error),
@@ -69,7 +66,9 @@ pub(crate) async fn dial(
     let source = match connected {
         Ok(Ok(mut stream)) => {
             stream.set_nodelay(true)?;
-            timeout(within, introduce(&mut stream, expected, own, ring)).await.map_err(|_| Refusal::Timeout(within))??;
+            timeout(within, introduce(&mut stream, expected, own, ring))
+                .await
+                .map_err(|_| Refusal::Timeout(within))??;
             return Ok(stream);
         }
         Ok(Err(error)) => error,
@@ -79,7 +78,12 @@ pub(crate) async fn dial(
 }
 
 /// Takes a dialer's introduction and answers it.
-pub(crate) async fn accept(stream: &mut TcpStream, own: &Hello, ring: &Ring, within: Duration) -> Result<Hello, Refusal> {
+pub(crate) async fn accept(
+    stream: &mut TcpStream,
+    own: &Hello,
+    ring: &Ring,
+    within: Duration,
+) -> Result<Hello, Refusal> {
     stream.set_nodelay(true)?;
     timeout(within, take_introduction(stream, own, ring)).await.map_err(|_| Refusal::Timeout(within))?
 }
@@ -160,15 +164,11 @@ async fn read_some(stream: &mut TcpStream, input: &mut BytesMut) -> io::Result<(
     }
 }
 
-fn frame(kind: Kind, body: &impl Serialize) -> Vec<u8> {
+fn frame(kind: Kind, body: &impl Serialize) -> Bytes {
     let body = serde_json::to_vec(body).expect("names and numbers have a JSON form");
     let mut queue = WriteQueue::new();
     put_frame(&mut queue, kind, &body, Bytes::new());
-    let mut bytes = Vec::with_capacity(queue.len());
-    let mut slices = [io::IoSlice::new(&[]); 4];
-    let filled = queue.fill_io_slices(&mut slices);
-    slices[..filled].iter().for_each(|slice| bytes.extend_from_slice(slice));
-    bytes
+    queue.copy_to_bytes(queue.len())
 }
 
 fn parse<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {

@@ -96,7 +96,8 @@ mod tests {
     use super::*;
 
     fn ring() -> Ring {
-        let nodes = [("a", "r1"), ("b", "r2")].map(|(name, rack)| Node::new(name, "dc1", rack, vec![Token(0)]));
+        let nodes =
+            [("a", "r1"), ("b", "r2")].map(|(name, rack)| Node::new(name, "dc1", rack, vec![Token(0)]));
         Ring::build(KeyHasher::new(HashKind::RedisSlot, None), 1, nodes.to_vec()).unwrap()
     }
 

@@ -51,7 +51,8 @@ impl LinkQueue {
     /// Appends a message whose body is `head` followed by `tail`. With a token, it stays behind earlier ones with it.
     pub(crate) fn push(&mut self, kind: Kind, token: Option<Token>, head: &[u8], tail: Bytes) {
         let size = head.len() + tail.len();
-        let must_wait = !self.behind.is_empty() && token.is_some_and(|token| self.tokens.contains_key(&token));
+        let must_wait =
+            !self.behind.is_empty() && token.is_some_and(|token| self.tokens.contains_key(&token));
         if size <= BODY_MAX && !must_wait {
             return put_frame(&mut self.wire, kind, head, tail);
         }

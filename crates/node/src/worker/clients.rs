@@ -141,10 +141,6 @@ impl Clients {
         self.slots.is_empty()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.slots.len()
-    }
-
     /// Lists a connection for what the turn has to do for it.
     fn note(&mut self, number: u32) {
         let Some(client) = self.slots.get_mut(number) else { return };

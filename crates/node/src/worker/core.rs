@@ -36,7 +36,13 @@ pub(crate) struct Core {
 }
 
 impl Core {
-    pub(crate) fn new(index: usize, shared: Arc<Shared>, engine: Engine, mail: Mailroom, tasks: Tasks) -> Self {
+    pub(crate) fn new(
+        index: usize,
+        shared: Arc<Shared>,
+        engine: Engine,
+        mail: Mailroom,
+        tasks: Tasks,
+    ) -> Self {
         Self {
             index,
             shared,
@@ -89,6 +95,11 @@ impl Core {
     pub(crate) fn end_turn(&mut self) {
         self.is_turn_coming = false;
         self.is_now_fresh = false;
+    }
+
+    /// Shows this worker's numbers to the others.
+    pub(crate) fn publish(&self) {
+        self.shared.counters[self.index].publish(self.counters, &self.engine.stats());
     }
 
     /// Whether commands of clients may be taken: the engine has room for them.

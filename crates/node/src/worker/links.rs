@@ -130,7 +130,9 @@ impl Links {
         }
         let now_ms = core.now().ms;
         for number in self.dirty_outgoing.drain(..) {
-            if let Some(Outgoing { connection: Some(connection), .. }) = self.outgoing.get_mut(number as usize) {
+            if let Some(Outgoing { connection: Some(connection), .. }) =
+                self.outgoing.get_mut(number as usize)
+            {
                 connection.is_dirty = false;
                 connection.flush(now_ms);
             }
@@ -248,7 +250,8 @@ impl Links {
             }
         }
         self.next_generation = self.next_generation.wrapping_add(1);
-        let connection = Connection::new(stream, message_max(core), core.shared.config.timeouts.heartbeat, now_ms);
+        let connection =
+            Connection::new(stream, message_max(core), core.shared.config.timeouts.heartbeat, now_ms);
         self.incoming.insert(Incoming { connection, generation: self.next_generation, peer, peer_worker })
     }
 }

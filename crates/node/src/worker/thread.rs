@@ -11,8 +11,8 @@ use std::thread::JoinHandle;
 
 use dynomite_backend::Backend;
 use dynomite_replication::{Engine, EngineConfig};
-use tokio::runtime::{Builder, LocalOptions};
 use dynomite_ring::NodeIdx;
+use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
@@ -46,7 +46,12 @@ pub(crate) struct Plan {
 pub(crate) fn spawn(plan: Plan) -> io::Result<JoinHandle<()>> {
     let name = format!("dynomite-{}", plan.index);
     std::thread::Builder::new().name(name).spawn(move || {
-        let end = End { worker: plan.index, failed: true, events: plan.events.clone(), others: plan.senders.clone() };
+        let end = End {
+            worker: plan.index,
+            failed: true,
+            events: plan.events.clone(),
+            others: plan.senders.clone(),
+        };
         run(plan, end);
     })
 }

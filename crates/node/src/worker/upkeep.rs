@@ -9,7 +9,8 @@ const LEAVING: Duration = Duration::from_secs(1);
 
 /// Looks after the worker until the task ends with it.
 pub(super) async fn look_after(worker: SharedWorker, heartbeat: Duration) {
-    let mut ticks = tokio::time::interval((heartbeat / 3).clamp(Duration::from_millis(10), Duration::from_millis(100)));
+    let mut ticks =
+        tokio::time::interval((heartbeat / 3).clamp(Duration::from_millis(10), Duration::from_millis(100)));
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
@@ -23,14 +24,8 @@ impl Worker {
         let stall_ms = self.core.shared.config.timeouts.client_stall.as_millis() as u64;
         self.links.tick(&mut self.core);
         self.clients.cut_stalled(now_ms.saturating_sub(stall_ms), &mut self.core);
-        self.publish();
+        self.core.publish();
         self.core.wake_turn();
-    }
-
-    /// Shows this worker's numbers to the others.
-    pub(crate) fn publish(&self) {
-        let stats = self.core.engine.stats();
-        self.core.shared.counters[self.core.index].publish(self.core.counters, &stats);
     }
 
     /// Takes no more from clients; answers what is in flight.

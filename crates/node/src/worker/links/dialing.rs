@@ -17,13 +17,19 @@ const BACKOFF_MAX: Duration = Duration::from_secs(5);
 const STABLE: Duration = Duration::from_secs(5);
 
 /// Links this worker to `node`, until the task is aborted.
-pub(in crate::worker) async fn keep_linked(worker: SharedWorker, shared: Arc<Shared>, index: usize, node: NodeIdx) {
+pub(in crate::worker) async fn keep_linked(
+    worker: SharedWorker,
+    shared: Arc<Shared>,
+    index: usize,
+    node: NodeIdx,
+) {
     let peer = shared.ring.node(node);
     let own = Hello::new(&shared.config, &shared.ring, index, shared.worker_count);
     let mut backoff = Backoff::new();
     let mut last_reason = String::new();
     loop {
-        let connected = dial(&peer.peer_address, &peer.name, &own, &shared.ring, shared.config.timeouts.connect).await;
+        let connected =
+            dial(&peer.peer_address, &peer.name, &own, &shared.ring, shared.config.timeouts.connect).await;
         match connected {
             Ok(stream) => {
                 last_reason.clear();
@@ -31,7 +37,9 @@ pub(in crate::worker) async fn keep_linked(worker: SharedWorker, shared: Arc<Sha
                 let up_at = tokio::time::Instant::now();
                 let closed = serve(&worker, node, stream).await;
                 match &closed {
-                    Closed::ByPeer => tracing::info!(worker = index, peer = %peer.name, "link is down: {closed}"),
+                    Closed::ByPeer => {
+                        tracing::info!(worker = index, peer = %peer.name, "link is down: {closed}")
+                    }
                     _ => tracing::warn!(worker = index, peer = %peer.name, "link is down: {closed}"),
                 }
                 if up_at.elapsed() > STABLE {

@@ -14,14 +14,17 @@ use crate::link::{Closed, Hello, accept};
 use crate::shared::Shared;
 use crate::worker::{Mail, SharedWorker, Worker};
 
-
 /// Connections in the middle of their handshake; further ones wait to be accepted.
 const HANDSHAKES_MAX: usize = 256;
 /// At most one line is logged about refused connections in this time.
 const LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Accepts peers until the task is aborted, and hands each link to the worker that it is for.
-pub(in crate::worker) async fn accept_peers(worker: SharedWorker, shared: Arc<Shared>, listener: TcpListener) {
+pub(in crate::worker) async fn accept_peers(
+    worker: SharedWorker,
+    shared: Arc<Shared>,
+    listener: TcpListener,
+) {
     let own = Rc::new(Hello::new(&shared.config, &shared.ring, 0, shared.worker_count));
     let places = Arc::new(Semaphore::new(HANDSHAKES_MAX));
     let log = Rc::new(RefusalLog::default());
@@ -49,7 +52,12 @@ pub(in crate::worker) async fn accept_peers(worker: SharedWorker, shared: Arc<Sh
     }
 }
 
-async fn shake_hands(worker: &SharedWorker, shared: &Shared, own: &Hello, mut stream: TcpStream) -> Result<(), String> {
+async fn shake_hands(
+    worker: &SharedWorker,
+    shared: &Shared,
+    own: &Hello,
+    mut stream: TcpStream,
+) -> Result<(), String> {
     let hello = accept(&mut stream, own, &shared.ring, shared.config.timeouts.connect).await;
     let hello = hello.map_err(|refusal| refusal.to_string())?;
     let target = hello.worker as usize % shared.worker_count;
@@ -81,7 +89,9 @@ pub(in crate::worker) fn take_in(worker: &SharedWorker, stream: TcpStream, hello
         })
         .await;
         match &closed {
-            Closed::ByPeer | Closed::Unwanted => tracing::debug!(peer = %peer, peer_worker, "peer's link is down: {closed}"),
+            Closed::ByPeer | Closed::Unwanted => {
+                tracing::debug!(peer = %peer, peer_worker, "peer's link is down: {closed}")
+            }
             _ => tracing::warn!(peer = %peer, peer_worker, "peer's link is down: {closed}"),
         }
         let Worker { core, links, .. } = &mut *worker.borrow_mut();

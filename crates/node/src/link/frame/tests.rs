@@ -1,0 +1,96 @@
+use std::io::IoSlice;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn bytes_of(queue: &WriteQueue) -> Vec<u8> {
+    let mut slices = [IoSlice::new(&[]); 64];
+    let filled = queue.fill_io_slices(&mut slices);
+    slices[..filled].iter().flat_map(|slice| slice.to_vec()).collect()
+}
+
+fn frame(kind: Kind, head: &[u8], tail: &[u8]) -> Vec<u8> {
+    let mut queue = WriteQueue::new();
+    put_frame(&mut queue, kind, head, Bytes::copy_from_slice(tail));
+    bytes_of(&queue)
+}
+
+fn decode_all(bytes: &[u8], cuts: &[usize]) -> Result<Vec<Message>, FrameError> {
+    let mut decoder = Decoder::new(1 << 20);
+    let mut buf = BytesMut::new();
+    let mut messages = Vec::new();
+    let mut rest = bytes;
+    for cut in cuts.iter().copied().chain([bytes.len()]) {
+        let (now, later) = rest.split_at(cut.min(rest.len()));
+        buf.extend_from_slice(now);
+        rest = later;
+        while let Some(message) = decoder.next(&mut buf)? {
+            messages.push(message);
+        }
+    }
+    Ok(messages)
+}
+
+#[test]
+fn every_cut_gives_the_same_messages() {
+    let mut bytes = frame(Kind::Request, b"head", b"tail");
+    bytes.extend(frame(Kind::Heartbeat, b"", b""));
+    bytes.extend(frame(Kind::Chunk, b"", b"ab"));
+    bytes.extend(frame(Kind::Response, b"between", b""));
+    bytes.extend(frame(Kind::LastChunk, &[Kind::Request as u8], b"cd"));
+    let whole = decode_all(&bytes, &[]).unwrap();
+    let bodies: Vec<(Kind, &[u8])> = whole.iter().map(|message| (message.kind, &message.body[..])).collect();
+    let expected: [(Kind, &[u8]); 4] = [
+        (Kind::Request, b"headtail"),
+        (Kind::Heartbeat, b""),
+        (Kind::Response, b"between"),
+        (Kind::Request, b"abcd"),
+    ];
+    assert_eq!(bodies, expected);
+    for cut in 0..bytes.len() {
+        assert_eq!(decode_all(&bytes, &[cut]).unwrap(), whole, "cut at {cut}");
+    }
+    assert_eq!(decode_all(&bytes, &vec![1; bytes.len()]).unwrap(), whole);
+}
+
+#[test]
+fn any_damaged_byte_is_noticed() {
+    let bytes = frame(Kind::Request, b"head", b"tail");
+    for at in 4..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x10;
+        assert_eq!(decode_all(&damaged, &[]), Err(FrameError::WrongCrc), "byte {at}");
+    }
+}
+
+#[test]
+fn limits_hold_before_anything_is_buffered() {
+    let mut decoder = Decoder::new(100);
+    let header = |length: u32| {
+        let mut buf = BytesMut::from(&[0_u8; HEADER_BYTES][..]);
+        buf[..4].copy_from_slice(&length.to_le_bytes());
+        buf
+    };
+    assert_eq!(decoder.next(&mut header(u32::MAX)), Err(FrameError::FrameTooLong(u32::MAX as usize)));
+    assert_eq!(decoder.next(&mut header(0)), Err(FrameError::Empty));
+    let chunk = frame(Kind::Chunk, b"", &[7; 60]);
+    assert_eq!(decoder.next(&mut BytesMut::from(&chunk[..])), Ok(None));
+    assert_eq!(decoder.next(&mut BytesMut::from(&chunk[..])), Err(FrameError::MessageTooLong(100)));
+}
+
+#[test]
+fn unknown_kinds_are_refused() {
+    let mut bytes = frame(Kind::Request, b"", b"");
+    bytes[8] = 77;
+    let crc = crc32fast::hash(&bytes[8..]);
+    bytes[4..8].copy_from_slice(&crc.to_le_bytes());
+    assert_eq!(decode_all(&bytes, &[]), Err(FrameError::UnknownKind(77)));
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = decode_all(&bytes, &[]);
+    }
+}
