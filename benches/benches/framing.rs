@@ -4,7 +4,9 @@ use std::hint::black_box;
 
 use bytes::BytesMut;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use dynomite_codec::{FrameLimits, ReplyFramer, ReplyLimits, Request, RequestFramer, WriteQueue, classify, lookup};
+use dynomite_codec::{
+    FrameLimits, ReplyFramer, ReplyLimits, Request, RequestFramer, WriteQueue, classify, lookup,
+};
 
 /// As many as a busy pipeline brings in one read.
 const PIPELINE: usize = 128;
@@ -49,10 +51,16 @@ fn framing(criterion: &mut Criterion) {
             }
         });
     });
-    for (name, reply) in [("bulk_64", format!("$64\r\n{}\r\n", "v".repeat(64))), ("ok", "+OK\r\n".to_owned())] {
+    for (name, reply) in [("bulk_64", format!("$64\r\n{}\r\n", "v".repeat(64))), ("ok", "+OK\r\n".to_owned())]
+    {
         group.bench_function(format!("reply/{name}"), |bencher| {
             bencher.iter_batched_ref(
-                || (ReplyFramer::new(ReplyLimits::default()), BytesMut::from(reply.repeat(PIPELINE).as_bytes())),
+                || {
+                    (
+                        ReplyFramer::new(ReplyLimits::default()),
+                        BytesMut::from(reply.repeat(PIPELINE).as_bytes()),
+                    )
+                },
                 |(framer, buf)| {
                     while let Ok(Some(reply)) = framer.next(buf) {
                         black_box(reply);
@@ -78,7 +86,8 @@ fn framing(criterion: &mut Criterion) {
 fn large_request(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("mset_in_8k_reads");
     for pairs in [1_000usize, 64_000] {
-        let args = (0..=2 * pairs).map(|index| if index == 0 { "MSET".into() } else { format!("arg:{index}") });
+        let args =
+            (0..=2 * pairs).map(|index| if index == 0 { "MSET".into() } else { format!("arg:{index}") });
         let raw = Request::from_args(args.collect::<Vec<_>>()).raw().clone();
         group.throughput(Throughput::Bytes(raw.len() as u64));
         group.bench_function(format!("{pairs}_pairs"), |bencher| {
