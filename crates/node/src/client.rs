@@ -9,6 +9,7 @@ mod key_order;
 mod replies;
 mod session;
 mod splitting;
+mod window;
 
 use std::net::SocketAddr;
 use std::task::Waker;
@@ -24,6 +25,7 @@ use key_order::KeyOrder;
 use replies::{Replies, Resp3};
 pub(crate) use session::Session;
 use splitting::Splitting;
+use window::Window;
 
 /// Above this the share of one client counts as large, when the buffers of all are over their limit.
 const LARGE_BUFFERS: usize = 64 << 10;
@@ -47,8 +49,7 @@ pub(crate) struct Client {
     output: WriteQueue,
     key_order: KeyOrder,
     stage: Stage,
-    /// Average size of a reply, to judge what the commands in flight will bring.
-    reply_bytes: usize,
+    window: Window,
     /// Whether the socket takes no more output for now.
     is_blocked: bool,
     /// When the client last took output, or had none to take.
@@ -114,7 +115,7 @@ impl Client {
             output: WriteQueue::new(),
             key_order: KeyOrder::default(),
             stage: Stage::Open,
-            reply_bytes: 64,
+            window: Window::new(),
             is_blocked: false,
             progress_at_ms: core.now().ms,
             counted_bytes: 0,
@@ -173,12 +174,9 @@ impl Client {
         let limits = &core.shared.config.limits;
         let waiting = self.replies.waiting();
         let output = self.output.len() + self.replies.ready_bytes();
-        let expected = waiting.saturating_mul(self.reply_bytes);
-        let output_max = limits.client_output_max.bytes();
         matches!(self.stage, Stage::Open | Stage::HalfClosed)
             && waiting < limits.client_inflight_max as usize
-            && output < output_max
-            && (waiting == 0 || output.saturating_add(expected) < output_max)
+            && self.window.has_room(waiting, output, limits.client_output_max.bytes())
             && core.has_room()
             && !self.held.as_ref().is_some_and(|ready| self.must_wait(ready))
             && !(core.is_over_buffers && self.buffered_bytes() > LARGE_BUFFERS)

@@ -11,7 +11,7 @@ mod hello;
 mod liveness;
 mod queue;
 
-pub(crate) use connection::{Closed, Connection};
+pub(crate) use connection::{Closed, Connection, Settings};
 pub(crate) use frame::Kind;
 pub(crate) use handshake::{accept, dial};
 pub(crate) use hello::Hello;

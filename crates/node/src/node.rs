@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use error::{NodeFailed, StartError};
 
-use crate::config::{Config, Datastore, RedisAddress as ConfiguredAddress};
+use crate::config::{ByteSize, Config, Datastore, RedisAddress as ConfiguredAddress};
 use crate::counters::SharedCounters;
 use crate::shared::{Levels, Shared};
 use crate::worker::{self, Event, Mail, Plan, Sender};
@@ -188,7 +188,7 @@ impl Drop for Node {
 fn backend_of(config: &Config) -> Result<Arc<dyn Backend>, StartError> {
     let (address, credentials) = match &config.datastore {
         Datastore::Memory { max_memory } => {
-            let max_bytes = max_memory.map(|size| size.bytes());
+            let max_bytes = max_memory.map(ByteSize::bytes);
             return Ok(Arc::new(MemoryBackend::new(MemoryConfig { max_bytes })));
         }
         Datastore::Redis { address, credentials } => (address, credentials),

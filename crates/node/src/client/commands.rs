@@ -40,7 +40,9 @@ pub(super) fn answer(client: &mut Client, call: Call, request: &Request, core: &
         "info" => info::info(request, core, &mut out),
         "config|get" => config::read(request, core, &mut out),
         "config|set" => config::write(request, core, &mut out),
-        "config|resetstat" => connection::ok(&mut out),
+        "config|resetstat" => {
+            Err("ERR Dynomite: CONFIG RESETSTAT is not supported here: counters only grow".to_owned())
+        }
         "dynomite" => cluster::dynomite(client, request, core, &mut out),
         name if name.starts_with("client|") => identity::client(client, request, &mut out),
         name if name.starts_with("command") => table::command(request, &mut out),
@@ -60,6 +62,12 @@ pub(super) fn answer(client: &mut Client, call: Call, request: &Request, core: &
 /// Answers what the command table does not know but this node does; gives `false` for all else.
 pub(super) fn answer_unlisted(client: &mut Client, request: &Request, error: &CommandError) -> bool {
     let answered = match error {
+        // A browser that was lured into sending a form here must not get to the commands in it. As Redis does.
+        CommandError::UnknownCommand { .. } if is(request, 0, "POST") || is(request, 0, "Host:") => {
+            tracing::warn!(client = %client.address(), "client closed: it speaks HTTP");
+            client.cut();
+            return true;
+        }
         CommandError::UnknownCommand { .. } if request.name().eq_ignore_ascii_case(LEGACY_CONSISTENCY) => {
             cluster::set_legacy_consistency(client, request)
         }

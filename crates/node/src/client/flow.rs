@@ -61,7 +61,7 @@ impl Client {
 
     /// Puts the reply to a command that was submitted in its place.
     pub(crate) fn take_reply(&mut self, sequence: u32, reply: Bytes) {
-        self.reply_bytes = (self.reply_bytes * 7 + reply.len()) / 8;
+        self.window.replied(reply.len());
         if let Some(filled) = self.replies.fill(sequence, reply, &mut self.output)
             && let Some(token) = filled.sequenced
         {
@@ -223,7 +223,12 @@ impl Client {
         while !self.output.is_empty() && self.stage != Stage::Broken {
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
             let filled = self.output.fill_io_slices(&mut slices);
-            match self.stream.try_write_vectored(&slices[..filled]) {
+            let written = match &slices[..filled] {
+                // Most often there is one piece, and the plain call is cheaper.
+                [only] => self.stream.try_write(only),
+                several => self.stream.try_write_vectored(several),
+            };
+            match written {
                 Ok(count) => {
                     core.counters.output_bytes += count as u64;
                     self.output.advance(count);

@@ -39,12 +39,25 @@ pub(crate) enum Closed {
     Unwanted,
 }
 
+/// What holds for all links of a node.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Settings {
+    /// What the other side may send as one message, in bytes.
+    pub(crate) message_max: usize,
+    /// With this much queued that the other side does not take, nothing more is read from it, in bytes.
+    pub(crate) queued_max: usize,
+    /// Interval of heartbeats.
+    pub(crate) heartbeat: Duration,
+}
+
 /// One side of a link.
 pub(crate) struct Connection {
     stream: TcpStream,
     decoder: Decoder,
     input: BytesMut,
     queue: LinkQueue,
+    /// With this much queued and the socket full, nothing more is read.
+    queued_max: usize,
     liveness: Liveness,
     /// Whether the socket takes no more for now.
     is_blocked: bool,
@@ -55,14 +68,15 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// A link over `stream` from `now_ms` on. `message_max` bounds what the other side may send as one message.
-    pub(crate) fn new(stream: TcpStream, message_max: usize, heartbeat: Duration, now_ms: u64) -> Self {
+    /// A link over `stream` from `now_ms` on.
+    pub(crate) fn new(stream: TcpStream, settings: Settings, now_ms: u64) -> Self {
         Self {
             stream,
-            decoder: Decoder::new(message_max),
+            decoder: Decoder::new(settings.message_max),
             input: BytesMut::new(),
             queue: LinkQueue::default(),
-            liveness: Liveness::new(heartbeat, now_ms),
+            queued_max: settings.queued_max,
+            liveness: Liveness::new(settings.heartbeat, now_ms),
             is_blocked: false,
             closed: None,
             waker: None,
@@ -104,6 +118,10 @@ impl Connection {
         for _ in 0..READS_MAX {
             if let Some(closed) = self.closed.clone() {
                 return Poll::Ready(closed);
+            }
+            if self.is_blocked && self.queue.len() >= self.queued_max {
+                // The other side does not take its answers, so it gets to ask nothing more. Its reads wake this task.
+                return Poll::Pending;
             }
             let wanted = self.decoder.wanted().max(READ_BYTES / 4);
             if self.input.capacity() - self.input.len() < wanted {
@@ -177,7 +195,13 @@ impl Connection {
             let mut slices = [IoSlice::new(&[]); SLICES_MAX];
             let filled = self.queue.wire().fill_io_slices(&mut slices);
             match self.stream.try_write_vectored(&slices[..filled]) {
-                Ok(count) => self.queue.advance(count),
+                Ok(count) => {
+                    self.queue.advance(count);
+                    // A sign of life, and the only one to be had while nothing is read.
+                    if self.queue.len() >= self.queued_max {
+                        self.liveness.received();
+                    }
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     self.is_blocked = true;
                     return;

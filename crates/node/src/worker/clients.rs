@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use dynomite_replication::Ticket;
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{Core, Worker};
@@ -21,6 +22,8 @@ const NUMBER_SHIFT: u32 = 32;
 const WORKER_SHIFT: u32 = 56;
 const NUMBER_MAX: u32 = (1 << (WORKER_SHIFT - NUMBER_SHIFT)) - 1;
 
+/// A client that vanished without a word is noticed after about this long; as in Redis.
+const KEEPALIVE: Duration = Duration::from_secs(300);
 const TOO_MANY: &[u8] = b"-ERR max number of clients reached\r\n";
 
 /// The connections, and what is to be done for them in the next turn.
@@ -83,22 +86,20 @@ impl Clients {
 
     /// Takes input that had to wait, where it no longer has to. Whether there was any.
     pub(crate) fn resume(&mut self, core: &mut Core) -> bool {
+        if self.waiting.is_empty() || !core.has_room() {
+            return false;
+        }
         let mut resumed = false;
-        let mut waiting = std::mem::take(&mut self.waiting);
-        let count = waiting.len();
-        for at in 0..count {
-            let number = waiting[at];
+        let waiting = std::mem::take(&mut self.waiting);
+        for number in waiting {
             let Some(client) = self.slots.get_mut(number) else { continue };
             client.is_listed = false;
             resumed |= client.resume(core);
             self.note(number);
         }
-        // The next time others come first, in case there is not room for all.
-        waiting.clear();
-        let half = self.waiting.len() / 2;
-        self.waiting.rotate_left(half);
-        if self.waiting.is_empty() {
-            self.waiting = waiting;
+        // The next time another is first, in case there is not room for all.
+        if self.waiting.len() > 1 {
+            self.waiting.rotate_left(1);
         }
         resumed
     }
@@ -160,7 +161,7 @@ pub(crate) async fn accept(worker: Rc<RefCell<Worker>>, listener: TcpListener) {
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
-                let _ = stream.set_nodelay(true);
+                prepare(&stream);
                 let local = stream.local_addr().unwrap_or(address);
                 take_in(&worker, stream, address, local);
             }
@@ -173,6 +174,12 @@ pub(crate) async fn accept(worker: Rc<RefCell<Worker>>, listener: TcpListener) {
             }
         }
     }
+}
+
+/// Settings without which it works too, only worse.
+fn prepare(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+    let _ = SockRef::from(stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE));
 }
 
 fn take_in(

@@ -12,7 +12,7 @@ use dynomite_ring::{NodeId, NodeIdx, Ring};
 use tokio::net::TcpStream;
 
 use super::Core;
-use crate::link::{Closed, Connection, Hello, Kind};
+use crate::link::{Closed, Connection, Hello, Kind, Settings};
 use crate::slots::Slots;
 
 pub(super) use dialing::keep_linked;
@@ -178,9 +178,8 @@ impl Links {
     /// The link to a node is up: it may be asked.
     fn set_up(&mut self, node: NodeIdx, stream: TcpStream, core: &mut Core) {
         let now_ms = core.now().ms;
-        let heartbeat = core.shared.config.timeouts.heartbeat;
         if let Some(link) = self.outgoing.get_mut(node.0 as usize) {
-            let connection = Connection::new(stream, message_max(core), heartbeat, now_ms);
+            let connection = Connection::new(stream, settings(core), now_ms);
             *link = Outgoing { connection: Some(connection), ..Outgoing::default() };
             core.shared.links_up[node.0 as usize].fetch_add(1, Ordering::Relaxed);
             core.engine.handle_peer_up(core.shared.ring.node(node).id);
@@ -250,8 +249,7 @@ impl Links {
             }
         }
         self.next_generation = self.next_generation.wrapping_add(1);
-        let connection =
-            Connection::new(stream, message_max(core), core.shared.config.timeouts.heartbeat, now_ms);
+        let connection = Connection::new(stream, settings(core), now_ms);
         self.incoming.insert(Incoming { connection, generation: self.next_generation, peer, peer_worker })
     }
 }
@@ -269,9 +267,13 @@ fn note(connection: &mut Connection, dirty: &mut Vec<u32>, number: u32) {
     }
 }
 
-fn message_max(core: &Core) -> usize {
+fn settings(core: &Core) -> Settings {
+    let config = &core.shared.config;
     // A request travels with eight bytes for each argument.
-    let limits = &core.shared.config.limits;
-    let request_max = limits.request_max.bytes().saturating_add(limits.args_max as usize * 8 + 1024);
-    request_max.max(REPLY_MAX)
+    let around = config.limits.args_max as usize * 8 + 1024;
+    Settings {
+        message_max: config.limits.request_max.bytes().saturating_add(around).max(REPLY_MAX),
+        queued_max: config.limits.link_bytes_max.bytes(),
+        heartbeat: config.timeouts.heartbeat,
+    }
 }

@@ -13,15 +13,19 @@ const READ: &str = "read-consistency";
 const WRITE: &str = "write-consistency";
 
 pub(super) fn read(request: &Request, core: &Core, out: &mut BytesMut) -> Result<(), Refusal> {
-    let patterns = || request.args().skip(2);
     let parameters = parameters(&core.shared);
-    let found: Vec<_> = parameters
-        .iter()
-        .filter(|(name, _)| patterns().any(|pattern| matches(pattern, name.as_bytes())))
-        .collect();
+    let mut found = Vec::new();
+    for (name, value) in &parameters {
+        let Some(pattern) = request.args().skip(2).find(|pattern| matches(pattern, name.as_bytes())) else {
+            continue;
+        };
+        // A name that was asked for as it is comes back as it was spelled.
+        let is_name = pattern.eq_ignore_ascii_case(name.as_bytes());
+        found.push((if is_name { pattern } else { name.as_bytes() }, value));
+    }
     encode::array(out, found.len() * 2);
     for (name, value) in found {
-        encode::bulk(out, name.as_bytes());
+        encode::bulk(out, name);
         encode::bulk(out, value.as_bytes());
     }
     Ok(())

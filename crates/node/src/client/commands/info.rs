@@ -14,7 +14,7 @@ use crate::shared::Shared;
 use crate::worker::Core;
 
 /// Sections in the order in which they are shown.
-const SECTIONS: [(&str, fn(&Facts<'_>, &mut String)); 7] = [
+const SECTIONS: [(&str, Section); 7] = [
     ("Server", server),
     ("Clients", clients),
     ("Memory", memory),
@@ -23,6 +23,9 @@ const SECTIONS: [(&str, fn(&Facts<'_>, &mut String)); 7] = [
     ("Cluster", cluster),
     ("Dynomite", dynomite),
 ];
+
+/// Appends the lines of one section.
+type Section = fn(&Facts<'_>, &mut String);
 
 struct Facts<'a> {
     shared: &'a Shared,

@@ -61,7 +61,7 @@ fn write_infos(out: &mut BytesMut, rows: impl Iterator<Item = Option<&'static Co
     for row in rows {
         match row {
             Some(row) => write_info(out, row),
-            None => out.extend_from_slice(encode::NULL_ARRAY),
+            None => out.extend_from_slice(encode::NULL_BULK),
         }
     }
 }

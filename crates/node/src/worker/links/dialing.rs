@@ -36,11 +36,10 @@ pub(in crate::worker) async fn keep_linked(
                 tracing::info!(worker = index, peer = %peer.name, address = %peer.peer_address, "link is up");
                 let up_at = tokio::time::Instant::now();
                 let closed = serve(&worker, node, stream).await;
-                match &closed {
-                    Closed::ByPeer => {
-                        tracing::info!(worker = index, peer = %peer.name, "link is down: {closed}")
-                    }
-                    _ => tracing::warn!(worker = index, peer = %peer.name, "link is down: {closed}"),
+                if closed == Closed::ByPeer {
+                    tracing::info!(worker = index, peer = %peer.name, "link is down: {closed}");
+                } else {
+                    tracing::warn!(worker = index, peer = %peer.name, "link is down: {closed}");
                 }
                 if up_at.elapsed() > STABLE {
                     backoff.reset();

@@ -88,11 +88,10 @@ pub(in crate::worker) fn take_in(worker: &SharedWorker, stream: TcpStream, hello
             links.poll_incoming(number, core, cx)
         })
         .await;
-        match &closed {
-            Closed::ByPeer | Closed::Unwanted => {
-                tracing::debug!(peer = %peer, peer_worker, "peer's link is down: {closed}")
-            }
-            _ => tracing::warn!(peer = %peer, peer_worker, "peer's link is down: {closed}"),
+        if matches!(closed, Closed::ByPeer | Closed::Unwanted) {
+            tracing::debug!(peer = %peer, peer_worker, "peer's link is down: {closed}");
+        } else {
+            tracing::warn!(peer = %peer, peer_worker, "peer's link is down: {closed}");
         }
         let Worker { core, links, .. } = &mut *worker.borrow_mut();
         links.incoming.remove(number);

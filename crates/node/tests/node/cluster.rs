@@ -1,12 +1,10 @@
 //! Several nodes in one process, over real sockets.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Running, racks, wait_linked};
 use dynomite_node::config::{Level, Workers};
 use dynomite_testkit::{RawClient, eventually};
-use support::{Running, racks, wait_linked};
 
 fn start(count: usize, workers: u16, level: Level) -> Vec<Running> {
     let (configs, _leases) = racks(count, workers, level);

@@ -1,5 +1,4 @@
 //! Nodes inside the test process.
-#![allow(dead_code, unreachable_pub, missing_docs)]
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,45 +8,45 @@ use dynomite_node::{Node, StartError};
 use dynomite_testkit::{PortLease, RawClient, eventually};
 
 /// A node on threads of its own; killed when dropped.
-pub struct Running(Option<Node>);
+pub(crate) struct Running(Option<Node>);
 
 impl Running {
-    pub fn start(config: Config) -> Self {
+    pub(crate) fn start(config: Config) -> Self {
         Self(Some(try_start(config).unwrap()))
     }
 
-    pub fn client(&self) -> RawClient {
+    pub(crate) fn client(&self) -> RawClient {
         RawClient::connect(self.address())
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.0.as_ref().unwrap().client_address()
     }
 
-    pub fn peer_address(&self) -> SocketAddr {
+    pub(crate) fn peer_address(&self) -> SocketAddr {
         self.0.as_ref().unwrap().peer_address().unwrap()
     }
 
-    pub fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         let node = self.0.take().unwrap();
         block_on(node.stop());
     }
 
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.0.take().unwrap().kill();
     }
 }
 
-pub fn try_start(config: Config) -> Result<Node, StartError> {
+pub(crate) fn try_start(config: Config) -> Result<Node, StartError> {
     block_on(Node::start(config))
 }
 
-pub fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
 /// A single node with a memory store and `workers` workers on a free port.
-pub fn single(workers: u16) -> Config {
+pub(crate) fn single(workers: u16) -> Config {
     Config {
         listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         workers: Workers::Count(workers),
@@ -56,7 +55,7 @@ pub fn single(workers: u16) -> Config {
 }
 
 /// Configurations of one datacenter with one node in each of `racks` racks. The leases keep the peer ports.
-pub fn racks(racks: usize, workers: u16, level: Level) -> (Vec<Config>, Vec<PortLease>) {
+pub(crate) fn racks(racks: usize, workers: u16, level: Level) -> (Vec<Config>, Vec<PortLease>) {
     let leases: Vec<PortLease> = (0..racks).map(|_| PortLease::take()).collect();
     let seeds: Vec<Seed> = leases
         .iter()
@@ -83,14 +82,13 @@ pub fn racks(racks: usize, workers: u16, level: Level) -> (Vec<Config>, Vec<Port
     (configs.collect(), leases)
 }
 
-/// Waits until every node serves a quorum write.
-pub fn wait_linked(nodes: &[Running]) {
-    for (at, node) in nodes.iter().enumerate() {
+/// Waits until every node has links to all others.
+pub(crate) fn wait_linked(nodes: &[Running]) {
+    for node in nodes {
         let mut client = node.client();
         eventually(Duration::from_secs(10), "links between all nodes", || {
-            let ring = String::from_utf8(client.command(&["INFO", "dynomite"])).unwrap();
-            ring.contains(&format!("peers_up:{}\r\n", nodes.len() - 1))
+            let info = String::from_utf8(client.command(&["INFO", "dynomite"])).unwrap();
+            info.contains(&format!("peers_up:{}\r\n", nodes.len() - 1))
         });
-        let _ = at;
     }
 }

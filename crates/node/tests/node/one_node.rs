@@ -1,12 +1,10 @@
 //! One node over the memory store, as its clients see it.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Running, single};
 use dynomite_node::config::ByteSize;
 use dynomite_testkit::{RawClient, eventually};
-use support::{Running, single};
 
 fn encoded(args: &[&str]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", args.len()).into_bytes();
@@ -200,6 +198,6 @@ fn an_address_in_use_is_an_error_that_names_it() {
     let node = Running::start(single(2));
     let mut config = single(2);
     config.listen = node.address();
-    let error = support::try_start(config).err().unwrap().to_string();
+    let error = crate::support::try_start(config).err().unwrap().to_string();
     assert!(error.contains(&node.address().to_string()) && error.contains("listen"), "{error}");
 }

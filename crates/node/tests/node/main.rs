@@ -1,0 +1,10 @@
+//! Nodes inside the test process, over real sockets.
+
+#![expect(clippy::unwrap_used, reason = "a test that lacks what it needs has failed")]
+
+mod cluster;
+mod commands;
+mod failures;
+mod handshake;
+mod one_node;
+mod support;
