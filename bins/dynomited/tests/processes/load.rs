@@ -44,7 +44,8 @@ impl Load {
             errors: Mutex::new(Vec::new()),
         });
         let mut threads = Vec::new();
-        for (number, address) in addresses.iter().flat_map(|address| vec![*address; clients_each]).enumerate() {
+        for (number, address) in addresses.iter().flat_map(|address| vec![*address; clients_each]).enumerate()
+        {
             let shared = Arc::clone(&shared);
             threads.push(thread::spawn(move || run(&shared, address, number, reads)));
         }
@@ -71,7 +72,9 @@ impl Load {
     #[track_caller]
     pub(crate) fn await_requests(&self, count: u64) {
         let wanted = self.request_count() + count;
-        dynomite_testkit::eventually(Duration::from_secs(60), "the load goes on", || self.request_count() >= wanted);
+        dynomite_testkit::eventually(Duration::from_secs(60), "the load goes on", || {
+            self.request_count() >= wanted
+        });
     }
 
     /// Ends all clients, after the replies that they wait for.

@@ -46,8 +46,9 @@ fn commands_of_many_keys_are_right_through_every_node_of_uneven_racks() {
         assert_eq!(left, integer(0));
     }
 
-    let left: Vec<String> =
-        (0..7).flat_map(|writer| (KEY_COUNT / 2..KEY_COUNT).map(move |number| format!("{writer}:{number}"))).collect();
+    let left: Vec<String> = (0..7)
+        .flat_map(|writer| (KEY_COUNT / 2..KEY_COUNT).map(move |number| format!("{writer}:{number}")))
+        .collect();
     for (key, state) in converged(&cluster, left.iter().map(String::as_str)) {
         let (writer, number) = key.split_once(':').unwrap();
         let value = format!("value {writer} {number}");

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use dynomite_testkit::{Cluster, RawClient, eventually, request};
 
 use crate::shapes::{
-    BINARY, LONG, OK, PONG, SLACK, at_level, bulk, is_error, key_owned, key_with_primary, single, text, three_racks, timed,
+    BINARY, LONG, OK, PONG, SLACK, at_level, bulk, is_error, key_owned, key_with_primary, single, text,
+    three_racks, timed,
 };
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(1);
@@ -133,7 +134,8 @@ fn datastore_killed_in_the_middle_of_a_pipeline_leaves_no_request_unanswered() {
     let mut cluster = single().set(SETTING).start();
     let mut client = prepared(&cluster, 0);
     cluster.nodes_mut()[0].redis.freeze();
-    let pipeline: Vec<u8> = (0..500).flat_map(|number| request(&["INCR", &format!("n{}", number % 9)])).collect();
+    let pipeline: Vec<u8> =
+        (0..500).flat_map(|number| request(&["INCR", &format!("n{}", number % 9)])).collect();
     let started_at = Instant::now();
     client.send(&pipeline);
     thread::sleep(Duration::from_millis(200));
@@ -179,7 +181,9 @@ fn own_replies(client: &mut RawClient, thread: usize) {
         let key = format!("own:{thread}:{}", round % 10);
         let value = format!("{thread} {round}");
         let tag = format!("tag {thread} {round}");
-        client.send(&[request(&["SET", &key, &value]), request(&["GET", &key]), request(&["ECHO", &tag])].concat());
+        client.send(
+            &[request(&["SET", &key, &value]), request(&["GET", &key]), request(&["ECHO", &tag])].concat(),
+        );
         let replies = client.replies(3);
         assert!(replies[0] == OK || is_error(&replies[0]), "{}", text(&replies[0]));
         let prefix = format!("\r\n{thread} ");
@@ -192,7 +196,8 @@ fn own_replies(client: &mut RawClient, thread: usize) {
 
 /// All its connections break, as in a restart that keeps the data.
 fn restart_datastore(cluster: &Cluster) {
-    let reply = cluster.nodes()[1].redis.client().command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
+    let reply =
+        cluster.nodes()[1].redis.client().command(&["CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"]);
     assert!(reply.starts_with(b":"), "{}", text(&reply));
 }
 
@@ -225,7 +230,11 @@ fn answered_in_time(client: &mut RawClient, what: &str) {
     client.send(&pipeline);
     client.replies(KEY_COUNT * 3);
     // Commands on one key wait for each other, and each has its own deadline.
-    assert!(started_at.elapsed() < 2 * REQUEST_TIMEOUT + SLACK, "the pipeline took {:?}, {what}", started_at.elapsed());
+    assert!(
+        started_at.elapsed() < 2 * REQUEST_TIMEOUT + SLACK,
+        "the pipeline took {:?}, {what}",
+        started_at.elapsed()
+    );
 }
 
 /// On the same connection, everything works again.

@@ -1,0 +1,161 @@
+//! Start and stop: what a supervisor sees.
+
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use dynomite_testkit::{Dynomited, PortLease, RawClient, eventually, request};
+
+use crate::load::{Load, Reads};
+use crate::shapes::{BINARY, LONG, OK, PONG, SLACK, at_level, bulk, integer, single, text, three_racks};
+
+const DRAIN: Duration = Duration::from_secs(5);
+
+#[test]
+fn sigterm_answers_what_is_in_flight_and_exits_with_0() {
+    let mut cluster = single().set("timeouts.drain=5s").start();
+    let mut client = cluster.client(0);
+    // The datastore stands still, so the requests are in flight when the signal comes.
+    cluster.nodes_mut()[0].redis.freeze();
+    let pipeline: Vec<u8> = (0..200).flat_map(|_| request(&["INCR", "n"])).collect();
+    client.send(&pipeline);
+    thread::sleep(Duration::from_millis(300));
+    thread::scope(|scope| {
+        let (server, redis) = {
+            let node = &mut cluster.nodes_mut()[0];
+            (&mut node.server, &mut node.redis)
+        };
+        let end = scope.spawn(move || server.terminate(DRAIN + SLACK));
+        thread::sleep(Duration::from_millis(300));
+        redis.thaw();
+        let replies = client.replies(200);
+        let expected: Vec<Vec<u8>> = (1..=200).map(integer).collect();
+        assert_eq!(replies, expected);
+        assert_eq!(client.read_to_end(), b"");
+        assert_eq!(end.join().unwrap().code(), Some(0));
+    });
+}
+
+#[test]
+fn sigterm_under_load_exits_in_time_and_the_ports_can_be_used_at_once() {
+    let mut cluster = at_level(three_racks(1), "DC_QUORUM").set("timeouts.drain=5s").set("workers=2").start();
+    let addresses: Vec<_> = cluster.nodes().iter().map(|node| node.server.client_address()).collect();
+    for round in 0..2 {
+        let load = Load::start(&addresses[..1], 4, Reads::SeeTheWrite);
+        let others = Load::start(&addresses[1..], 2, Reads::SeeTheWrite);
+        load.await_requests(500);
+        let begun_at = Instant::now();
+        let server = &mut cluster.nodes_mut()[0].server;
+        let status = server.terminate(DRAIN + SLACK);
+        assert_eq!(status.code(), Some(0), "{}", server.log());
+        // A drain is no reason to wait for clients that could go on for ever.
+        assert!(begun_at.elapsed() < DRAIN, "{:?}", begun_at.elapsed());
+        let errors = load.errors_since(begun_at);
+        assert!(errors.iter().all(|text| text.contains("the connection failed")), "{errors:?}");
+        load.stop();
+
+        cluster.nodes_mut()[0].server.restart();
+        cluster.await_connected();
+        assert_eq!(text(&cluster.client(0).command(&["SET", "again", &round.to_string()])), text(OK));
+        let errors = others.errors_since(begun_at);
+        assert!(errors.is_empty(), "clients of the other nodes: {errors:?}");
+        others.stop();
+    }
+}
+
+#[test]
+fn sigterm_ends_in_the_drain_time_when_the_datastore_never_answers() {
+    let mut cluster = single().set("timeouts.drain=1s").set("timeouts.request=30s").start();
+    let mut client = cluster.client(0);
+    cluster.nodes_mut()[0].redis.freeze();
+    client.send(&request(&["INCR", "n"]));
+    thread::sleep(Duration::from_millis(200));
+    let status = cluster.nodes_mut()[0].server.terminate(Duration::from_secs(1) + SLACK);
+    assert_eq!(status.code(), Some(0));
+    client.read_to_end();
+}
+
+#[test]
+fn without_a_configuration_it_is_a_single_node_on_the_memory_store() {
+    let port = PortLease::take();
+    let mut node = Background::start(&["--set", &format!("listen={}", port.address())]);
+    eventually(LONG, "it answers", || {
+        RawClient::try_connect(port.address())
+            .and_then(|mut client| client.try_command(&["PING"]))
+            .is_ok_and(|pong| pong == PONG)
+    });
+    let mut client = RawClient::connect(port.address());
+    assert_eq!(client.command(&["SET", "k", "v"]), OK);
+    assert_eq!(client.command(&["GET", "k"]), bulk("v"));
+    assert_eq!(client.command(&["INCR", "n"]), integer(1));
+    assert!(text(&client.command(&["DYNOMITE", "RING"])).contains("node1"));
+    node.0.kill().unwrap();
+
+    let checked = Command::new(BINARY).arg("check").env_clear().output().unwrap();
+    let printed = String::from_utf8(checked.stdout).unwrap();
+    assert!(checked.status.success() && printed.contains("listen = \"127.0.0.1:8102\""), "{printed}");
+    assert!(printed.contains("url = \"memory\""), "{printed}");
+}
+
+#[test]
+fn wrong_configuration_and_taken_ports_are_refused_with_the_reason() {
+    let port = PortLease::take();
+    let mut node = Dynomited::builder(BINARY, "lisen = \"127.0.0.1:1\"\n", port.address()).spawn();
+    assert_eq!(node.wait(LONG).code(), Some(1));
+    assert!(node.log().contains("did you mean `listen`?"), "{}", node.log());
+
+    let config = format!("listen = \"{}\"\n", port.address());
+    for workers in [1, 2] {
+        let setting = format!("workers={workers}");
+        let first = Dynomited::builder(BINARY, &config, port.address()).arg("--set").arg(&setting).start();
+        let mut second =
+            Dynomited::builder(BINARY, &config, port.address()).arg("--set").arg(&setting).spawn();
+        assert_eq!(second.wait(LONG).code(), Some(1));
+        assert!(second.log().contains(&port.address().to_string()), "{}", second.log());
+        assert_eq!(first.client().command(&["PING"]), PONG);
+    }
+}
+
+/// A node starts and serves whether or not its datastore is there, and uses it as soon as it is.
+#[test]
+fn datastore_may_come_up_after_the_node() {
+    let mut cluster = single().start();
+    cluster.nodes_mut()[0].redis.kill();
+    cluster.nodes_mut()[0].server.restart();
+    let mut client = cluster.client(0);
+    assert_eq!(client.command(&["PING"]), PONG);
+    assert!(client.command(&["GET", "k"]).starts_with(b"-ERR Storage:"));
+    cluster.nodes_mut()[0].redis.restart();
+    eventually(LONG, "the datastore is used", || client.command(&["SET", "k", "v"]) == OK);
+}
+
+/// A node that is started by its command line alone.
+struct Background(Child);
+
+impl Background {
+    fn start(args: &[&str]) -> Self {
+        let child = Command::new(BINARY)
+            .args(args)
+            .env_remove("DYNOMITED_CONFIG")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn();
+        Self(child.unwrap())
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+        let mut log = String::new();
+        if let Some(stderr) = &mut self.0.stderr
+            && thread::panicking()
+            && stderr.read_to_string(&mut log).is_ok()
+        {
+            eprintln!("{log}");
+        }
+    }
+}
