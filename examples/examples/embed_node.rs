@@ -33,6 +33,6 @@ async fn main() -> Result<()> {
         println!("it stays until Ctrl-C: redis-cli -p {}", node.client_address().port());
         tokio::signal::ctrl_c().await?;
     }
-    drop(node);
+    node.stop().await;
     Ok(())
 }

@@ -1,4 +1,7 @@
 //! A whole Dynomite node: workers, client listener, peer links, configuration.
+//!
+//! [`Node::start`] is the one place that composes everything; it takes a validated [`Config`]. The rest of the crate is
+//! the tokio shell around the pure crates: it does I/O, reads clocks and owns threads, and decides nothing about data.
 
 mod client;
 pub mod config;
@@ -12,3 +15,7 @@ mod worker;
 
 pub use config::Config;
 pub use node::{Node, NodeFailed, StartError};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
