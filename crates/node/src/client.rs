@@ -21,7 +21,7 @@ use dynomite_ring::Token;
 use tokio::net::TcpStream;
 
 use crate::worker::Core;
-use key_order::KeyOrder;
+use key_order::{KeyOrder, Way};
 use replies::{Replies, Resp3};
 pub(crate) use session::Session;
 use splitting::Splitting;
@@ -226,14 +226,13 @@ impl Client {
 
     fn run(&mut self, ready: Ready, core: &mut Core) {
         let Ready { call, command, token, is_part } = ready;
+        let way = Way::of(call);
+        let awaited = core.shared.is_replicated() && self.key_order.begin(token, way);
+        let awaited = awaited.then_some((token, way));
         let sequence = if is_part {
-            self.replies.wait_for_part()
+            self.replies.wait_for_part(awaited)
         } else {
-            let sequenced = (is_sequenced(call) && core.shared.is_replicated()).then_some(token);
-            if let Some(token) = sequenced {
-                self.key_order.begin(token);
-            }
-            self.replies.wait(sequenced, self.session.resp3(call, &command.request))
+            self.replies.wait(awaited, self.session.resp3(call, &command.request))
         };
         let level = self.session.level(call.class, command.key(), &core.shared.levels);
         let ticket = Ticket(self.ticket_base | u64::from(sequence));
@@ -242,7 +241,7 @@ impl Client {
 
     /// Whether the command could overtake an earlier one of this connection on its key.
     fn must_wait(&self, ready: &Ready) -> bool {
-        !is_sequenced(ready.call) && self.key_order.is_busy(ready.token)
+        self.key_order.must_wait(ready.token, Way::of(ready.call))
     }
 
     /// Puts a reply of the node itself in its place.
@@ -264,7 +263,3 @@ impl Client {
 
 /// What [`Session::resp3`] gives: `None` while the client speaks RESP2.
 type Conversion = Option<Box<Resp3>>;
-
-fn is_sequenced(call: Call) -> bool {
-    matches!(call.class, Class::Sequenced | Class::Effect)
-}

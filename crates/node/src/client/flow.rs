@@ -63,9 +63,9 @@ impl Client {
     pub(crate) fn take_reply(&mut self, sequence: u32, reply: Bytes) {
         self.window.replied(reply.len());
         if let Some(filled) = self.replies.fill(sequence, reply, &mut self.output)
-            && let Some(token) = filled.sequenced
+            && let Some((token, way)) = filled.awaited
         {
-            self.key_order.end(token);
+            self.key_order.end(token, way);
         }
     }
 

@@ -1,38 +1,74 @@
-//! Which keys of a connection have a write in flight that later commands of the connection have to wait for.
+//! Which keys of a connection have commands in flight that later commands of the connection have to wait for.
 //!
-//! A sequenced write is run by its key's primary, which may be another node, while a read or an overwrite goes to the
-//! replicas directly and could overtake it. Sequenced writes among themselves keep their order at the primary.
+//! Reads and overwrites go to the replicas directly; a sequenced write is run by its key's primary, which may be another
+//! node, and reaches the replicas from there. The two could overtake each other. And a read at a quorum may ask a
+//! second replica for its value, which by then shows what was written after the read.
 
+use dynomite_codec::{Call, Class};
 use dynomite_ring::Token;
-use smallvec::SmallVec;
+use hashbrown::HashMap;
 
-/// Tokens with sequenced writes in flight, and how many of each; empty for most connections at most times.
+/// How a command gets to the replicas of its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    Read,
+    Overwrite,
+    Sequenced,
+}
+
+impl Way {
+    pub(crate) fn of(call: Call) -> Self {
+        match call.class {
+            Class::Overwrite => Self::Overwrite,
+            Class::Sequenced | Class::Effect => Self::Sequenced,
+            Class::Read | Class::Connection => Self::Read,
+        }
+    }
+}
+
+/// Tokens with reads or sequenced writes in flight. Overwrites have versions in their order, and are not waited for.
 #[derive(Debug, Default)]
 pub(crate) struct KeyOrder {
-    tokens: SmallVec<[(Token, u32); 4]>,
+    tokens: HashMap<Token, InFlight>,
+}
+
+#[derive(Debug, Default)]
+struct InFlight {
+    reads: u32,
+    sequenced: u32,
 }
 
 impl KeyOrder {
-    /// Whether a sequenced write on that token is in flight.
-    pub(crate) fn is_busy(&self, token: Token) -> bool {
-        self.tokens.iter().any(|(busy, _)| *busy == token)
-    }
-
-    /// A sequenced write went out.
-    pub(crate) fn begin(&mut self, token: Token) {
-        match self.tokens.iter_mut().find(|(busy, _)| *busy == token) {
-            Some((_, count)) => *count += 1,
-            None => self.tokens.push((token, 1)),
+    /// Whether a command on that token has to wait for one in flight.
+    pub(crate) fn must_wait(&self, token: Token, way: Way) -> bool {
+        let Some(in_flight) = self.tokens.get(&token) else { return false };
+        match way {
+            Way::Read => in_flight.sequenced > 0,
+            Way::Overwrite => true,
+            Way::Sequenced => in_flight.reads > 0,
         }
     }
 
-    /// A sequenced write was answered.
-    pub(crate) fn end(&mut self, token: Token) {
-        if let Some(at) = self.tokens.iter().position(|(busy, _)| *busy == token) {
-            self.tokens[at].1 -= 1;
-            if self.tokens[at].1 == 0 {
-                self.tokens.swap_remove(at);
-            }
+    /// A command went out. Whether [`KeyOrder::end`] is to be called when it is answered.
+    pub(crate) fn begin(&mut self, token: Token, way: Way) -> bool {
+        match way {
+            Way::Overwrite => return false,
+            Way::Read => self.tokens.entry(token).or_default().reads += 1,
+            Way::Sequenced => self.tokens.entry(token).or_default().sequenced += 1,
+        }
+        true
+    }
+
+    /// A command was answered.
+    pub(crate) fn end(&mut self, token: Token, way: Way) {
+        let Some(in_flight) = self.tokens.get_mut(&token) else { return };
+        match way {
+            Way::Read => in_flight.reads = in_flight.reads.saturating_sub(1),
+            Way::Sequenced => in_flight.sequenced = in_flight.sequenced.saturating_sub(1),
+            Way::Overwrite => {}
+        }
+        if in_flight.reads == 0 && in_flight.sequenced == 0 {
+            self.tokens.remove(&token);
         }
     }
 }
@@ -42,16 +78,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_busy_until_all_its_writes_are_answered() {
+    fn a_sequenced_write_holds_up_reads_and_overwrites_until_all_of_them_are_answered() {
         let mut order = KeyOrder::default();
-        order.begin(Token(1));
-        order.begin(Token(1));
-        order.begin(Token(2));
-        order.end(Token(1));
-        assert!(order.is_busy(Token(1)) && order.is_busy(Token(2)));
-        order.end(Token(1));
-        assert!(!order.is_busy(Token(1)) && order.is_busy(Token(2)));
-        order.end(Token(1));
-        assert!(!order.is_busy(Token(1)));
+        assert!(order.begin(Token(1), Way::Sequenced) && order.begin(Token(1), Way::Sequenced));
+        for answered in [false, true] {
+            assert!(order.must_wait(Token(1), Way::Read) && order.must_wait(Token(1), Way::Overwrite));
+            assert!(!order.must_wait(Token(1), Way::Sequenced), "the primary keeps their order");
+            assert!(!order.must_wait(Token(2), Way::Read), "another key");
+            order.end(Token(1), Way::Sequenced);
+            assert_eq!(order.must_wait(Token(1), Way::Read), !answered);
+        }
+    }
+
+    #[test]
+    fn a_read_holds_up_writes_and_no_reads() {
+        let mut order = KeyOrder::default();
+        assert!(order.begin(Token(1), Way::Read));
+        assert!(order.must_wait(Token(1), Way::Sequenced) && order.must_wait(Token(1), Way::Overwrite));
+        assert!(!order.must_wait(Token(1), Way::Read));
+        order.end(Token(1), Way::Read);
+        assert!(!order.must_wait(Token(1), Way::Sequenced));
+    }
+
+    #[test]
+    fn an_overwrite_holds_up_nothing() {
+        let mut order = KeyOrder::default();
+        assert!(!order.begin(Token(1), Way::Overwrite));
+        assert!(!order.must_wait(Token(1), Way::Read) && !order.must_wait(Token(1), Way::Sequenced));
     }
 }

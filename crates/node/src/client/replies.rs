@@ -12,6 +12,8 @@ use bytes::Bytes;
 use dynomite_codec::{Call, Request, WriteQueue};
 use dynomite_ring::Token;
 
+use super::key_order::Way;
+
 /// Replies that are awaited, and those that are there but must wait for earlier ones.
 #[derive(Debug)]
 pub(crate) struct Replies {
@@ -47,8 +49,8 @@ enum Slot {
 
 #[derive(Debug)]
 struct Waiting {
-    /// Set when later commands on the key have to wait for this one.
-    sequenced: Option<Token>,
+    /// Set when later commands on the key may have to wait for this one.
+    awaited: Option<(Token, Way)>,
     /// How many slots before this one its [`Gather`] is; 0 when it is no part.
     gather_distance: u32,
     resp3: Option<Box<Resp3>>,
@@ -68,8 +70,8 @@ struct Gather {
 /// A slot was filled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Filled {
-    /// The token that [`Replies::wait`] was given.
-    pub(crate) sequenced: Option<Token>,
+    /// What [`Replies::wait`] was given.
+    pub(crate) awaited: Option<(Token, Way)>,
 }
 
 impl Replies {
@@ -110,8 +112,8 @@ impl Replies {
     }
 
     /// A command whose reply will come; gives the sequence number to fill it with.
-    pub(crate) fn wait(&mut self, sequenced: Option<Token>, resp3: Option<Box<Resp3>>) -> u32 {
-        self.push_waiting(Waiting { sequenced, gather_distance: 0, resp3 })
+    pub(crate) fn wait(&mut self, awaited: Option<(Token, Way)>, resp3: Option<Box<Resp3>>) -> u32 {
+        self.push_waiting(Waiting { awaited, gather_distance: 0, resp3 })
     }
 
     /// A command that is split; its parts are added with [`Replies::wait_for_part`] until [`Replies::end_gather`].
@@ -122,12 +124,12 @@ impl Replies {
     }
 
     /// The next part of the command that was begun last.
-    pub(crate) fn wait_for_part(&mut self) -> u32 {
+    pub(crate) fn wait_for_part(&mut self, awaited: Option<(Token, Way)>) -> u32 {
         let gather = self.last_gather();
         gather.parts += 1;
         gather.missing += 1;
         let gather_distance = gather.parts;
-        self.push_waiting(Waiting { sequenced: None, gather_distance, resp3: None })
+        self.push_waiting(Waiting { awaited, gather_distance, resp3: None })
     }
 
     /// All parts have been added.
@@ -147,8 +149,8 @@ impl Replies {
         let index = sequence.wrapping_sub(self.first) as usize;
         let slot = self.slots.get_mut(index)?;
         let Slot::Waiting(waiting) = slot else { return None };
-        let (sequenced, distance, resp3) =
-            (waiting.sequenced, waiting.gather_distance as usize, waiting.resp3.take());
+        let (awaited, distance, resp3) =
+            (waiting.awaited, waiting.gather_distance as usize, waiting.resp3.take());
         self.waiting -= 1;
         let reply = match resp3 {
             Some(resp3) => resp3.convert(reply),
@@ -168,7 +170,7 @@ impl Replies {
             }
         }
         self.advance(output);
-        Some(Filled { sequenced })
+        Some(Filled { awaited })
     }
 
     fn push_waiting(&mut self, waiting: Waiting) -> u32 {

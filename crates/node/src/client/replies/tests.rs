@@ -55,8 +55,8 @@ fn parts_are_merged_when_all_are_there() {
     let (mget, _) = call(&["MGET", "a", "b"]);
     let before = replies.wait(None, None);
     replies.begin_gather(mget, None);
-    let a = replies.wait_for_part();
-    let b = replies.wait_for_part();
+    let a = replies.wait_for_part(None);
+    let b = replies.wait_for_part(None);
     replies.end_gather(&mut output);
     replies.fill(b, Bytes::from_static(b"*1\r\n$1\r\n2\r\n"), &mut output);
     replies.fill(a, Bytes::from_static(b"*1\r\n$-1\r\n"), &mut output);
@@ -71,10 +71,10 @@ fn a_gather_is_not_merged_before_its_last_part_was_added() {
     let (mut replies, mut output) = (Replies::new(0), WriteQueue::new());
     let (del, _) = call(&["DEL", "a", "b"]);
     replies.begin_gather(del, None);
-    let a = replies.wait_for_part();
+    let a = replies.wait_for_part(None);
     replies.fill(a, Bytes::from_static(b":1\r\n"), &mut output);
     assert_eq!(text(&mut output), "");
-    let b = replies.wait_for_part();
+    let b = replies.wait_for_part(None);
     replies.fill(b, Bytes::from_static(b":1\r\n"), &mut output);
     replies.end_gather(&mut output);
     assert_eq!(text(&mut output), ":2\r\n");
@@ -85,7 +85,7 @@ fn a_gather_that_was_given_up_answers_once_its_parts_are_in() {
     let (mut replies, mut output) = (Replies::new(0), WriteQueue::new());
     let (mget, _) = call(&["MGET", "a", "b", "c"]);
     replies.begin_gather(mget, None);
-    let a = replies.wait_for_part();
+    let a = replies.wait_for_part(None);
     replies.fail_gather(Bytes::from_static(b"-ERR too much\r\n"), &mut output);
     replies.answer(Bytes::from_static(b"+PONG\r\n"), &mut output);
     assert_eq!(text(&mut output), "");
@@ -121,7 +121,7 @@ proptest! {
                 expected += &format!(":{at}\r\n");
             } else {
                 replies.begin_gather(del, None);
-                waiting.extend((0..*parts).map(|_| (replies.wait_for_part(), at)));
+                waiting.extend((0..*parts).map(|_| (replies.wait_for_part(None), at)));
                 replies.end_gather(&mut output);
                 expected += &format!(":{}\r\n", at * parts);
             }
