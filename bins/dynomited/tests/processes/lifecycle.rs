@@ -16,9 +16,12 @@ const DRAIN: Duration = Duration::from_secs(5);
 fn sigterm_answers_what_is_in_flight_and_exits_with_0() {
     let mut cluster = single().set("timeouts.drain=5s").start();
     let mut client = cluster.client(0);
-    // The datastore stands still, so the requests are in flight when the signal comes.
-    cluster.nodes_mut()[0].redis.freeze();
+    // A connection that has had replies may have many requests in flight …
     let pipeline: Vec<u8> = (0..200).flat_map(|_| request(&["INCR", "n"])).collect();
+    client.send(&pipeline);
+    client.replies(200);
+    // … and with the datastore standing still they are, when the signal comes.
+    cluster.nodes_mut()[0].redis.freeze();
     client.send(&pipeline);
     thread::sleep(Duration::from_millis(300));
     thread::scope(|scope| {
@@ -30,7 +33,7 @@ fn sigterm_answers_what_is_in_flight_and_exits_with_0() {
         thread::sleep(Duration::from_millis(300));
         redis.thaw();
         let replies = client.replies(200);
-        let expected: Vec<Vec<u8>> = (1..=200).map(integer).collect();
+        let expected: Vec<Vec<u8>> = (201..=400).map(integer).collect();
         assert_eq!(replies, expected);
         assert_eq!(client.read_to_end(), b"");
         assert_eq!(end.join().unwrap().code(), Some(0));

@@ -37,33 +37,28 @@ pub(crate) fn at_level(builder: ClusterBuilder, level: &str) -> ClusterBuilder {
     builder.set(&format!("consistency.read={level}")).set(&format!("consistency.write={level}"))
 }
 
-/// A key for each purpose whose owner in the rack of `node` is `node`, or is another one.
+/// A key that `node` holds a copy of, or that another node of its rack does.
 pub(crate) fn key_owned(cluster: &Cluster, node: usize, prefix: &str, is_own: bool) -> String {
-    let mut client = cluster.client(node);
-    let name = cluster.nodes()[node].name();
-    let owner = format!("\"node\":\"{name}\"");
     (0..1000)
         .map(|number| format!("{prefix}:{number}"))
-        .find(|key| {
-            let route = client.command(&["DYNOMITE", "ROUTE", key]);
-            let route = String::from_utf8(route).unwrap().replace(char::is_whitespace, "");
-            route.contains(&owner) == is_own
-        })
+        .find(|key| key_owned_by(cluster, node, key) == is_own)
         .expect("both kinds of keys are common")
 }
 
-/// A key whose sequenced writes are run by `node`, or by another one.
+/// Whether `node` holds a copy of the key.
+pub(crate) fn key_owned_by(cluster: &Cluster, node: usize, key: &str) -> bool {
+    let name = cluster.nodes()[node].name();
+    replicas(&mut cluster.client(node), key).iter().any(|replica| replica["node"] == name)
+}
+
+/// A key whose sequenced writes are run by `node`.
 pub(crate) fn key_with_primary(cluster: &Cluster, node: usize, prefix: &str) -> String {
     let mut client = cluster.client(node);
     let name = cluster.nodes()[node].name();
     (0..1000)
         .map(|number| format!("{prefix}:{number}"))
         .find(|key| {
-            let route = client.command(&["DYNOMITE", "ROUTE", key]);
-            let text = String::from_utf8(route).unwrap();
-            let json = &text[text.find('{').expect("an object")..];
-            let route: serde_json::Value = serde_json::from_str(json.trim_end()).unwrap();
-            let replicas = route["replicas"].as_array().expect("a list").clone();
+            let replicas = replicas(&mut client, key);
             replicas.iter().any(|replica| replica["node"] == name && replica["primary"] == true)
         })
         .expect("the primaries are spread")
@@ -95,6 +90,13 @@ pub(crate) fn timed(client: &mut RawClient, args: &[&str]) -> (Vec<u8>, Duration
     let started_at = Instant::now();
     let reply = client.command(args);
     (reply, started_at.elapsed())
+}
+
+fn replicas(client: &mut RawClient, key: &str) -> Vec<serde_json::Value> {
+    let route = String::from_utf8(client.command(&["DYNOMITE", "ROUTE", key])).unwrap();
+    let json = &route[route.find('{').expect("an object")..];
+    let route: serde_json::Value = serde_json::from_str(json.trim_end()).unwrap();
+    route["replicas"].as_array().expect("a list").clone()
 }
 
 fn racks(mut builder: ClusterBuilder, datacenter: &str, nodes_per_rack: usize) -> ClusterBuilder {

@@ -210,8 +210,9 @@ fn prepared(cluster: &Cluster, node: usize) -> RawClient {
     let mut client = cluster.client(node);
     recovers(&mut client);
     // So that requests wait for every node, not only for some.
-    for other in 0..cluster.nodes().len().min(3) {
-        key_with_primary(cluster, other, "key");
+    for other in 0..cluster.nodes().len() {
+        let key = key_with_primary(cluster, other, "counter");
+        assert!((0..KEY_COUNT).any(|number| key == format!("counter:{number}")), "{key} comes too late");
     }
     client
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use dynomite_testkit::{Cluster, RawClient, request};
 
-use crate::shapes::{BINARY, OK, at_level, bulk, key_owned, text, three_racks};
+use crate::shapes::{BINARY, OK, at_level, bulk, key_owned, key_owned_by, text, three_racks};
 
 const BULK_MAX: usize = 64 << 20;
 const SIZES: [usize; 11] = [
@@ -64,15 +64,18 @@ fn values_of_all_sizes_pass_through_a_node_that_is_not_their_owner() {
 
 #[test]
 fn values_of_all_sizes_are_replicated_to_three_racks() {
-    let cluster = patient(at_level(three_racks(1), "DC_SAFE_QUORUM")).start();
-    let [mut writer, near, far] = [0, 1, 2].map(|node| cluster.client(node).with_deadline(PATIENCE));
-    all_sizes("value", &mut writer, &mut [near, far]);
+    let cluster = patient(at_level(three_racks(2), "DC_SAFE_QUORUM")).start();
+    // Through a node that holds none of the copies, and read through one that holds one, in another rack.
+    let key = key_owned(&cluster, 0, "value", false);
+    let holder = if key_owned_by(&cluster, 2, &key) { 2 } else { 3 };
+    let [mut writer, near, far] = [0, 1, holder].map(|node| cluster.client(node).with_deadline(PATIENCE));
+    all_sizes(&key, &mut writer, &mut [near, far]);
     // A sequenced write takes another way than an overwrite.
     for number in 0..3 {
         let key = format!("pushed:{number}");
         let value = pattern(8 << 20);
         assert_eq!(writer.command(&[b"RPUSH", key.as_bytes(), b"small", &value]), b":2\r\n");
-        for node in 0..3 {
+        for node in [1, 3, 5] {
             let mut client = cluster.client(node).with_deadline(PATIENCE);
             assert!(client.command(&["LINDEX", &key, "1"]) == bulk(&value), "{key} through node {node}");
         }
