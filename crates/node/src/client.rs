@@ -179,7 +179,12 @@ impl Client {
             && self.window.has_room(waiting, output, limits.client_output_max.bytes())
             && core.has_room()
             && !self.held.as_ref().is_some_and(|ready| self.must_wait(ready))
-            && !(core.is_over_buffers && self.buffered_bytes() > LARGE_BUFFERS)
+            && !(core.is_over_buffers() && self.is_large())
+    }
+
+    /// Whether the client's buffers, with the replies that are to come, are more than a small share.
+    fn is_large(&self) -> bool {
+        self.claimed_bytes() > LARGE_BUFFERS
     }
 
     fn take(&mut self, request: Request, core: &mut Core) {
@@ -254,6 +259,11 @@ impl Client {
         let mut out = BytesMut::new();
         encode::error(&mut out, text);
         self.answer(out.freeze());
+    }
+
+    /// What is buffered, with the replies that are to come.
+    fn claimed_bytes(&self) -> usize {
+        self.buffered_bytes().saturating_add(self.window.expected_bytes(self.replies.waiting()))
     }
 
     fn buffered_bytes(&self) -> usize {

@@ -29,7 +29,7 @@ pub(crate) struct Shared {
     pub(crate) client_count: AtomicUsize,
     /// The id that the next client connection gets.
     pub(crate) next_client_id: AtomicU64,
-    /// Bytes in the buffers of all clients.
+    /// Bytes in the buffers of all clients, with the replies that are expected.
     pub(crate) buffered_bytes: AtomicUsize,
     /// For each node of the ring, how many workers have a link to it.
     pub(crate) links_up: Vec<AtomicUsize>,
@@ -47,11 +47,6 @@ impl Shared {
     pub(crate) fn is_linked(&self, node: NodeIdx) -> bool {
         let up = self.links_up.get(node.0 as usize);
         up.is_some_and(|up| up.load(Ordering::Relaxed) == self.worker_count)
-    }
-
-    /// Whether the clients' buffers are together over their limit.
-    pub(crate) fn is_over_buffers(&self) -> bool {
-        self.buffered_bytes.load(Ordering::Relaxed) > self.config.limits.buffers_max.bytes()
     }
 }
 

@@ -13,8 +13,10 @@ use crate::worker::Core;
 
 /// What a worker reads at once.
 const READ_BYTES: usize = 64 << 10;
-/// What is left over of a read is copied up to this size, so that it does not keep the whole read buffer.
-const COPY_MAX: usize = 4 << 10;
+/// What is left over of a read up to this size goes back in front of the next read.
+const PREFIX_MAX: usize = 4 << 10;
+/// What is left over of a read is copied up to this size, so that it does not keep a read buffer much larger than itself.
+const COPY_MAX: usize = READ_BYTES / 2;
 /// Reads of one connection before others have their turn.
 const READS_MAX: usize = 4;
 /// Pieces of one vectored write.
@@ -163,9 +165,8 @@ impl Client {
     }
 
     fn poll_read(&mut self, scratch: &mut BytesMut, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
-        let buffer = if self.input.len() > COPY_MAX {
-            let wanted = self.framer.wanted().max(READ_BYTES);
-            self.input.reserve(wanted);
+        let buffer = if self.input.len() > PREFIX_MAX {
+            self.input.reserve(self.framer.wanted().max(READ_BYTES / 4));
             &mut self.input
         } else {
             if scratch.capacity() < READ_BYTES / 4 {
@@ -247,9 +248,9 @@ impl Client {
         }
     }
 
-    /// Tells the node's total how much is buffered for this client.
+    /// Tells the node's total how much this client takes of it.
     fn count_buffers(&mut self, core: &mut Core) {
-        let bytes = self.buffered_bytes();
+        let bytes = self.claimed_bytes();
         core.buffered_delta += bytes as isize - self.counted_bytes as isize;
         self.counted_bytes = bytes;
     }

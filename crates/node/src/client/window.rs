@@ -27,10 +27,15 @@ impl Window {
         self.reply_bytes = bytes.max((self.reply_bytes * 7 + bytes) / 8);
     }
 
+    /// What `waiting` commands under way are expected to bring.
+    pub(crate) fn expected_bytes(&self, waiting: usize) -> usize {
+        waiting.saturating_mul(self.reply_bytes)
+    }
+
     /// Whether one more command may go out beside `waiting` others, with `output_bytes` of at most `output_max` waiting
     /// for the client. One command alone may always go out when there is any room.
     pub(crate) fn has_room(&self, waiting: usize, output_bytes: usize, output_max: usize) -> bool {
-        let expected = waiting.saturating_mul(self.reply_bytes);
+        let expected = self.expected_bytes(waiting);
         output_bytes < output_max
             && waiting < self.commands
             && (waiting == 0 || output_bytes.saturating_add(expected) < output_max)

@@ -1,6 +1,7 @@
 //! What every part of a worker needs at hand: the engine and its output, the way to the other workers, the time.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::Waker;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -26,8 +27,8 @@ pub(crate) struct Core {
     pub(crate) forwarded: usize,
     /// Bytes by which the clients' buffers have grown since it was last told to the other workers.
     pub(crate) buffered_delta: isize,
-    /// Whether the buffers of all clients of the node are over their limit; looked at once a turn.
-    pub(crate) is_over_buffers: bool,
+    /// Bytes in the buffers of all clients of the node, as of the beginning of the last turn.
+    buffered_bytes: usize,
     now: Now,
     is_now_fresh: bool,
     turn_waker: Option<Waker>,
@@ -53,7 +54,7 @@ impl Core {
             counters: Counters::default(),
             forwarded: 0,
             buffered_delta: 0,
-            is_over_buffers: false,
+            buffered_bytes: 0,
             now: Now { ms: 0, wall_ms: 0 },
             is_now_fresh: false,
             turn_waker: None,
@@ -86,6 +87,7 @@ impl Core {
     /// A turn begins: what it causes itself needs no waking.
     pub(crate) fn begin_turn(&mut self, waker: &Waker) {
         self.is_turn_coming = true;
+        self.buffered_bytes = self.shared.buffered_bytes.load(Ordering::Relaxed);
         match &mut self.turn_waker {
             Some(known) => known.clone_from(waker),
             None => self.turn_waker = Some(waker.clone()),
@@ -93,6 +95,12 @@ impl Core {
     }
 
     pub(crate) fn end_turn(&mut self) {
+        let delta = std::mem::take(&mut self.buffered_delta);
+        if delta != 0 {
+            // Two's complement makes one addition of both.
+            self.shared.buffered_bytes.fetch_add(delta as usize, Ordering::Relaxed);
+            self.buffered_bytes = self.buffered_bytes.saturating_add_signed(delta);
+        }
         self.is_turn_coming = false;
         self.is_now_fresh = false;
     }
@@ -100,6 +108,12 @@ impl Core {
     /// Shows this worker's numbers to the others.
     pub(crate) fn publish(&self) {
         self.shared.counters[self.index].publish(self.counters, &self.engine.stats());
+    }
+
+    /// Whether the buffers of all clients of the node are over their limit.
+    pub(crate) fn is_over_buffers(&self) -> bool {
+        let bytes = self.buffered_bytes.saturating_add_signed(self.buffered_delta);
+        bytes > self.shared.config.limits.buffers_max.bytes()
     }
 
     /// Whether commands of clients may be taken: the engine has room for them.

@@ -17,7 +17,6 @@ impl Worker {
     /// Runs one turn; `Ready` when the worker is over. `timer` fires when the engine's next deadline may have passed.
     pub(crate) fn turn(&mut self, timer: &mut Timer, cx: &mut Context<'_>) -> Poll<()> {
         self.core.begin_turn(cx.waker());
-        self.core.is_over_buffers = self.core.shared.is_over_buffers();
         while let Some(batch) = self.core.mail.poll_batch(cx) {
             self.take_mail(batch);
         }
@@ -25,19 +24,25 @@ impl Worker {
             let now = self.core.now();
             self.core.engine.handle_timeout(now, &mut self.core.out);
         }
-        let mut rounds = 0;
-        while self.round(cx) {
-            rounds += 1;
-            if rounds == ROUNDS_MAX {
-                cx.waker().wake_by_ref();
-                break;
+        for round in 1.. {
+            if self.round(cx) {
+                // Sockets are read again before much more is done.
+                if round >= ROUNDS_MAX {
+                    cx.waker().wake_by_ref();
+                    break;
+                }
+            } else {
+                // What was written has made room, and a client may have been waiting for it.
+                self.clients.flush(&mut self.core);
+                if !self.clients.resume(&mut self.core) {
+                    break;
+                }
             }
         }
         self.report();
         self.clients.flush(&mut self.core);
         self.links.flush(&mut self.core);
         self.core.mail.send(cx);
-        self.publish_buffers();
         if self.core.engine.next_deadline().is_some() {
             timer.arm(cx);
         }
@@ -107,17 +112,6 @@ impl Worker {
         }
         delivered |= links.send_requests(core);
         delivered
-    }
-
-    /// Tells the node's total by how much this worker's clients' buffers have grown.
-    fn publish_buffers(&mut self) {
-        let delta = std::mem::take(&mut self.core.buffered_delta);
-        let total = &self.core.shared.buffered_bytes;
-        if delta > 0 {
-            total.fetch_add(delta as usize, std::sync::atomic::Ordering::Relaxed);
-        } else if delta < 0 {
-            total.fetch_sub(delta.unsigned_abs(), std::sync::atomic::Ordering::Relaxed);
-        }
     }
 }
 

@@ -62,7 +62,7 @@ fn connection_commands_answer_as_redis_does() {
         &["COMMAND", "INFO", "nosuch"],
         &["COMMAND", "DOCS", "nosuch"],
         &["CONFIG", "GET", "save"],
-        &["CONFIG", "GET", "appendonly", "SAVE"],
+        &["CONFIG", "GET", "SAVE"],
         &["CONFIG", "GET", "nosuch"],
         &["CONFIG", "GET", "timeout"],
         &["CONFIG", "GET"],

@@ -97,3 +97,23 @@ fn a_panic_ends_the_whole_node_with_an_error() {
     let address = node.client_address();
     eventually(Duration::from_secs(5), "the port to be free", || RawClient::try_connect(address).is_err());
 }
+
+#[test]
+fn stopping_waits_for_a_stuck_datastore_no_longer_than_it_may() {
+    let mut redis = Redis::start();
+    let mut config = single(2);
+    config.timeouts.drain = Duration::from_millis(500);
+    config.timeouts.request = Duration::from_secs(30);
+    config.datastore =
+        Datastore::Redis { address: RedisAddress::Tcp(HostPort::from(redis.address())), credentials: None };
+    let node = Running::start(config);
+    let mut client = node.client();
+    eventually(Duration::from_secs(5), "the datastore", || client.command(&["SET", "a", "1"]) == b"+OK\r\n");
+    redis.freeze();
+    client.send(b"INCR a\r\n");
+    let before = Instant::now();
+    node.stop();
+    let took = before.elapsed();
+    assert!(took >= Duration::from_millis(400) && took < Duration::from_secs(3), "{took:?}");
+    assert_eq!(client.read_to_end(), b"");
+}

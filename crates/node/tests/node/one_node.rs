@@ -201,3 +201,36 @@ fn an_address_in_use_is_an_error_that_names_it() {
     let error = crate::support::try_start(config).err().unwrap().to_string();
     assert!(error.contains(&node.address().to_string()) && error.contains("listen"), "{error}");
 }
+
+#[test]
+fn when_all_buffers_are_full_large_users_wait_and_small_ones_are_served() {
+    let mut config = single(2);
+    config.limits.client_output_max = ByteSize::mib(4);
+    config.limits.buffers_max = ByteSize::mib(8);
+    let node = Running::start(config);
+    let mut other = node.client();
+    assert_eq!(other.command(&["SET", "big", &"v".repeat(100_000)]), b"+OK\r\n");
+    let script = encoded(&["GET", "big"]).repeat(200);
+    // 20 MB of replies each, of which the node would hold 4 MB for each without the common limit.
+    let mut greedy: Vec<RawClient> =
+        (0..16).map(|_| node.client().with_deadline(Duration::from_secs(20))).collect();
+    for client in &mut greedy {
+        assert_eq!(client.command(&["GET", "big"]).len(), 100_011);
+    }
+    for client in &mut greedy {
+        client.send(&script);
+        assert_eq!(other.command(&["PING"]), b"+PONG\r\n");
+    }
+    let mut most = 0;
+    for _ in 0..50 {
+        let info = String::from_utf8(other.command(&["INFO", "clients"])).unwrap();
+        let held = info.lines().find_map(|line| line.strip_prefix("client_buffers_bytes:")).unwrap();
+        most = most.max(held.parse::<usize>().unwrap());
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    // Without it, all 16 hold their 4 MB.
+    assert!((4 << 20..44 << 20).contains(&most), "{most}");
+    for client in &mut greedy {
+        assert!(client.replies(200).iter().all(|reply| reply.len() == 100_011));
+    }
+}
