@@ -7,7 +7,7 @@ use crate::report::Report;
 
 const STEP: &str = "licences and sources of dependencies";
 /// The release that `deny.toml` is written for.
-const VERSION: &str = "0.20";
+const VERSION: &str = "^0.20";
 
 /// Runs cargo-deny; where it is missing, installs it in CI or when told to, and otherwise leaves the step out.
 pub(crate) fn check(report: &mut Report, may_install: bool) {
