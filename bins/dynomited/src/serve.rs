@@ -20,13 +20,19 @@ pub(crate) fn run(source: &ConfigSource) -> Result<ExitCode> {
     runtime.block_on(async {
         // Before the start, so that a signal during it is not lost.
         let mut signals = Signals::new().context("signals cannot be caught")?;
-        let node = tokio::select! {
+        let mut node = tokio::select! {
             biased;
             number = signals.next() => return Ok(exit_code(number)),
             node = Node::start(config) => node?,
         };
-        let name = signal_name(signals.next().await);
-        info!(signal = name, "stopping; a second signal ends the node at once");
+        let number = tokio::select! {
+            number = signals.next() => number,
+            ended = node.wait() => {
+                ended.context("the node has ended by itself; this is a defect, please report it with the log")?;
+                return Ok(ExitCode::SUCCESS);
+            }
+        };
+        info!(signal = signal_name(number), "stopping; a second signal ends the node at once");
         tokio::select! {
             biased;
             number = signals.next() => {
