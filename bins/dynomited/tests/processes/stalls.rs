@@ -18,8 +18,10 @@ const KEY_COUNT: usize = 30;
 
 #[test]
 fn frozen_peer_delays_no_answer_beyond_its_deadline() {
-    for level in ["DC_ONE", "DC_QUORUM"] {
-        let mut cluster = at_level(three_racks(1), level).set(SETTING).set("workers=2").start();
+    // With rare heartbeats nobody notices in this time that the peer is gone: only deadlines answer.
+    for (level, heartbeat) in [("DC_ONE", "200ms"), ("DC_QUORUM", "3s")] {
+        let builder = at_level(three_racks(1), level).set(SETTING).set("workers=2");
+        let mut cluster = builder.set(&format!("timeouts.heartbeat={heartbeat}")).start();
         let mut client = prepared(&cluster, 0);
         cluster.nodes_mut()[2].server.freeze();
         let until = Instant::now() + Duration::from_secs(3);
@@ -106,7 +108,8 @@ fn dead_datastore_fails_at_once_and_is_used_again_when_it_is_back() {
 
 #[test]
 fn peer_killed_in_the_middle_of_requests_leaves_none_unanswered() {
-    let mut cluster = two_nodes();
+    // Far more than it takes: the loss of the link answers, not the deadline.
+    let mut cluster = Cluster::builder(BINARY).rack("dc1", "rack1", 2).set("timeouts.request=20s").start();
     let far = key_owned(&cluster, 0, "far", false);
     let near = key_owned(&cluster, 0, "near", true);
     let mut client = cluster.client(0);
@@ -120,7 +123,7 @@ fn peer_killed_in_the_middle_of_requests_leaves_none_unanswered() {
     thread::sleep(Duration::from_millis(200));
     cluster.nodes_mut()[1].server.kill();
     let replies = client.replies(500);
-    assert!(started_at.elapsed() < REQUEST_TIMEOUT + SLACK, "{:?}", started_at.elapsed());
+    assert!(started_at.elapsed() < Duration::from_secs(1) + SLACK, "{:?}", started_at.elapsed());
     for (number, reply) in replies.iter().enumerate() {
         assert_eq!(is_error(reply), number % 2 == 0, "{number}: {}", text(reply));
     }
