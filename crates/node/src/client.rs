@@ -232,8 +232,10 @@ impl Client {
     fn run(&mut self, ready: Ready, core: &mut Core) {
         let Ready { call, command, token, is_part } = ready;
         let way = Way::of(call);
-        let awaited = core.shared.is_replicated() && self.key_order.begin(token, way);
-        let awaited = awaited.then_some((token, way));
+        let awaited = core.shared.is_replicated().then_some((token, way));
+        if awaited.is_some() {
+            self.key_order.begin(token, way);
+        }
         let sequence = if is_part {
             self.replies.wait_for_part(awaited)
         } else {

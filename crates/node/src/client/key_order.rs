@@ -2,7 +2,8 @@
 //!
 //! Reads and overwrites go to the replicas directly; a sequenced write is run by its key's primary, which may be another
 //! node, and reaches the replicas from there. The two could overtake each other. And a read at a quorum may ask a
-//! second replica for its value, which by then shows what was written after the read.
+//! second replica for its value, which by then shows what was written after the read. An overwrite that a later
+//! sequenced write overtakes on its way to a replica is refused there, as the primary has told the replica of newer ones.
 
 use dynomite_codec::{Call, Class};
 use dynomite_ring::Token;
@@ -26,7 +27,7 @@ impl Way {
     }
 }
 
-/// Tokens with reads or sequenced writes in flight. Overwrites have versions in their order, and are not waited for.
+/// Tokens with commands in flight. Those of one way keep their order among themselves.
 #[derive(Debug, Default)]
 pub(crate) struct KeyOrder {
     tokens: HashMap<Token, InFlight>,
@@ -35,6 +36,7 @@ pub(crate) struct KeyOrder {
 #[derive(Debug, Default)]
 struct InFlight {
     reads: u32,
+    overwrites: u32,
     sequenced: u32,
 }
 
@@ -44,31 +46,33 @@ impl KeyOrder {
         let Some(in_flight) = self.tokens.get(&token) else { return false };
         match way {
             Way::Read => in_flight.sequenced > 0,
-            Way::Overwrite => true,
-            Way::Sequenced => in_flight.reads > 0,
+            Way::Overwrite => in_flight.reads > 0 || in_flight.sequenced > 0,
+            Way::Sequenced => in_flight.reads > 0 || in_flight.overwrites > 0,
         }
     }
 
-    /// A command went out. Whether [`KeyOrder::end`] is to be called when it is answered.
-    pub(crate) fn begin(&mut self, token: Token, way: Way) -> bool {
-        match way {
-            Way::Overwrite => return false,
-            Way::Read => self.tokens.entry(token).or_default().reads += 1,
-            Way::Sequenced => self.tokens.entry(token).or_default().sequenced += 1,
-        }
-        true
+    /// A command went out; [`KeyOrder::end`] is to be called when it is answered.
+    pub(crate) fn begin(&mut self, token: Token, way: Way) {
+        *self.tokens.entry(token).or_default().of(way) += 1;
     }
 
     /// A command was answered.
     pub(crate) fn end(&mut self, token: Token, way: Way) {
         let Some(in_flight) = self.tokens.get_mut(&token) else { return };
-        match way {
-            Way::Read => in_flight.reads = in_flight.reads.saturating_sub(1),
-            Way::Sequenced => in_flight.sequenced = in_flight.sequenced.saturating_sub(1),
-            Way::Overwrite => {}
-        }
-        if in_flight.reads == 0 && in_flight.sequenced == 0 {
+        let count = in_flight.of(way);
+        *count = count.saturating_sub(1);
+        if in_flight.reads + in_flight.overwrites + in_flight.sequenced == 0 {
             self.tokens.remove(&token);
+        }
+    }
+}
+
+impl InFlight {
+    fn of(&mut self, way: Way) -> &mut u32 {
+        match way {
+            Way::Read => &mut self.reads,
+            Way::Overwrite => &mut self.overwrites,
+            Way::Sequenced => &mut self.sequenced,
         }
     }
 }
@@ -80,7 +84,8 @@ mod tests {
     #[test]
     fn a_sequenced_write_holds_up_reads_and_overwrites_until_all_of_them_are_answered() {
         let mut order = KeyOrder::default();
-        assert!(order.begin(Token(1), Way::Sequenced) && order.begin(Token(1), Way::Sequenced));
+        order.begin(Token(1), Way::Sequenced);
+        order.begin(Token(1), Way::Sequenced);
         for answered in [false, true] {
             assert!(order.must_wait(Token(1), Way::Read) && order.must_wait(Token(1), Way::Overwrite));
             assert!(!order.must_wait(Token(1), Way::Sequenced), "the primary keeps their order");
@@ -93,7 +98,7 @@ mod tests {
     #[test]
     fn a_read_holds_up_writes_and_no_reads() {
         let mut order = KeyOrder::default();
-        assert!(order.begin(Token(1), Way::Read));
+        order.begin(Token(1), Way::Read);
         assert!(order.must_wait(Token(1), Way::Sequenced) && order.must_wait(Token(1), Way::Overwrite));
         assert!(!order.must_wait(Token(1), Way::Read));
         order.end(Token(1), Way::Read);
@@ -101,9 +106,12 @@ mod tests {
     }
 
     #[test]
-    fn an_overwrite_holds_up_nothing() {
+    fn an_overwrite_holds_up_sequenced_writes_alone() {
         let mut order = KeyOrder::default();
-        assert!(!order.begin(Token(1), Way::Overwrite));
-        assert!(!order.must_wait(Token(1), Way::Read) && !order.must_wait(Token(1), Way::Sequenced));
+        order.begin(Token(1), Way::Overwrite);
+        assert!(!order.must_wait(Token(1), Way::Read) && !order.must_wait(Token(1), Way::Overwrite));
+        assert!(order.must_wait(Token(1), Way::Sequenced));
+        order.end(Token(1), Way::Overwrite);
+        assert!(!order.must_wait(Token(1), Way::Sequenced));
     }
 }
