@@ -27,7 +27,7 @@ pub(crate) use session::Session;
 use splitting::Splitting;
 use window::Window;
 
-/// Above this the share of one client counts as large, when the buffers of all are over their limit.
+/// Above this, in bytes, the share of one client counts as large, when the buffers of all are over their limit.
 const LARGE_BUFFERS: usize = 64 << 10;
 
 /// A connection and all that is known of it. Its socket is read and written by `flow`.
@@ -173,10 +173,10 @@ impl Client {
     fn may_take(&self, core: &Core) -> bool {
         let limits = &core.shared.config.limits;
         let waiting = self.replies.waiting();
-        let output = self.output.len() + self.replies.ready_bytes();
+        let held = self.output.len() + self.replies.ready_bytes() + self.replies.asked_bytes();
         matches!(self.stage, Stage::Open | Stage::HalfClosed)
             && waiting < limits.client_inflight_max as usize
-            && self.window.has_room(waiting, output, limits.client_output_max.bytes())
+            && self.window.has_room(waiting, held, limits.client_output_max.bytes())
             && core.has_room()
             && !self.held.as_ref().is_some_and(|ready| self.must_wait(ready))
             && !(core.is_over_buffers() && self.is_large())
@@ -236,10 +236,11 @@ impl Client {
         if awaited.is_some() {
             self.key_order.begin(token, way);
         }
+        let asked_bytes = command.request.raw().len();
         let sequence = if is_part {
-            self.replies.wait_for_part(awaited)
+            self.replies.wait_for_part(asked_bytes, awaited)
         } else {
-            self.replies.wait(awaited, self.session.resp3(call, &command.request))
+            self.replies.wait(asked_bytes, awaited, self.session.resp3(call, &command.request))
         };
         let level = self.session.level(call.class, command.key(), &core.shared.levels);
         let ticket = Ticket(self.ticket_base | u64::from(sequence));
@@ -263,9 +264,10 @@ impl Client {
         self.answer(out.freeze());
     }
 
-    /// What is buffered, with the replies that are to come.
+    /// What is buffered, with the commands under way and the replies that are to come.
     fn claimed_bytes(&self) -> usize {
-        self.buffered_bytes().saturating_add(self.window.expected_bytes(self.replies.waiting()))
+        let held = self.buffered_bytes() + self.replies.asked_bytes();
+        held.saturating_add(self.window.expected_bytes(self.replies.waiting()))
     }
 
     fn buffered_bytes(&self) -> usize {

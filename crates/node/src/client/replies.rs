@@ -21,6 +21,8 @@ pub(crate) struct Replies {
     /// Sequence number of the slot at the front.
     first: u32,
     waiting: usize,
+    /// Bytes of the commands whose replies are awaited.
+    asked_bytes: usize,
     ready_bytes: usize,
     /// Sequence number of the gather that was begun last.
     gather: u32,
@@ -49,6 +51,8 @@ enum Slot {
 
 #[derive(Debug)]
 struct Waiting {
+    /// Bytes of the command.
+    asked_bytes: usize,
     /// Set when later commands on the key may have to wait for this one.
     awaited: Option<(Token, Way)>,
     /// How many slots before this one its [`Gather`] is; 0 when it is no part.
@@ -77,12 +81,17 @@ pub(crate) struct Filled {
 impl Replies {
     /// No replies; the first command's sequence number will be `first`.
     pub(crate) fn new(first: u32) -> Self {
-        Self { slots: VecDeque::new(), first, waiting: 0, ready_bytes: 0, gather: first }
+        Self { slots: VecDeque::new(), first, waiting: 0, asked_bytes: 0, ready_bytes: 0, gather: first }
     }
 
     /// How many replies are awaited.
     pub(crate) fn waiting(&self) -> usize {
         self.waiting
+    }
+
+    /// Bytes of the commands whose replies are awaited: the datastore or a link may still hold them.
+    pub(crate) fn asked_bytes(&self) -> usize {
+        self.asked_bytes
     }
 
     /// Bytes of replies that wait for earlier ones.
@@ -111,9 +120,14 @@ impl Replies {
         }
     }
 
-    /// A command whose reply will come; gives the sequence number to fill it with.
-    pub(crate) fn wait(&mut self, awaited: Option<(Token, Way)>, resp3: Option<Box<Resp3>>) -> u32 {
-        self.push_waiting(Waiting { awaited, gather_distance: 0, resp3 })
+    /// A command of `asked_bytes` whose reply will come; gives the sequence number to fill it with.
+    pub(crate) fn wait(
+        &mut self,
+        asked_bytes: usize,
+        awaited: Option<(Token, Way)>,
+        resp3: Option<Box<Resp3>>,
+    ) -> u32 {
+        self.push_waiting(Waiting { asked_bytes, awaited, gather_distance: 0, resp3 })
     }
 
     /// A command that is split; its parts are added with [`Replies::wait_for_part`] until [`Replies::end_gather`].
@@ -123,13 +137,13 @@ impl Replies {
         self.slots.push_back(Slot::Gather(Box::new(gather)));
     }
 
-    /// The next part of the command that was begun last.
-    pub(crate) fn wait_for_part(&mut self, awaited: Option<(Token, Way)>) -> u32 {
+    /// The next part, of `asked_bytes`, of the command that was begun last.
+    pub(crate) fn wait_for_part(&mut self, asked_bytes: usize, awaited: Option<(Token, Way)>) -> u32 {
         let gather = self.last_gather();
         gather.parts += 1;
         gather.missing += 1;
         let gather_distance = gather.parts;
-        self.push_waiting(Waiting { awaited, gather_distance, resp3: None })
+        self.push_waiting(Waiting { asked_bytes, awaited, gather_distance, resp3: None })
     }
 
     /// All parts have been added.
@@ -152,6 +166,7 @@ impl Replies {
         let (awaited, distance, resp3) =
             (waiting.awaited, waiting.gather_distance as usize, waiting.resp3.take());
         self.waiting -= 1;
+        self.asked_bytes -= waiting.asked_bytes;
         let reply = match resp3 {
             Some(resp3) => resp3.convert(reply),
             None => reply,
@@ -175,6 +190,7 @@ impl Replies {
 
     fn push_waiting(&mut self, waiting: Waiting) -> u32 {
         let sequence = self.next_sequence();
+        self.asked_bytes += waiting.asked_bytes;
         self.slots.push_back(Slot::Waiting(waiting));
         self.waiting += 1;
         sequence

@@ -32,13 +32,13 @@ impl Window {
         waiting.saturating_mul(self.reply_bytes)
     }
 
-    /// Whether one more command may go out beside `waiting` others, with `output_bytes` of at most `output_max` waiting
-    /// for the client. One command alone may always go out when there is any room.
-    pub(crate) fn has_room(&self, waiting: usize, output_bytes: usize, output_max: usize) -> bool {
+    /// Whether one more command may go out beside `waiting` others, with `held_bytes` of at most `output_max` in those and
+    /// in what waits for the client. One command alone may always go out when there is any room.
+    pub(crate) fn has_room(&self, waiting: usize, held_bytes: usize, output_max: usize) -> bool {
         let expected = self.expected_bytes(waiting);
-        output_bytes < output_max
+        held_bytes < output_max
             && waiting < self.commands
-            && (waiting == 0 || output_bytes.saturating_add(expected) < output_max)
+            && (waiting == 0 || held_bytes.saturating_add(expected) < output_max)
     }
 }
 

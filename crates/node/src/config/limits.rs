@@ -11,9 +11,9 @@ pub struct Limits {
     pub clients_max: u32,
     /// Requests in flight of one client connection; over it no more is read from that client.
     pub client_inflight_max: u32,
-    /// Replies waiting for one client; over it no more is read from that client.
+    /// Replies waiting for one client, and its requests in flight; over it no more is read from that client.
     pub client_output_max: ByteSize,
-    /// Buffers of all clients together.
+    /// Buffers of all clients together; over it nothing is read from those with large ones.
     pub buffers_max: ByteSize,
     /// The longest argument of a command.
     pub bulk_max: ByteSize,

@@ -5,9 +5,9 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use dynomite_backend::{Backend, Lane, LaneEvent, Operation, StoreIdentity};
-use dynomite_node::config::{Datastore, HostPort, RedisAddress};
+use dynomite_node::config::{ByteSize, Datastore, HostPort, RedisAddress};
 use dynomite_node::{Node, NodeFailed};
-use dynomite_testkit::{RawClient, Redis, eventually};
+use dynomite_testkit::{RawClient, Redis, eventually, request};
 
 use crate::support::{Running, block_on, single};
 
@@ -15,8 +15,7 @@ use crate::support::{Running, block_on, single};
 fn a_datastore_that_comes_and_goes_is_said_to_clients_and_used_again() {
     let mut redis = Redis::start();
     let mut config = single(2);
-    config.datastore =
-        Datastore::Redis { address: RedisAddress::Tcp(HostPort::from(redis.address())), credentials: None };
+    config.datastore = redis_at(&redis);
     let node = Running::start(config);
     let mut client = node.client();
     let set = |client: &mut RawClient| client.command(&["SET", "a", "1"]) == b"+OK\r\n";
@@ -37,8 +36,7 @@ fn a_datastore_that_does_not_answer_gives_errors_in_time() {
     let mut redis = Redis::start();
     let mut config = single(1);
     config.timeouts.request = Duration::from_millis(300);
-    config.datastore =
-        Datastore::Redis { address: RedisAddress::Tcp(HostPort::from(redis.address())), credentials: None };
+    config.datastore = redis_at(&redis);
     let node = Running::start(config);
     let mut client = node.client();
     eventually(Duration::from_secs(5), "the datastore", || client.command(&["SET", "a", "1"]) == b"+OK\r\n");
@@ -52,6 +50,42 @@ fn a_datastore_that_does_not_answer_gives_errors_in_time() {
         client.command(&["SET", "a", "1"]) == b"+OK\r\n"
     });
     assert_eq!(client.command(&["GET", "a"]), b"$1\r\n1\r\n");
+}
+
+#[test]
+fn what_one_client_has_under_way_is_bounded_in_bytes() {
+    let mut redis = Redis::start();
+    let mut config = single(2);
+    config.limits.client_output_max = ByteSize::mib(1);
+    config.timeouts.request = Duration::from_secs(30);
+    config.datastore = redis_at(&redis);
+    let node = Running::start(config);
+    let mut observer = node.client();
+    eventually(Duration::from_secs(5), "the datastore", || {
+        observer.command(&["SET", "a", "1"]) == b"+OK\r\n"
+    });
+    redis.freeze();
+    let mut client = node.client().with_deadline(Duration::from_secs(20));
+    let value = "v".repeat(100_000);
+    std::thread::scope(|scope| {
+        let sender = scope.spawn(|| {
+            for number in 0..32 {
+                client.send(&request(&["SET", &format!("k{number}"), &value]));
+            }
+            client.replies(32)
+        });
+        let mut in_flight = || {
+            let info = String::from_utf8(observer.command(&["INFO", "dynomite"])).unwrap();
+            let line = info.lines().find_map(|line| line.strip_prefix("lane_in_flight:")).unwrap();
+            line.parse::<usize>().unwrap()
+        };
+        eventually(Duration::from_secs(5), "commands under way", || in_flight() >= 10);
+        // Without the bound there would soon be all of them.
+        std::thread::sleep(Duration::from_millis(300));
+        assert!((10..=12).contains(&in_flight()), "{}", in_flight());
+        redis.thaw();
+        assert!(sender.join().unwrap().iter().all(|reply| reply == b"+OK\r\n"));
+    });
 }
 
 /// A store with a defect.
@@ -104,8 +138,7 @@ fn stopping_waits_for_a_stuck_datastore_no_longer_than_it_may() {
     let mut config = single(2);
     config.timeouts.drain = Duration::from_millis(500);
     config.timeouts.request = Duration::from_secs(30);
-    config.datastore =
-        Datastore::Redis { address: RedisAddress::Tcp(HostPort::from(redis.address())), credentials: None };
+    config.datastore = redis_at(&redis);
     let node = Running::start(config);
     let mut client = node.client();
     eventually(Duration::from_secs(5), "the datastore", || client.command(&["SET", "a", "1"]) == b"+OK\r\n");
@@ -116,4 +149,8 @@ fn stopping_waits_for_a_stuck_datastore_no_longer_than_it_may() {
     let took = before.elapsed();
     assert!(took >= Duration::from_millis(400) && took < Duration::from_secs(3), "{took:?}");
     assert_eq!(client.read_to_end(), b"");
+}
+
+fn redis_at(redis: &Redis) -> Datastore {
+    Datastore::Redis { address: RedisAddress::Tcp(HostPort::from(redis.address())), credentials: None }
 }
