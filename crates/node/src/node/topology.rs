@@ -35,3 +35,55 @@ fn node_of(member: &Member, allocated: Vec<Token>) -> Node {
     node.peer_address = member.peer_address.as_ref().map(ToString::to_string).unwrap_or_default();
     node
 }
+
+#[cfg(test)]
+mod tests {
+    use dynomite_ring::NodeId;
+
+    use super::*;
+
+    const SEEDS: &str = r#"
+        name = "a"
+        peer_listen = "127.0.0.1:8101"
+        [[seeds]]
+        name = "a"
+        peer_address = "127.0.0.1:8101"
+        [[seeds]]
+        name = "b"
+        peer_address = "127.0.0.1:8201"
+    "#;
+
+    fn ring(text: &str) -> Ring {
+        ring_of(&Config::parse(text, "test").unwrap()).unwrap()
+    }
+
+    fn tokens(ring: &Ring, name: &str) -> Vec<u32> {
+        let index = ring.index_of(NodeId::from_name(name)).unwrap();
+        ring.node(index).tokens.iter().map(|token| token.0).collect()
+    }
+
+    #[test]
+    fn nodes_get_as_many_tokens_as_the_configuration_says() {
+        for vnodes in [1, 8, 16] {
+            let ring = ring(&format!("vnodes = {vnodes}\n{SEEDS}"));
+            assert_eq!([tokens(&ring, "a").len(), tokens(&ring, "b").len()], [vnodes; 2]);
+        }
+    }
+
+    #[test]
+    fn given_tokens_are_taken_as_they_are() {
+        let text = SEEDS.replace("\"127.0.0.1:8201\"", "\"127.0.0.1:8201\"\ntokens = [3000000000]");
+        let ring = ring(&format!("hash = \"murmur\"\ntokens = [5, 1000]\n{text}"));
+        assert_eq!(tokens(&ring, "a"), [5, 1000]);
+        assert_eq!(tokens(&ring, "b"), [3_000_000_000]);
+    }
+
+    #[test]
+    fn hash_and_tag_decide_a_keys_token() {
+        let same = |ring: &Ring| ring.token(b"<x>1") == ring.token(b"<x>2");
+        assert!(same(&ring(&format!("hash = \"md5\"\nhash_tag = \"<>\"\n{SEEDS}"))));
+        let without = ring(&format!("hash = \"md5\"\n{SEEDS}"));
+        assert!(!same(&without));
+        assert_ne!(without.token(b"k"), ring(SEEDS).token(b"k"));
+    }
+}

@@ -6,5 +6,6 @@ mod cluster;
 mod commands;
 mod failures;
 mod handshake;
+mod limits;
 mod one_node;
 mod support;
