@@ -13,8 +13,8 @@ use crate::{python, servers};
 
 /// Tests find the Python interpreter with the client library here.
 const PYTHON_VARIABLE: &str = "DYNOMITE_TEST_PYTHON";
-/// An example shows something and ends.
-const EXAMPLE_TIME_MAX: Duration = Duration::from_secs(60);
+/// The demo's tour or an example shows something and ends.
+const SHOW_TIME_MAX: Duration = Duration::from_secs(60);
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -46,8 +46,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report> {
     }
     report
         .step("documentation tests", || cargo::run(&mut cargo(["test", "--workspace", "--doc", "--locked"])));
+    let programs = target.join("debug");
+    report.step("demo --tour", || show(Command::new(programs.join("dynomited")).args(["demo", "--tour"])));
     for name in examples(&workspace)? {
-        report.step(&format!("example {name}"), || run_example(&target, &name));
+        report.step(&format!("example {name}"), || {
+            show(&mut Command::new(programs.join("examples").join(&name)))
+        });
     }
     Ok(report)
 }
@@ -83,10 +87,11 @@ fn examples(workspace: &serde_json::Value) -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn run_example(target: &Path, name: &str) -> Result<()> {
-    let program = target.join("debug/examples").join(name);
-    let mut child =
-        Command::new(&program).spawn().with_context(|| format!("cannot start {}", program.display()))?;
+/// Runs a program that must end by itself, and well.
+fn show(command: &mut Command) -> Result<()> {
+    let mut child = command
+        .spawn()
+        .with_context(|| format!("cannot start {}", command.get_program().to_string_lossy()))?;
     let outcome = wait(&mut child);
     if outcome.is_err() {
         // It may have ended in the meantime; then there is nothing to kill.
@@ -97,7 +102,7 @@ fn run_example(target: &Path, name: &str) -> Result<()> {
 }
 
 fn wait(child: &mut Child) -> Result<()> {
-    let deadline = Instant::now() + EXAMPLE_TIME_MAX;
+    let deadline = Instant::now() + SHOW_TIME_MAX;
     while Instant::now() < deadline {
         if let Some(status) = child.try_wait()? {
             ensure!(status.success(), "it ended with {status}");
@@ -105,5 +110,5 @@ fn wait(child: &mut Child) -> Result<()> {
         }
         thread::sleep(Duration::from_millis(20));
     }
-    bail!("it still runs after {} s", EXAMPLE_TIME_MAX.as_secs())
+    bail!("it still runs after {} s", SHOW_TIME_MAX.as_secs())
 }
