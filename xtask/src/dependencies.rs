@@ -40,12 +40,15 @@ const DEV_ONLY: [&str; 3] = ["dynomite-testkit", "dynomite-backend", "dynomite-s
 const IMPURE_PACKAGES: [&str; 8] =
     ["tokio", "mio", "socket2", "rustix", "libc", "rand", "getrandom", "fastrand"];
 /// Words in the source of a pure crate that read a clock, open something or start a thread.
-const IMPURE_WORDS: [&str; 8] = [
-    "std::net::Tcp",
-    "std::net::Udp",
-    "std::net::{",
+const IMPURE_WORDS: [&str; 11] = [
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
     "std::fs",
+    "fs::",
+    "File::",
     "std::thread",
+    "thread::",
     "Instant::now",
     "SystemTime::now",
     "RandomState::new",
@@ -165,5 +168,10 @@ mod tests {
     fn a_clock_is_found_in_code_and_not_in_comments() {
         let content = "let at = 1;\nlet now = Instant::now(); // why\n// SystemTime::now is for others\n";
         assert_eq!(impure_words(content), [(2, "Instant::now")]);
+    }
+
+    #[test]
+    fn a_file_is_found_however_it_was_imported() {
+        assert_eq!(impure_words("use std::{fs, sync::Arc};\nfs::read(name)?;\n"), [(2, "fs::")]);
     }
 }
