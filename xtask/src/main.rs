@@ -7,6 +7,7 @@ mod deny;
 mod dependencies;
 mod lint;
 mod python;
+mod ratio;
 mod report;
 mod servers;
 mod test;
