@@ -4,6 +4,7 @@
 
 mod cluster;
 mod commands;
+mod datastores;
 mod failures;
 mod handshake;
 mod limits;
