@@ -16,7 +16,7 @@ use std::task::Waker;
 
 use bytes::{Bytes, BytesMut};
 use dynomite_codec::{Call, Class, FrameLimits, Request, RequestFramer, WriteQueue, classify, encode};
-use dynomite_replication::{ClientCommand, KeyRequest, Ticket};
+use dynomite_replication::{ClientCommand, KeyRequest, Level, Ticket};
 use dynomite_ring::Token;
 use tokio::net::TcpStream;
 
@@ -83,8 +83,21 @@ struct Ready {
     call: Call,
     command: KeyRequest,
     token: Token,
+    level: Level,
     /// Whether it is a part of the command that is being split.
     is_part: bool,
+}
+
+impl Ready {
+    fn new(call: Call, command: KeyRequest, is_part: bool, session: &Session, core: &Core) -> Self {
+        let token = core.shared.ring.token(command.key());
+        let level = session.level(call.class, command.key(), &core.shared.levels);
+        Self { call, command, token, level, is_part }
+    }
+
+    fn way(&self) -> Way {
+        Way::of(self.call, self.level)
+    }
 }
 
 impl Client {
@@ -216,8 +229,7 @@ impl Client {
             return self.refuse(&format!("ERR Dynomite: '{}' names no key", call.command.name));
         };
         let command = KeyRequest { request, key_index: key_index as u16 };
-        let token = core.shared.ring.token(command.key());
-        let ready = Ready { call, command, token, is_part: false };
+        let ready = Ready::new(call, command, false, &self.session, core);
         self.run_or_hold(ready, core);
     }
 
@@ -230,8 +242,8 @@ impl Client {
     }
 
     fn run(&mut self, ready: Ready, core: &mut Core) {
-        let Ready { call, command, token, is_part } = ready;
-        let way = Way::of(call);
+        let way = ready.way();
+        let Ready { call, command, token, level, is_part } = ready;
         let awaited = core.shared.is_replicated().then_some((token, way));
         if awaited.is_some() {
             self.key_order.begin(token, way);
@@ -242,14 +254,13 @@ impl Client {
         } else {
             self.replies.wait(asked_bytes, awaited, self.session.resp3(call, &command.request))
         };
-        let level = self.session.level(call.class, command.key(), &core.shared.levels);
         let ticket = Ticket(self.ticket_base | u64::from(sequence));
         core.submit(ClientCommand { ticket, call, command, token, level });
     }
 
     /// Whether the command could overtake an earlier one of this connection on its key.
     fn must_wait(&self, ready: &Ready) -> bool {
-        self.key_order.must_wait(ready.token, Way::of(ready.call))
+        self.key_order.must_wait(ready.token, ready.way())
     }
 
     /// Puts a reply of the node itself in its place.

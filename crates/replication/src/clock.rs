@@ -6,8 +6,11 @@ use dynomite_ring::NodeId;
 
 use crate::Version;
 
-/// A node's stamping clock. Wall time comes in as an argument; a wall clock that jumps back only slows the stamps'
-/// millisecond part until it has caught up.
+/// A node's stamping clock. Wall time comes in as an argument; a wall clock that jumps back only slows the stamps down
+/// until it has caught up.
+///
+/// The lower 16 bits of a stamp begin at the wall clock's fraction of a millisecond and count on from there, so that stamps
+/// of nodes whose clocks agree follow real time more closely than a millisecond.
 #[derive(Debug)]
 pub struct Clock {
     node: NodeId,
@@ -39,9 +42,10 @@ impl Clock {
         self.last
     }
 
-    /// A new version, greater than all before.
-    pub fn stamp(&mut self, wall_ms: u64) -> Version {
-        self.last = (wall_ms << 16).max(self.last + 1);
+    /// A new version, greater than all before. `wall_us` is the wall clock in microseconds since the Unix epoch.
+    pub fn stamp(&mut self, wall_us: u64) -> Version {
+        let fraction = (wall_us % 1000) * (1 << 16) / 1000;
+        self.last = ((wall_us / 1000) << 16 | fraction).max(self.last + 1);
         Version { clock: self.last, node: self.node }
     }
 
@@ -49,8 +53,8 @@ impl Clock {
     ///
     /// # Errors
     /// [`ClockTooFarAhead`] when following it would carry this clock too far from its own wall time.
-    pub fn observe(&mut self, wall_ms: u64, clock: u64) -> Result<(), ClockTooFarAhead> {
-        let ahead_ms = (clock >> 16).saturating_sub(wall_ms);
+    pub fn observe(&mut self, wall_us: u64, clock: u64) -> Result<(), ClockTooFarAhead> {
+        let ahead_ms = (clock >> 16).saturating_sub(wall_us / 1000);
         if ahead_ms > self.ahead_max_ms {
             return Err(ClockTooFarAhead { ahead_ms, ahead_max_ms: self.ahead_max_ms });
         }
@@ -66,23 +70,30 @@ mod tests {
     #[test]
     fn stamps_grow_when_the_wall_clock_stands_still_or_goes_back() {
         let mut clock = Clock::new(NodeId(7), 1000);
-        let stamps: Vec<_> = [50, 50, 20, 51].map(|wall| clock.stamp(wall)).into();
+        let stamps: Vec<_> = [50, 50, 20, 51].map(|wall| clock.stamp(wall * 1000)).into();
         assert!(stamps.is_sorted_by(|a, b| a < b), "{stamps:?}");
         assert_eq!(stamps[3].millis(), 51);
     }
 
     #[test]
+    fn stamps_of_two_nodes_follow_time_within_a_millisecond() {
+        let earlier = Clock::new(NodeId(9), 1000).stamp(50_100);
+        let later = Clock::new(NodeId(1), 1000).stamp(50_101);
+        assert!(earlier < later && earlier.millis() == later.millis());
+    }
+
+    #[test]
     fn stamps_exceed_what_was_observed() {
         let mut clock = Clock::new(NodeId(7), 1000);
-        clock.observe(50, 900 << 16 | 3).unwrap();
-        assert!(clock.stamp(50).clock > 900 << 16 | 3);
+        clock.observe(50_000, 900 << 16 | 3).unwrap();
+        assert!(clock.stamp(50_000).clock > 900 << 16 | 3);
     }
 
     #[test]
     fn a_clock_too_far_ahead_is_refused_and_not_followed() {
         let mut clock = Clock::new(NodeId(7), 1000);
-        let error = clock.observe(50, 1051 << 16).unwrap_err();
+        let error = clock.observe(50_000, 1051 << 16).unwrap_err();
         assert_eq!(error.ahead_ms, 1001);
-        assert_eq!(clock.stamp(50).millis(), 50);
+        assert_eq!(clock.stamp(50_000).millis(), 50);
     }
 }

@@ -38,8 +38,15 @@ use lane::LaneQueue;
 pub struct Now {
     /// Milliseconds of a clock that never jumps; deadlines are measured on it.
     pub ms: u64,
-    /// Milliseconds since the Unix epoch; versions and expiries are stamped with it.
-    pub wall_ms: u64,
+    /// Microseconds since the Unix epoch; versions and expiries are stamped with it.
+    pub wall_us: u64,
+}
+
+impl Now {
+    /// Milliseconds since the Unix epoch.
+    pub fn wall_ms(self) -> u64 {
+        self.wall_us / 1000
+    }
 }
 
 /// The caller's name for a client's command; comes back with the reply.
@@ -96,7 +103,7 @@ pub struct EngineConfig {
     pub node: NodeId,
     /// How long a client's command may take.
     pub request_timeout_ms: u64,
-    /// When a read is also sent to the next replica.
+    /// When a read is also sent to the next replica, and a silent replica is no longer waited for.
     pub failover_ms: u64,
     /// Operations in flight at most; more are refused.
     pub operations_max: usize,
@@ -214,7 +221,7 @@ impl Engine {
     /// Another node asked for something. `origin` tells where the response must go.
     pub fn handle_request(&mut self, now: Now, origin: Origin, request: ReplicaRequest, out: &mut Out) {
         let requester = Requester::Peer { origin, id: request.id };
-        if self.clock.observe(now.wall_ms, request.clock).is_err() {
+        if self.clock.observe(now.wall_us, request.clock).is_err() {
             self.stats.clocks_refused += 1;
             self.answer(requester, ResponseBody::Failed(Failure::ClockAhead), out);
             return;
@@ -225,7 +232,7 @@ impl Engine {
 
     /// Another node answered. Late and repeated answers are ignored.
     pub fn handle_response(&mut self, now: Now, response: ReplicaResponse, out: &mut Out) {
-        if self.clock.observe(now.wall_ms, response.clock).is_err() {
+        if self.clock.observe(now.wall_us, response.clock).is_err() {
             self.stats.clocks_refused += 1;
         }
         self.answered(now, OperationId::from_wire(response.id), response.body, out);
@@ -286,8 +293,8 @@ impl Engine {
         self.swept_at_ms = now.ms;
         let mut due = std::mem::take(&mut self.expired);
         for (id, operation) in self.operations.iter_mut() {
-            let slow = matches!(&operation.kind, Kind::Read(read) if read.failover_at_ms <= now.ms);
-            if slow || operation.deadline_ms <= now.ms {
+            let slow_at_ms = operation.kind.slow_at_ms();
+            if slow_at_ms.is_some_and(|at_ms| at_ms <= now.ms) || operation.deadline_ms <= now.ms {
                 due.push(id);
             }
         }
@@ -350,13 +357,16 @@ impl Engine {
         };
         match &mut operation.kind {
             Kind::Plain { .. } => self.plain_answered(id, body, out),
-            Kind::Await { .. } => self.primary_answered(id, body, out),
+            Kind::Await { .. } => self.primary_answered(now, id, body, out),
             Kind::Read(read) => {
                 read.answered(id.replica(), body);
                 self.continue_read(now, id, out);
             }
             Kind::Overwrite(overwrite) => {
                 overwrite.answered(id.replica(), body);
+                if overwrite.is_to_be_spread() {
+                    self.spread_overwrite(now, id, out);
+                }
                 self.continue_overwrite(id, out);
             }
             Kind::Run(_) => self.run_answered(now, id, body, out),
@@ -377,18 +387,14 @@ impl Engine {
     fn overdue(&mut self, now: Now, id: OperationId, out: &mut Out) {
         let Some(operation) = self.operations.find(id) else { return };
         if operation.deadline_ms > now.ms {
-            if let Kind::Read(read) = &mut operation.kind {
-                read.failover_at_ms = u64::MAX;
-                read.fail_over();
-                self.stats.slow_reads += 1;
-                self.continue_read(now, id, out);
-            }
-            return;
+            return self.slow(now, id, out);
         }
         self.stats.timeouts += 1;
         match &mut operation.kind {
             Kind::Plain { .. } => self.plain_answered(id, ResponseBody::Failed(Failure::Timeout), out),
-            Kind::Await { .. } => self.primary_answered(id, ResponseBody::Failed(Failure::Timeout), out),
+            Kind::Await { .. } => {
+                self.primary_answered(now, id, ResponseBody::Failed(Failure::Timeout), out);
+            }
             Kind::Read(read) => {
                 replicas::time_out(&mut read.replicas);
                 self.read_failed(id, false, out);
@@ -404,6 +410,29 @@ impl Engine {
         }
     }
 
+    /// Something takes longer than it should, but may yet end well.
+    fn slow(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        match &mut operation.kind {
+            Kind::Read(read) => {
+                read.failover_at_ms = u64::MAX;
+                read.fail_over();
+                self.stats.slow_reads += 1;
+                self.continue_read(now, id, out);
+            }
+            Kind::Overwrite(overwrite) => {
+                overwrite.near = None;
+                self.spread_overwrite(now, id, out);
+                self.continue_overwrite(id, out);
+            }
+            Kind::Run(run) => {
+                run.near = None;
+                self.continue_run(now, id, out);
+            }
+            Kind::Await { .. } | Kind::Plain { .. } | Kind::Relay(_) | Kind::Push(_) | Kind::Export(_) => {}
+        }
+    }
+
     fn insert(&mut self, now: Now, timeout_ms: u64, kind: Kind) -> OperationId {
         if self.operations.is_empty() {
             // Nothing was swept while nothing was there.
@@ -414,6 +443,18 @@ impl Engine {
 }
 
 impl Kind {
+    /// When something should have been heard of it, short of its deadline.
+    fn slow_at_ms(&self) -> Option<u64> {
+        match self {
+            Self::Read(read) => Some(read.failover_at_ms),
+            Self::Overwrite(overwrite) => overwrite.slow_at_ms(),
+            Self::Run(run) => run.slow_at_ms(),
+            Self::Await { .. } | Self::Plain { .. } | Self::Relay(_) | Self::Push(_) | Self::Export(_) => {
+                None
+            }
+        }
+    }
+
     /// Calls `lost` with the number of each replica that was asked on `node` and has not answered.
     fn asked_of(&self, node: NodeId, mut lost: impl FnMut(usize)) {
         let mut replicas = |replicas: &[Replica]| {

@@ -8,7 +8,7 @@ mod wire;
 
 use bytes::Bytes;
 use dynomite_codec::{KeyState, Request};
-use dynomite_ring::Token;
+use dynomite_ring::{RackIdx, Token};
 
 use crate::{Level, Record, Version};
 pub use wire::WireError;
@@ -79,12 +79,15 @@ pub enum RequestBody {
         /// How long the sender will wait, in milliseconds.
         timeout_ms: u32,
     },
-    /// Run a sequenced write as the key's primary. Answered by `Done`, or `Failed` when it was not run.
+    /// Run a write as the key's primary: a sequenced one, or an overwrite that it stamps and coordinates. Answered by `Done`,
+    /// or by `Failed` when it was not run.
     Sequence {
         /// The write, with absolute times only.
         command: KeyRequest,
         /// The client's level.
         level: Level,
+        /// The rack of the client's node, whose replica shall have the write before the client hears of it.
+        near: RackIdx,
         /// How long the sender will wait, in milliseconds.
         timeout_ms: u32,
     },

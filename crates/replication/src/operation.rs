@@ -12,7 +12,7 @@ pub(crate) mod run;
 use bytes::Bytes;
 use dynomite_ring::{NodeId, Token};
 
-use crate::{Record, engine::Requester};
+use crate::{ClientCommand, Record, engine::Requester};
 
 /// Names an operation, and which of its replicas a message concerns: generation, slot, replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,8 +64,8 @@ pub(crate) enum Kind {
     Read(Box<read::ReadOperation>),
     /// An overwrite by its coordinator.
     Overwrite(Box<overwrite::OverwriteOperation>),
-    /// A sequenced write whose primary is another node.
-    Await { requester: Requester, primary: NodeId },
+    /// A write whose primary is another node. An overwrite is kept, to be run here if the primary does not.
+    Await { requester: Requester, primary: NodeId, overwrite: Option<Box<ClientCommand>> },
     /// A sequenced write by its primary.
     Run(Box<run::RunOperation>),
     /// Another datacenter's write, being handed to the racks of this one.
@@ -159,7 +159,10 @@ mod tests {
     use super::*;
 
     fn operation() -> Operation {
-        Operation { deadline_ms: 1, kind: Kind::Await { requester: Requester::Nobody, primary: NodeId(1) } }
+        Operation {
+            deadline_ms: 1,
+            kind: Kind::Await { requester: Requester::Nobody, primary: NodeId(1), overwrite: None },
+        }
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub struct Stats {
     pub slow_reads: u64,
     /// Reads for which a further replica was asked because one had failed or held an older record.
     pub read_retries: u64,
+    /// Overwrites that this node coordinated because the key's primary could not.
+    pub primaries_bypassed: u64,
     /// Operations that failed for lack of replicas.
     pub quorum_failures: u64,
     /// Answers that came after their operation had ended.
@@ -48,18 +50,19 @@ impl Stats {
     }
 
     /// Every number with its name, in the order in which they are shown.
-    pub fn fields(&self) -> [(&'static str, u64); 17] {
+    pub fn fields(&self) -> [(&'static str, u64); 18] {
         let mut copy = *self;
         copy.fields_mut().map(|(name, value)| (name, *value))
     }
 
-    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 17] {
+    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 18] {
         [
             ("commands", &mut self.commands),
             ("operations_refused", &mut self.operations_refused),
             ("timeouts", &mut self.timeouts),
             ("slow_reads", &mut self.slow_reads),
             ("read_retries", &mut self.read_retries),
+            ("primaries_bypassed", &mut self.primaries_bypassed),
             ("quorum_failures", &mut self.quorum_failures),
             ("late_answers", &mut self.late_answers),
             ("overwrites_refused", &mut self.overwrites_refused),

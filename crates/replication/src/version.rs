@@ -4,11 +4,12 @@ use std::fmt;
 
 use dynomite_ring::NodeId;
 
-/// When and by whom a write was stamped: a hybrid logical clock (48 bits of milliseconds, 16 bits of counter), then the
+/// When and by whom a write was stamped: a hybrid logical clock (48 bits of milliseconds, 16 bits of their
+/// fraction and of counting), then the
 /// node. Totally ordered, unique per key, and growing on each node. The default is older than every stamp.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
-    /// Milliseconds since the Unix epoch in the upper 48 bits, a counter in the lower 16.
+    /// Milliseconds since the Unix epoch in the upper 48 bits, their fraction and a count in the lower 16.
     pub clock: u64,
     /// The node that stamped it; decides between equal clocks.
     pub node: NodeId,

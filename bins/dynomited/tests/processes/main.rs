@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod clients;
+mod contention;
 mod datacenters;
 mod foreign_peers;
 mod handshakes;

@@ -45,6 +45,7 @@ impl Client {
                 }
                 Poll::Ready(Ok(count)) => {
                     core.counters.input_bytes += count as u64;
+                    core.time_has_passed();
                     self.take_from(scratch, core);
                 }
                 Poll::Ready(Err(_)) => {

@@ -5,7 +5,7 @@ use dynomite_codec::command::Parts;
 use dynomite_codec::{Call, Request, encode};
 use dynomite_replication::KeyRequest;
 
-use super::{Client, Ready};
+use super::{Client, Ready, Session};
 use crate::worker::Core;
 
 /// The parts that are still to be sent out.
@@ -19,12 +19,11 @@ impl Splitting {
         Self { call: parts.call, parts: parts.requests.into_iter() }
     }
 
-    fn next(&mut self, core: &Core) -> Option<Ready> {
+    fn next(&mut self, session: &Session, core: &Core) -> Option<Ready> {
         let request = self.parts.next()?;
         let key_index = self.call.key_index().unwrap_or(1) as u16;
         let command = KeyRequest { request, key_index };
-        let token = core.shared.ring.token(command.key());
-        Some(Ready { call: self.call, command, token, is_part: true })
+        Some(Ready::new(self.call, command, true, session, core))
     }
 }
 
@@ -32,7 +31,7 @@ impl Client {
     /// Sends out the next part, or ends the command when there is none.
     pub(super) fn continue_splitting(&mut self, core: &mut Core) {
         let Some(splitting) = &mut self.splitting else { return };
-        let Some(ready) = splitting.next(core) else {
+        let Some(ready) = splitting.next(&self.session, core) else {
             self.splitting = None;
             self.replies.end_gather(&mut self.output);
             return;

@@ -55,7 +55,7 @@ impl Core {
             forwarded: 0,
             buffered_delta: 0,
             buffered_bytes: 0,
-            now: Now { ms: 0, wall_ms: 0 },
+            now: Now { ms: 0, wall_us: 0 },
             is_now_fresh: false,
             turn_waker: None,
             is_turn_coming: false,
@@ -68,10 +68,16 @@ impl Core {
             let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             // From 1 on: to the engine, time 0 is before everything.
             let ms = self.shared.started_at.elapsed().as_millis() as u64 + 1;
-            self.now = Now { ms, wall_ms: wall.as_millis() as u64 };
+            self.now = Now { ms, wall_us: wall.as_micros() as u64 };
             self.is_now_fresh = true;
         }
         self.now
+    }
+
+    /// Something arrived from outside: what it causes must not be stamped with a time before its arrival, or a client that
+    /// writes here after it was answered elsewhere would find its write older than the one before.
+    pub(crate) fn time_has_passed(&mut self) {
+        self.is_now_fresh = false;
     }
 
     /// Makes sure that a turn will run after the tasks that are ready now.

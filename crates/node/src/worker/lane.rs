@@ -22,7 +22,7 @@ impl LanePort {
         let now = core.now();
         let submitted = !core.out.lane.is_empty();
         for operation in core.out.lane.drain(..) {
-            self.lane.submit(now.wall_ms, operation);
+            self.lane.submit(now.wall_ms(), operation);
         }
         let happened = self.lane.poll(cx, &mut self.events).is_ready();
         for event in self.events.drain(..) {

@@ -228,6 +228,7 @@ impl Links {
         let origin = (core.index as u64) << WORKER_SHIFT
             | u64::from(number) << NUMBER_SHIFT
             | u64::from(incoming.generation);
+        core.time_has_passed();
         incoming.connection.poll(cx, |message| match message.kind {
             Kind::Request => {
                 let request = ReplicaRequest::decode(message.body).map_err(|error| error.to_string())?;

@@ -59,6 +59,7 @@ impl Worker {
     }
 
     fn take_mail(&mut self, batch: Vec<Mail>) {
+        self.core.time_has_passed();
         let now = self.core.now();
         for mail in batch {
             match mail {

@@ -1,17 +1,17 @@
 //! The coordinator: plans a client's command, gathers the answers, gives the verdict.
 
-use dynomite_codec::Class;
-use dynomite_ring::{NodeId, Token};
+use dynomite_codec::{Call, Class};
+use dynomite_ring::{NodeId, RackIdx, Token};
 use smallvec::SmallVec;
 
 use super::{ClientCommand, Engine, Now, Out, Requester};
 use crate::{
-    Failure, Level, RequestBody, ResponseBody,
+    Failure, KeyRequest, Level, RequestBody, ResponseBody, Version,
     operation::{
         Kind, OperationId,
-        overwrite::{OverwriteOperation, RemoteDc, Step as OverwriteStep},
+        overwrite::{OverwriteOperation, RemoteDc, Step as OverwriteStep, Unsent},
         read::{ReadOperation, Step as ReadStep},
-        replicas::{self, Replica, Replicas, State},
+        replicas::{self, Near, Replica, Replicas, State},
     },
     rewrite,
     texts::{self, Outcome},
@@ -19,6 +19,30 @@ use crate::{
 
 /// A remote primary is given this part of the time, in tenths, so that its own verdict arrives before the deadline.
 const PRIMARY_TENTHS: u64 = 9;
+
+/// An overwrite with what its coordinator has to know.
+pub(super) struct Overwrite<'a> {
+    pub(super) requester: Requester,
+    pub(super) call: Call,
+    pub(super) command: &'a KeyRequest,
+    pub(super) token: Token,
+    pub(super) level: Level,
+    /// The rack of the client's node, when that is another.
+    pub(super) near: Option<RackIdx>,
+    pub(super) timeout_ms: u64,
+}
+
+/// A sequenced write with what its primary has to know.
+pub(super) struct Sequenced {
+    pub(super) requester: Requester,
+    pub(super) call: Call,
+    pub(super) command: KeyRequest,
+    pub(super) token: Token,
+    pub(super) level: Level,
+    /// The rack of the client's node.
+    pub(super) near: RackIdx,
+    pub(super) timeout_ms: u64,
+}
 
 impl Engine {
     /// Starts a client's command.
@@ -87,7 +111,7 @@ impl Engine {
     }
 
     fn begin_read(&mut self, now: Now, command: ClientCommand, out: &mut Out) {
-        let replicas = self.local_replicas(command.token, State::Idle);
+        let replicas = self.local_replicas(command.token, &State::Idle);
         let read = ReadOperation {
             ticket: command.ticket,
             call: command.call,
@@ -135,38 +159,111 @@ impl Engine {
         out.replies.push((read.ticket, text));
     }
 
-    fn begin_overwrite(&mut self, now: Now, command: ClientCommand, out: &mut Out) {
-        let Some(canonical) = rewrite::overwrite(&command.command, now.wall_ms) else {
+    /// An overwrite at `DC_ONE` is stamped here. Above it the key's primary stamps, so that overwrites which arrive through
+    /// several nodes at once do not refuse each other; without it, this node does.
+    fn begin_overwrite(&mut self, now: Now, mut command: ClientCommand, out: &mut Out) {
+        let Some(canonical) = rewrite::overwrite(&command.command, now.wall_ms()) else {
             // The datastore will refuse it, in its own words, and change nothing.
             return self.begin_sequenced(now, command, out);
         };
-        let (token, level) = (command.token, command.level);
-        let version = self.clock.stamp(now.wall_ms);
-        let replicas = self.local_replicas(token, State::Asked);
-        let nodes: SmallVec<[NodeId; 3]> = replicas.iter().map(|replica| replica.node).collect();
-        let waits_for_all = level == Level::DcEachSafeQuorum;
-        let forwarders = self.forwarders(token);
-        let deletes = command.command.request.arg_count() == 2;
-        let overwrite = OverwriteOperation {
-            ticket: command.ticket,
+        command.command = canonical;
+        let primary = self.ring.node(self.ring.primary(command.token, self.place.dc)).id;
+        // With a single replica here, that one is also the only judge of which write is newer.
+        let is_one_of_many = command.level == Level::DcOne && self.ring.dc(self.place.dc).racks().len() > 1;
+        if is_one_of_many || primary == self.config.node || !self.reachable.contains(&primary) {
+            self.overwrite_here(now, &command, out);
+        } else {
+            self.delegate(now, primary, command, out);
+        }
+    }
+
+    /// Asks the primary to stamp and coordinate an overwrite.
+    fn delegate(&mut self, now: Now, primary: NodeId, overwrite: ClientCommand, out: &mut Out) {
+        let ClientCommand { ticket, ref command, token, level, .. } = overwrite;
+        let (requester, timeout_ms) = (Requester::Client(ticket), self.config.request_timeout_ms);
+        let body = self.sequence(command.clone(), level, timeout_ms);
+        let kind = Kind::Await { requester, primary, overwrite: Some(Box::new(overwrite)) };
+        let id = self.insert(now, timeout_ms, kind);
+        self.ask(now, primary, token, id, body, out);
+    }
+
+    fn sequence(&self, command: KeyRequest, level: Level, timeout_ms: u64) -> RequestBody {
+        let timeout_ms = (timeout_ms * PRIMARY_TENTHS / 10) as u32;
+        RequestBody::Sequence { command, level, near: self.place.rack, timeout_ms }
+    }
+
+    fn overwrite_here(&mut self, now: Now, command: &ClientCommand, out: &mut Out) {
+        let version = self.clock.stamp(now.wall_us);
+        let part = Overwrite {
+            requester: Requester::Client(command.ticket),
             call: command.call,
+            command: &command.command,
+            token: command.token,
+            level: command.level,
+            near: None,
+            timeout_ms: self.config.request_timeout_ms,
+        };
+        self.coordinate_overwrite(now, part, version, out);
+    }
+
+    /// Sends an overwrite to all replicas of all datacenters, and waits for as many as the level needs (rule R4).
+    pub(super) fn coordinate_overwrite(
+        &mut self,
+        now: Now,
+        part: Overwrite<'_>,
+        version: Version,
+        out: &mut Out,
+    ) {
+        let Overwrite { requester, call, command, token, level, near, timeout_ms } = part;
+        // The other racks shall get what this primary writes in the order in which it writes it. A sequenced write leaves
+        // when it was executed here; an overwrite that was submitted behind one must not leave before it.
+        let is_primary = self.ring.primary(token, self.place.dc) == self.place.index;
+        let waits_for_own = is_primary && !self.lane.has_executed(self.records.of(command.key()).written_at);
+        let mut replicas = self.local_replicas(token, &State::Idle);
+        let node = replicas[0].node;
+        replicas[0].state = State::Asked;
+        let waits_for_all = level == Level::DcEachSafeQuorum;
+        let deletes = command.request.arg_count() == 2;
+        let overwrite = OverwriteOperation {
+            requester,
+            call,
             level,
             needed: level.needed(replicas.len()),
+            near: near.and_then(|rack| Near::new(&replicas, rack)),
+            slow_at_ms: now.ms + self.config.failover_ms,
             replicas,
+            unsent: Some(Unsent { version, command: command.clone(), token, timeout_ms }),
             replies: SmallVec::new(),
-            dcs: if waits_for_all { forwarders.clone() } else { SmallVec::new() },
+            dcs: if waits_for_all { self.forwarders(token) } else { SmallVec::new() },
             reply_otherwise: if deletes { b":1\r\n" } else { dynomite_codec::encode::OK },
         };
-        let timeout_ms = self.config.request_timeout_ms;
         let id = self.insert(now, timeout_ms, Kind::Overwrite(Box::new(overwrite)));
-        for (index, node) in nodes.iter().enumerate() {
-            let body = RequestBody::Overwrite { version, command: canonical.clone(), foreign: false };
+        let body = RequestBody::Overwrite { version, command: command.clone(), foreign: false };
+        self.ask(now, node, token, id, body, out);
+        if !waits_for_own {
+            self.spread_overwrite(now, id, out);
+        }
+    }
+
+    /// Sends an overwrite to everybody who has not got it yet.
+    pub(super) fn spread_overwrite(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Overwrite(overwrite) = &mut operation.kind else { return };
+        let Some(Unsent { version, command, token, timeout_ms }) = overwrite.unsent.take() else { return };
+        let nodes: SmallVec<[NodeId; 3]> = overwrite.replicas.iter().map(|replica| replica.node).collect();
+        for replica in &mut overwrite.replicas[1..] {
+            replica.state = State::Asked;
+        }
+        let waits_for_all = overwrite.level == Level::DcEachSafeQuorum;
+        let forwarders = if waits_for_all { overwrite.dcs.clone() } else { self.forwarders(token) };
+        for (index, node) in nodes.iter().enumerate().skip(1) {
+            let body = RequestBody::Overwrite { version, command: command.clone(), foreign: false };
             self.ask(now, *node, token, id.of_replica(index), body, out);
         }
         for (index, dc) in forwarders.iter().enumerate() {
             let body = RequestBody::RelayOverwrite {
                 version,
-                command: canonical.clone(),
+                command: command.clone(),
                 ack: waits_for_all,
                 timeout_ms: timeout_ms as u32,
             };
@@ -181,8 +278,9 @@ impl Engine {
         match overwrite.next_step() {
             OverwriteStep::Wait => {}
             OverwriteStep::Reply(reply) => {
-                out.replies.push((overwrite.ticket, reply));
+                let requester = overwrite.requester;
                 self.operations.remove(id);
+                self.answer(requester, ResponseBody::Done { reply }, out);
             }
             OverwriteStep::Fail { disagree } => self.overwrite_failed(id, disagree, out),
         }
@@ -196,34 +294,41 @@ impl Engine {
         let not_run = replicas::certainly_not_run(&overwrite.replicas) && self.ring.dcs().len() == 1;
         let outcome = if not_run { Outcome::NotRun } else { Outcome::Unknown };
         let (needed, replicas, dcs) = (overwrite.needed, &overwrite.replicas, &overwrite.dcs);
-        out.replies
-            .push((overwrite.ticket, texts::quorum(&self.ring, needed, replicas, dcs, disagree, outcome)));
+        let reply = texts::quorum(&self.ring, needed, replicas, dcs, disagree, outcome);
+        self.answer(overwrite.requester, ResponseBody::Done { reply }, out);
     }
 
     /// Sequenced and effect writes go to the key's primary, and to nobody else.
     fn begin_sequenced(&mut self, now: Now, command: ClientCommand, out: &mut Out) {
         let ClientCommand { ticket, call, command, token, level } = command;
-        let command = rewrite::absolute(&command, now.wall_ms);
+        let command = rewrite::absolute(&command, now.wall_ms());
         let primary = self.ring.node(self.ring.primary(token, self.place.dc)).id;
-        let requester = Requester::Client(ticket);
+        let (requester, near) = (Requester::Client(ticket), self.place.rack);
         let timeout_ms = self.config.request_timeout_ms;
         if primary == self.config.node {
-            return self.run(now, requester, token, call, command, level, timeout_ms, out);
+            let write = Sequenced { requester, call, command, token, level, near, timeout_ms };
+            return self.run(now, write, out);
         }
-        let id = self.insert(now, timeout_ms, Kind::Await { requester, primary });
-        let timeout_ms = (timeout_ms * PRIMARY_TENTHS / 10) as u32;
-        self.ask(now, primary, token, id, RequestBody::Sequence { command, level, timeout_ms }, out);
+        let body = self.sequence(command, level, timeout_ms);
+        let id = self.insert(now, timeout_ms, Kind::Await { requester, primary, overwrite: None });
+        self.ask(now, primary, token, id, body, out);
     }
 
     /// The primary of a client's write has answered, or will not.
-    pub(super) fn primary_answered(&mut self, id: OperationId, body: ResponseBody, out: &mut Out) {
+    pub(super) fn primary_answered(&mut self, now: Now, id: OperationId, body: ResponseBody, out: &mut Out) {
         let Some(operation) = self.operations.remove(id) else { return };
-        let Kind::Await { requester, primary } = operation.kind else { return };
-        self.answer_or_explain(requester, primary, body, true, out);
+        let Kind::Await { requester, primary, overwrite } = operation.kind else { return };
+        match (body, overwrite) {
+            (ResponseBody::Failed(failure), Some(overwrite)) if failure.not_run() => {
+                self.stats.primaries_bypassed += 1;
+                self.overwrite_here(now, &overwrite, out);
+            }
+            (body, _) => self.answer_or_explain(requester, primary, body, true, out),
+        }
     }
 
     /// The key's replicas in this datacenter, own rack first, then the racks that follow it.
-    pub(super) fn local_replicas(&self, token: Token, state: State) -> Replicas {
+    pub(super) fn local_replicas(&self, token: Token, state: &State) -> Replicas {
         let nodes = self.ring.replicas(token).in_dc(self.place.dc);
         let racks = self.ring.dc(self.place.dc).racks();
         let own = racks.iter().position(|rack| rack.index() == self.place.rack).unwrap_or(0);

@@ -29,7 +29,7 @@ impl Engine {
         part: impl Fn(&Self) -> RequestBody,
         out: &mut Out,
     ) {
-        let replicas = self.local_replicas(token, State::Asked);
+        let replicas = self.local_replicas(token, &State::Asked);
         let nodes: SmallVec<[NodeId; 3]> = replicas.iter().map(|replica| replica.node).collect();
         let id = match timeout_ms {
             Some(timeout_ms) => {

@@ -95,15 +95,8 @@ impl LaneQueue {
     }
 
     /// A barrier that has come to the front.
-    pub(super) fn pop_barrier(&mut self) -> Option<(Requester, Bytes, ResponseBody)> {
-        if !matches!(self.jobs.front()?.kind, JobKind::Barrier { .. }) {
-            return None;
-        }
-        let job = self.jobs.pop_front()?;
-        match job.kind {
-            JobKind::Barrier { key, done } => Some((job.requester, key, done)),
-            _ => None,
-        }
+    pub(super) fn pop_barrier(&mut self) -> Option<Job> {
+        self.jobs.pop_front_if(|job| matches!(job.kind, JobKind::Barrier { .. }))
     }
 
     /// The lane broke: everything that it owed.

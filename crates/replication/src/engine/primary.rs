@@ -5,16 +5,21 @@
 //! in which the writes ran.
 
 use bytes::Bytes;
-use dynomite_codec::{Call, Class, KeyState, Operation as LaneOperation, classify};
-use dynomite_ring::{NodeId, Token};
+use dynomite_codec::{Class, KeyState, Operation as LaneOperation, classify};
+use dynomite_ring::{NodeId, RackIdx, Token};
 use smallvec::SmallVec;
 
-use super::{Engine, Now, Out, Requester, lane::JobKind, replica::error_text};
+use super::{
+    Engine, Now, Out, Requester,
+    coordinator::{Overwrite, Sequenced},
+    lane::JobKind,
+    replica::error_text,
+};
 use crate::{
     Failure, KeyRequest, Level, Record, RequestBody, ResponseBody, Version,
     operation::{
         Kind, OperationId, PushOperation,
-        replicas::{self, State},
+        replicas::{self, Near, State},
         run::{RunOperation, Step},
     },
     records::Trust,
@@ -25,44 +30,43 @@ use crate::{
 /// The claim that a key's owner holds from the key's birth (rule R5).
 const OWNER: Version = Version::ZERO;
 
+/// What another node asks of this primary.
+pub(super) struct Asked {
+    pub(super) requester: Requester,
+    pub(super) command: KeyRequest,
+    pub(super) token: Token,
+    pub(super) level: Level,
+    pub(super) near: RackIdx,
+    pub(super) timeout_ms: u64,
+}
+
 impl Engine {
     /// Another node sends a write to this primary.
-    #[allow(clippy::too_many_arguments, reason = "the parts of one message")]
-    pub(super) fn serve_sequence(
-        &mut self,
-        now: Now,
-        from: Requester,
-        token: Token,
-        command: KeyRequest,
-        level: Level,
-        timeout_ms: u64,
-        out: &mut Out,
-    ) {
+    pub(super) fn serve_sequence(&mut self, now: Now, part: Asked, out: &mut Out) {
+        let Asked { requester, command, token, level, near, timeout_ms } = part;
         if self.ring.primary(token, self.place.dc) != self.place.index {
-            return self.answer(from, ResponseBody::Failed(Failure::NotOwner), out);
+            return self.answer(requester, ResponseBody::Failed(Failure::NotOwner), out);
         }
-        match classify(&command.request) {
-            Ok(call) => self.run(now, from, token, call, command, level, timeout_ms, out),
+        let call = match classify(&command.request) {
+            Ok(call) => call,
             Err(error) => {
                 let reply = texts::error(&format!("ERR {error}"));
-                self.answer(from, ResponseBody::Done { reply }, out);
+                return self.answer(requester, ResponseBody::Done { reply }, out);
             }
+        };
+        if call.class != Class::Overwrite {
+            let write = Sequenced { requester, call, command, token, level, near, timeout_ms };
+            return self.run(now, write, out);
         }
+        let version = self.clock.stamp(now.wall_us);
+        let command = &command;
+        let part = Overwrite { requester, call, command, token, level, near: Some(near), timeout_ms };
+        self.coordinate_overwrite(now, part, version, out);
     }
 
     /// Runs a write as the key's primary (rule R8).
-    #[allow(clippy::too_many_arguments, reason = "the parts of one message")]
-    pub(super) fn run(
-        &mut self,
-        now: Now,
-        requester: Requester,
-        token: Token,
-        call: Call,
-        command: KeyRequest,
-        level: Level,
-        timeout_ms: u64,
-        out: &mut Out,
-    ) {
+    pub(super) fn run(&mut self, now: Now, write: Sequenced, out: &mut Out) {
+        let Sequenced { requester, call, command, token, level, near, timeout_ms } = write;
         let entry = self.records.of(command.key());
         let refusal = match entry.trust {
             Trust::Dirty => Some(Failure::Untrusted),
@@ -72,9 +76,9 @@ impl Engine {
             return self.refuse_run(requester, failure, out);
         }
         let prior = entry.record;
-        let stamp = self.clock.stamp(now.wall_ms);
+        let stamp = self.clock.stamp(now.wall_us);
         let record = prior.sequenced(OWNER, stamp, crc32fast::hash(command.request.raw()));
-        let mut replicas = self.local_replicas(token, State::Idle);
+        let mut replicas = self.local_replicas(token, &State::Idle);
         replicas.retain(|replica| replica.node != self.config.node);
         let racks = replicas.len() + 1;
         let waits_for_all = level == Level::DcEachSafeQuorum;
@@ -89,6 +93,8 @@ impl Engine {
             prior,
             record,
             reply: None,
+            near: Near::new(&replicas, near),
+            slow_at_ms: now.ms + self.config.failover_ms,
             replicas,
             needed: level.needed(racks) - 1,
             majority: Level::DcQuorum.needed(racks) - 1,
@@ -223,6 +229,10 @@ impl Engine {
         for dc in &mut run.dcs {
             dc.time_out();
         }
+        run.near = None;
+        self.conclude_run(id, out);
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Run(run) = &mut operation.kind else { return };
         let requester = std::mem::replace(&mut run.requester, Requester::Nobody);
         if requester != Requester::Nobody {
             self.stats.quorum_failures += 1;
@@ -307,12 +317,7 @@ impl Engine {
     }
 }
 
-fn unknown_outcome(
-    ring: &dynomite_ring::Ring,
-    rack: dynomite_ring::RackIdx,
-    node: NodeId,
-    run: &RunOperation,
-) -> Bytes {
+fn unknown_outcome(ring: &dynomite_ring::Ring, rack: RackIdx, node: NodeId, run: &RunOperation) -> Bytes {
     let mut all = run.replicas.clone();
     let state = if run.reply.is_some() { State::Ok } else { State::Failed(Failure::DatastoreStalled) };
     all.insert(0, replicas::Replica { node, rack, state });

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use dynomite_codec::{KeyState, Operation as LaneOperation, Output, Request};
 use dynomite_ring::Token;
 
-use super::{Engine, Now, Out, Requester, lane::JobKind};
+use super::{Engine, Now, Out, Requester, lane::JobKind, primary::Asked};
 use crate::{
     Failure, KeyRequest, Record, RequestBody, ResponseBody, Version,
     records::{Entry, Trust},
@@ -24,8 +24,10 @@ impl Engine {
         out: &mut Out,
     ) {
         match body {
-            RequestBody::Sequence { command, level, timeout_ms } => {
-                self.serve_sequence(now, from, token, command, level, u64::from(timeout_ms), out);
+            RequestBody::Sequence { command, level, near, timeout_ms } => {
+                let timeout_ms = u64::from(timeout_ms);
+                let asked = Asked { requester: from, command, token, level, near, timeout_ms };
+                self.serve_sequence(now, asked, out);
             }
             RequestBody::RelayOverwrite { version, command, ack, timeout_ms } => {
                 let part =
@@ -101,7 +103,7 @@ impl Engine {
         foreign: bool,
         out: &mut Out,
     ) {
-        if self.clock.observe(now.wall_ms, version.clock).is_err() {
+        if self.clock.observe(now.wall_us, version.clock).is_err() {
             self.stats.clocks_refused += 1;
             return self.answer(from, ResponseBody::Failed(Failure::ClockAhead), out);
         }
@@ -191,7 +193,7 @@ impl Engine {
         state: Option<KeyState>,
         out: &mut Out,
     ) {
-        if self.clock.observe(now.wall_ms, version.clock).is_err() {
+        if self.clock.observe(now.wall_us, version.clock).is_err() {
             self.stats.clocks_refused += 1;
             return self.answer(from, ResponseBody::Failed(Failure::ClockAhead), out);
         }
@@ -303,10 +305,16 @@ impl Engine {
             // An adapter that answers with the wrong kind has lost its place; what it says cannot be used.
             (kind, _) => self.job_lost(now, job.requester, kind, "unexpected output of the datastore", out),
         }
-        while let Some((requester, key, done)) = self.lane.pop_barrier() {
-            let done = self.as_trusted(&key, done);
-            self.answer(requester, done, out);
+        while let Some(barrier) = self.lane.pop_barrier() {
+            if let JobKind::Barrier { key, done } = barrier.kind {
+                self.pass_barrier(barrier.requester, &key, done, out);
+            }
         }
+    }
+
+    fn pass_barrier(&mut self, to: Requester, key: &[u8], done: ResponseBody, out: &mut Out) {
+        let done = self.as_trusted(key, done);
+        self.answer(to, done, out);
     }
 
     /// The lane broke: nothing that it owed will come, and what of it ran is unknown.
@@ -334,10 +342,7 @@ impl Engine {
                 self.push_read(now, id, Err(Failure::Datastore(reason.to_owned())), out);
             }
             JobKind::DumpForExport(key) => self.export_read(now, key, None, out),
-            JobKind::Barrier { key, done } => {
-                let done = self.as_trusted(&key, done);
-                self.answer(requester, done, out);
-            }
+            JobKind::Barrier { key, done } => self.pass_barrier(requester, &key, done, out),
         }
     }
 

@@ -3,7 +3,7 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use dynomite_codec::{ArgRange, ArgRanges, KeyState, Request};
-use dynomite_ring::{NodeId, Token};
+use dynomite_ring::{NodeId, RackIdx, Token};
 
 use super::{Failure, KeyRequest, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody};
 use crate::{Level, Record, Version};
@@ -55,9 +55,10 @@ impl ReplicaRequest {
                 head.put_u32_le(*timeout_ms);
                 put_command(head, command)
             }
-            RequestBody::Sequence { command, level, timeout_ms } => {
+            RequestBody::Sequence { command, level, near, timeout_ms } => {
                 head.put_u8(5);
                 head.put_u8(*level as u8);
+                head.put_u16_le(near.0);
                 head.put_u32_le(*timeout_ms);
                 put_command(head, command)
             }
@@ -116,6 +117,7 @@ impl ReplicaRequest {
             },
             5 => RequestBody::Sequence {
                 level: reader.level()?,
+                near: RackIdx(reader.u16()?),
                 timeout_ms: reader.u32()?,
                 command: reader.command()?,
             },

@@ -2,20 +2,26 @@
 
 use bytes::Bytes;
 use dynomite_codec::{Call, replies_agree};
-use dynomite_ring::DcIdx;
+use dynomite_ring::{DcIdx, Token};
 use smallvec::SmallVec;
 
-use super::replicas::{self, Replicas, State, Verdict, verdict};
-use crate::{Failure, Level, Record, ResponseBody, engine::Ticket};
+use super::replicas::{self, Near, Replicas, State, Verdict, verdict};
+use crate::{Failure, KeyRequest, Level, Record, ResponseBody, Version, engine::Requester};
 
 /// An overwrite under way. Remote datacenters are waited for at `DC_EACH_SAFE_QUORUM` only.
 #[derive(Debug)]
 pub(crate) struct OverwriteOperation {
-    pub(crate) ticket: Ticket,
+    pub(crate) requester: Requester,
     pub(crate) call: Call,
     pub(crate) level: Level,
     pub(crate) needed: usize,
     pub(crate) replicas: Replicas,
+    /// The replica nearest to the client, while it is waited for.
+    pub(crate) near: Option<Near>,
+    /// When neither the nearest replica nor the own datastore is waited for any longer.
+    pub(crate) slow_at_ms: u64,
+    /// What is still to be sent to all but the first replica.
+    pub(crate) unsent: Option<Unsent>,
     /// What the replicas replied, with the record that each held before.
     pub(crate) replies: SmallVec<[(Record, Bytes); 3]>,
     /// Datacenters beside the local one that must apply it by a majority; their messages' replica numbers follow those of
@@ -23,6 +29,15 @@ pub(crate) struct OverwriteOperation {
     pub(crate) dcs: SmallVec<[RemoteDc; 2]>,
     /// The reply if no replica gave one (all had the state by another way).
     pub(crate) reply_otherwise: &'static [u8],
+}
+
+/// An overwrite that waits until the primary's own datastore has executed it.
+#[derive(Debug)]
+pub(crate) struct Unsent {
+    pub(crate) version: Version,
+    pub(crate) command: KeyRequest,
+    pub(crate) token: Token,
+    pub(crate) timeout_ms: u64,
 }
 
 /// A remote datacenter and what it has said.
@@ -86,6 +101,16 @@ impl OverwriteOperation {
         };
     }
 
+    /// Whether the own datastore has answered and the others are to be sent it.
+    pub(crate) fn is_to_be_spread(&self) -> bool {
+        self.unsent.is_some() && self.replicas[0].state != State::Asked
+    }
+
+    /// When something should have been heard, short of the deadline.
+    pub(crate) fn slow_at_ms(&self) -> Option<u64> {
+        (self.near.is_some() || self.unsent.is_some()).then_some(self.slow_at_ms)
+    }
+
     /// Turns every missing answer into a failure.
     pub(crate) fn time_out(&mut self) {
         replicas::time_out(&mut self.replicas);
@@ -100,6 +125,9 @@ impl OverwriteOperation {
             Verdict::Impossible => return Step::Fail { disagree: false },
             Verdict::Wait => return Step::Wait,
             Verdict::Reached => {}
+        }
+        if self.near.is_some_and(|near| near.is_open(&self.replicas)) {
+            return Step::Wait;
         }
         if self.dcs.iter().any(|dc| matches!(dc.state, State::Failed(_) | State::Newer)) {
             return Step::Fail { disagree: false };

@@ -31,6 +31,23 @@ pub(crate) enum State {
 /// The replicas of an operation: one per rack of a datacenter.
 pub(crate) type Replicas = SmallVec<[Replica; 3]>;
 
+/// The replica in the rack of the client's node. The reply waits for it a little, so that the client reads there what it
+/// wrote.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Near(usize);
+
+impl Near {
+    /// The replica in `rack`, if it is among them.
+    pub(crate) fn new(replicas: &[Replica], rack: RackIdx) -> Option<Self> {
+        replicas.iter().position(|replica| replica.rack == rack).map(Self)
+    }
+
+    /// Whether it may still answer.
+    pub(crate) fn is_open(self, replicas: &[Replica]) -> bool {
+        matches!(replicas[self.0].state, State::Idle | State::Asked)
+    }
+}
+
 /// What a majority count says so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {

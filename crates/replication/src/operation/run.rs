@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::{
     overwrite::RemoteDc,
-    replicas::{Replicas, State, Verdict, verdict},
+    replicas::{Near, Replicas, State, Verdict, verdict},
 };
 use crate::{KeyRequest, Record, engine::Requester};
 
@@ -28,6 +28,10 @@ pub(crate) struct RunOperation {
     pub(crate) reply: Option<Bytes>,
     /// The other racks of the datacenter.
     pub(crate) replicas: Replicas,
+    /// The replica nearest to the client, while it is waited for.
+    pub(crate) near: Option<Near>,
+    /// When the nearest replica is no longer waited for.
+    pub(crate) slow_at_ms: u64,
     /// How many of `replicas` must accept, for the level and for a majority.
     pub(crate) needed: usize,
     pub(crate) majority: usize,
@@ -46,6 +50,11 @@ pub(crate) enum Step {
 }
 
 impl RunOperation {
+    /// When something should have been heard, short of the deadline.
+    pub(crate) fn slow_at_ms(&self) -> Option<u64> {
+        self.near.map(|_| self.slow_at_ms)
+    }
+
     /// Whether the requester can be answered.
     pub(crate) fn next_step(&self) -> Step {
         let Some(reply) = &self.reply else { return Step::Wait };
@@ -53,6 +62,9 @@ impl RunOperation {
             Verdict::Impossible => return Step::Fail,
             Verdict::Wait => return Step::Wait,
             Verdict::Reached => {}
+        }
+        if self.near.is_some_and(|near| near.is_open(&self.replicas)) {
+            return Step::Wait;
         }
         if self.dcs.iter().any(|dc| matches!(dc.state, State::Failed(_) | State::Newer)) {
             Step::Fail

@@ -105,7 +105,7 @@ impl Cluster {
 
     pub(super) fn now(&self, member: usize) -> Now {
         let wall_ms = (WALL_MS + self.now_ms).wrapping_add_signed(self.members[member].clock_skew_ms);
-        Now { ms: self.now_ms, wall_ms }
+        Now { ms: self.now_ms, wall_us: wall_ms * 1000 }
     }
 
     /// Gives a client's command to a node and lets nothing else happen yet.
@@ -218,7 +218,7 @@ impl Cluster {
     pub(super) fn stored(&mut self, member: usize, line: &str) -> String {
         let request = Request::from_args(line.split(' ').collect::<Vec<_>>());
         let mut reply = BytesMut::new();
-        let wall_ms = self.now(member).wall_ms;
+        let wall_ms = self.now(member).wall_ms();
         self.members[member].store.execute(wall_ms, &request, &mut reply);
         String::from_utf8_lossy(&reply).into_owned()
     }
@@ -267,7 +267,7 @@ impl Cluster {
         let now = self.now(member);
         let state = &mut self.members[member];
         let Some(operation) = state.lane.pop_front() else { return };
-        let output: Output = state.store.run(now.wall_ms, &operation, &mut BytesMut::new());
+        let output: Output = state.store.run(now.wall_ms(), &operation, &mut BytesMut::new());
         self.feed(member, |engine, out| engine.handle_output(now, output, out));
     }
 

@@ -41,9 +41,10 @@ fn a_refusal_is_never_an_acknowledgement() {
 fn a_clock_too_far_ahead_is_refused_by_the_others() {
     let mut cluster = Cluster::racks(&[3]);
     cluster.members[2].clock_skew_ms = 120_000;
-    let reply = cluster.run(2, "SET k v", Level::DcQuorum);
+    let key = cluster.key_of(2);
+    let reply = cluster.run(2, &format!("SET {key} v"), Level::DcQuorum);
     assert!(reply.contains("rack0 clock too far ahead"), "{reply}");
-    assert_eq!(cluster.stored(0, "GET k"), "$-1\r\n");
+    assert_eq!(cluster.stored(0, &format!("GET {key}")), "$-1\r\n");
     assert!(cluster.members[0].engine.stats().clocks_refused > 0);
 }
 
@@ -128,4 +129,66 @@ fn replies_that_differ_fail_a_safe_quorum() {
     cluster.stored(1, "DEL k");
     let reply = cluster.run(0, "DEL k", Level::DcSafeQuorum);
     assert!(reply.contains("replies disagree"), "{reply}");
+}
+
+#[test]
+fn overwrites_of_one_key_through_several_nodes_all_succeed() {
+    let mut cluster = Cluster::racks(&[3]);
+    let primary = cluster.primary_of("k", 0);
+    let others: Vec<_> = (0..3).filter(|member| *member != primary).collect();
+    // The clock of one is behind, so that its versions are always the older ones.
+    cluster.members[others[0]].clock_skew_ms = -50;
+    let tickets: Vec<_> =
+        (0..30).map(|n| cluster.submit(others[n % 2], &format!("SET k {n}"), Level::DcQuorum)).collect();
+    cluster.held.insert((others[0], primary));
+    cluster.settle();
+    cluster.held.clear();
+    cluster.settle();
+    for ticket in tickets {
+        assert_eq!(cluster.reply(ticket).as_deref(), Some("+OK\r\n"));
+    }
+    let stored = cluster.stored_everywhere("GET k");
+    assert!(stored.iter().all(|value| *value == stored[0]), "{stored:?}");
+}
+
+#[test]
+fn an_overwrite_that_its_primary_cannot_run_is_coordinated_here() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(1);
+    cluster.break_lane(1);
+    assert_eq!(
+        cluster.run(0, &format!("SET {key} a"), Level::DcQuorum),
+        "+OK\r\n",
+        "a primary without datastore"
+    );
+    cluster.kill(1);
+    assert_eq!(cluster.run(0, &format!("SET {key} b"), Level::DcQuorum), "+OK\r\n", "a primary that is gone");
+    assert_eq!(cluster.stored(2, &format!("GET {key}")), "$1\r\nb\r\n");
+}
+
+#[test]
+fn an_overwrite_whose_primary_falls_silent_has_an_unknown_outcome() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(1);
+    cluster.members[1].is_frozen = true;
+    let ticket = cluster.submit(0, &format!("SET {key} v"), Level::DcQuorum);
+    cluster.settle();
+    cluster.link_down(0, 1);
+    let reply = cluster.reply(ticket).unwrap();
+    assert!(reply.ends_with("the outcome is unknown\r\n"), "{reply}");
+}
+
+#[test]
+fn a_primarys_overwrites_and_sequenced_writes_leave_it_in_one_order() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(0);
+    let lines = ["INCR k", "SET k 5", "INCR k", "SET k 7", "SET k 8", "INCR k"];
+    let tickets: Vec<_> = lines
+        .iter()
+        .map(|line| cluster.submit(0, &line.replace(" k", &format!(" {key}")), Level::DcQuorum))
+        .collect();
+    cluster.settle();
+    let replies: Vec<_> = tickets.iter().map(|ticket| cluster.reply(*ticket).unwrap()).collect();
+    assert_eq!(replies, [":1\r\n", "+OK\r\n", ":6\r\n", "+OK\r\n", "+OK\r\n", ":9\r\n"]);
+    assert_eq!(cluster.stored_everywhere(&format!("GET {key}")), ["$1\r\n9\r\n"; 3]);
 }

@@ -15,8 +15,18 @@ impl Random {
     }
 }
 
-const LINES: [&str; 8] =
-    ["INCR n0", "INCR n1", "SADD s0 a b c", "SPOP s0", "SET o0 x", "DEL o0", "GET o0", "SET x0 v NX"];
+const LINES: [&str; 10] = [
+    "INCR n0",
+    "INCR n1",
+    "SADD s0 a b c",
+    "SPOP s0",
+    "SET o0 5",
+    "DEL o0",
+    "GET o0",
+    "SET x0 v NX",
+    "SET o0 7",
+    "INCR o0",
+];
 
 fn shuffled_run(seed: u64, with_faults: bool) -> (Cluster, Vec<(&'static str, u64)>) {
     let mut random = Random(seed);
@@ -56,6 +66,10 @@ proptest! {
     #[test]
     fn in_any_order_of_delivery_replicas_end_equal_and_counters_are_distinct(seed: u64) {
         let (mut cluster, tickets) = shuffled_run(seed, false);
+        for (line, ticket) in &tickets {
+            let reply = cluster.reply(*ticket).unwrap();
+            prop_assert!(!reply.starts_with('-'), "{}: {}", line, reply);
+        }
         for key in ["n0", "n1"] {
             let line = format!("INCR {key}");
             let mut counts: Vec<i64> = tickets

@@ -1,4 +1,4 @@
-use super::cluster::{Cluster, TIMEOUT_MS};
+use super::cluster::{Cluster, FAILOVER_MS, TIMEOUT_MS};
 use crate::Level;
 
 #[test]
@@ -145,4 +145,38 @@ fn a_follower_whose_state_had_rotted_is_caught_and_helped() {
     cluster.settle();
     assert_eq!(cluster.stored_everywhere(&format!("GET {key}")), ["$1\r\n6\r\n"; 3]);
     assert_eq!(cluster.members[2].engine.stats().copies_doubted, 1);
+}
+
+#[test]
+fn a_client_at_one_reads_its_own_sequenced_writes() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(1);
+    for count in 1..20 {
+        let ticket = cluster.submit(0, &format!("INCR {key}"), Level::DcOne);
+        // As few steps as possible between the reply and the next read.
+        let mut last = |ready: &[super::cluster::Event]| ready.len().saturating_sub(1);
+        while cluster.reply(ticket).is_none() {
+            assert!(cluster.step(&mut last));
+        }
+        let read = cluster.submit(0, &format!("GET {key}"), Level::DcOne);
+        while cluster.reply(read).is_none() {
+            assert!(cluster.step(&mut last));
+        }
+        let text = count.to_string();
+        assert_eq!(cluster.reply(read), Some(format!("${}\r\n{text}\r\n", text.len())));
+    }
+}
+
+#[test]
+fn a_silent_replica_in_the_clients_rack_delays_the_reply_only_a_little() {
+    for level in [Level::DcOne, Level::DcQuorum] {
+        let mut cluster = Cluster::racks(&[3]);
+        let key = cluster.key_of(1);
+        cluster.members[0].lane_is_frozen = true;
+        let ticket = cluster.submit(0, &format!("INCR {key}"), level);
+        cluster.settle();
+        assert_eq!(cluster.reply(ticket), None, "{level}");
+        cluster.advance(FAILOVER_MS + 20);
+        assert_eq!(cluster.reply(ticket).as_deref(), Some(":1\r\n"), "{level}");
+    }
 }

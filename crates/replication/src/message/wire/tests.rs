@@ -48,10 +48,8 @@ fn request_body() -> impl Strategy<Value = RequestBody> {
                 RequestBody::RelayOverwrite { version, command, ack, timeout_ms }
             }
         ),
-        (command(), level(), any::<u32>()).prop_map(|(command, level, timeout_ms)| RequestBody::Sequence {
-            command,
-            level,
-            timeout_ms
+        (command(), level(), any::<u16>(), any::<u32>()).prop_map(|(command, level, near, timeout_ms)| {
+            RequestBody::Sequence { command, level, near: RackIdx(near), timeout_ms }
         }),
         (record(), record(), bytes(), prop::option::of(request()), any::<Option<u32>>()).prop_map(
             |(prior, record, key, effect, reply_crc)| RequestBody::Forward {
