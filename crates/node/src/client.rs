@@ -41,8 +41,6 @@ pub(crate) struct Client {
     input: BytesMut,
     /// Whether what was read is no complete command: more input is wanted.
     is_starved: bool,
-    /// A command, or a part of one, that was taken and must wait.
-    held: Option<Ready>,
     /// A command of many keys whose parts are still being sent out.
     splitting: Option<Splitting>,
     replies: Replies,
@@ -122,7 +120,6 @@ impl Client {
             framer: RequestFramer::new(limits),
             input: BytesMut::new(),
             is_starved: true,
-            held: None,
             splitting: None,
             replies: Replies::new(first_sequence),
             output: WriteQueue::new(),
@@ -153,9 +150,7 @@ impl Client {
     fn take_commands(&mut self, input: &mut BytesMut, core: &mut Core) {
         self.is_starved = false;
         while self.may_take(core) {
-            if let Some(ready) = self.held.take() {
-                self.run(ready, core);
-            } else if self.splitting.is_some() {
+            if self.splitting.is_some() {
                 self.continue_splitting(core);
             } else {
                 match self.framer.next(input) {
@@ -178,7 +173,6 @@ impl Client {
         }
         if matches!(self.stage, Stage::Ending | Stage::Broken) {
             input.clear();
-            self.held = None;
         }
     }
 
@@ -191,7 +185,6 @@ impl Client {
             && waiting < limits.client_inflight_max as usize
             && self.window.has_room(waiting, held, limits.client_output_max.bytes())
             && core.has_room()
-            && !self.held.as_ref().is_some_and(|ready| self.must_wait(ready))
             && !(core.is_over_buffers() && self.is_large())
     }
 
@@ -230,24 +223,14 @@ impl Client {
         };
         let command = KeyRequest { request, key_index: key_index as u16 };
         let ready = Ready::new(call, command, false, &self.session, core);
-        self.run_or_hold(ready, core);
+        self.run(ready, core);
     }
 
-    fn run_or_hold(&mut self, ready: Ready, core: &mut Core) {
-        if core.shared.is_replicated() && self.must_wait(&ready) {
-            self.held = Some(ready);
-        } else {
-            self.run(ready, core);
-        }
-    }
-
+    /// Takes the reply's place and sends the command out, or lets it wait for earlier ones of this connection on its key.
     fn run(&mut self, ready: Ready, core: &mut Core) {
         let way = ready.way();
         let Ready { call, command, token, level, is_part } = ready;
         let awaited = core.shared.is_replicated().then_some((token, way));
-        if awaited.is_some() {
-            self.key_order.begin(token, way);
-        }
         let asked_bytes = command.request.raw().len();
         let sequence = if is_part {
             self.replies.wait_for_part(asked_bytes, awaited)
@@ -255,12 +238,27 @@ impl Client {
             self.replies.wait(asked_bytes, awaited, self.session.resp3(call, &command.request))
         };
         let ticket = Ticket(self.ticket_base | u64::from(sequence));
-        core.submit(ClientCommand { ticket, call, command, token, level });
+        let deadline_ms = core.now().ms + core.shared.config.timeouts.request.as_millis() as u64;
+        let command = ClientCommand { ticket, call, command, token, level, deadline_ms };
+        let command = if awaited.is_some() { self.key_order.enter(way, command) } else { Some(command) };
+        if let Some(command) = command {
+            core.submit(command);
+        }
     }
 
-    /// Whether the command could overtake an earlier one of this connection on its key.
-    fn must_wait(&self, ready: &Ready) -> bool {
-        self.key_order.must_wait(ready.token, ready.way())
+    /// Sends out what waited for commands that were answered. Whether there was any.
+    fn run_released(&mut self, core: &mut Core) -> bool {
+        let mut released = false;
+        while let Some(command) = self.key_order.release() {
+            released = true;
+            if command.deadline_ms > core.now().ms {
+                core.submit(command);
+            } else {
+                let late = "-ERR Dynomite: Timeout waiting for an earlier command of this connection on the key; not run\r\n";
+                self.take_reply(command.ticket.0 as u32, Bytes::from_static(late.as_bytes()));
+            }
+        }
+        released
     }
 
     /// Puts a reply of the node itself in its place.

@@ -70,6 +70,8 @@ pub struct ClientCommand {
     pub token: Token,
     /// The level to run it at.
     pub level: Level,
+    /// When it must have been answered, in `Now::ms`.
+    pub deadline_ms: u64,
 }
 
 /// What the engine wants done. The caller takes everything out after each call or after several; order within each list
@@ -101,7 +103,7 @@ impl Out {
 pub struct EngineConfig {
     /// This node; it must be in the ring.
     pub node: NodeId,
-    /// How long a client's command may take.
+    /// How long what this engine does on its own may take; half of it is how long a datastore may be silent.
     pub request_timeout_ms: u64,
     /// When a read is also sent to the next replica, and a silent replica is no longer waited for.
     pub failover_ms: u64,

@@ -74,9 +74,10 @@ impl Client {
 
     /// Goes on with input that had to wait. Whether anything was taken or answered.
     pub(crate) fn resume(&mut self, core: &mut Core) -> bool {
+        let released = self.run_released(core);
         self.give_up_splitting(core);
-        if !self.is_waiting() || !self.may_take(core) {
-            return false;
+        if !self.has_input() || !self.may_take(core) {
+            return released;
         }
         let mut input = std::mem::take(&mut self.input);
         self.take_commands(&mut input, core);
@@ -85,8 +86,12 @@ impl Client {
         true
     }
 
-    /// Whether there is input that has to wait for a reply, for room or for output to drain.
+    /// Whether there is something that has to wait for a reply, for room or for output to drain.
     pub(crate) fn is_waiting(&self) -> bool {
+        self.has_input() || self.key_order.has_moved()
+    }
+
+    fn has_input(&self) -> bool {
         !self.is_starved && matches!(self.stage, Stage::Open | Stage::HalfClosed)
     }
 
@@ -108,7 +113,6 @@ impl Client {
             self.stage = Stage::Ending;
         }
         self.input = BytesMut::new();
-        self.held = None;
         if self.splitting.take().is_some() {
             let error = Bytes::from_static(b"-ERR Dynomite: the node is stopping\r\n");
             self.replies.fail_gather(error, &mut self.output);

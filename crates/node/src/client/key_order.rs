@@ -5,8 +5,10 @@
 //! ask a second replica for its value, which by then shows what was written after the read. An overwrite that a later
 //! sequenced write overtakes on its way to a replica is refused there, as the primary has told the replica of newer ones.
 
+use std::collections::VecDeque;
+
 use dynomite_codec::{Call, Class};
-use dynomite_replication::Level;
+use dynomite_replication::{ClientCommand, Level};
 use dynomite_ring::Token;
 use hashbrown::HashMap;
 
@@ -31,10 +33,13 @@ impl Way {
     }
 }
 
-/// Tokens with commands in flight. Those of one way keep their order among themselves.
+/// Tokens with commands in flight, and the commands that wait for those. Commands of one way keep their order among
+/// themselves, and whoever waits is overtaken by nobody on the same token.
 #[derive(Debug, Default)]
 pub(crate) struct KeyOrder {
     tokens: HashMap<Token, InFlight>,
+    /// Tokens on which a command was answered while others waited.
+    moved: Vec<Token>,
 }
 
 #[derive(Debug, Default)]
@@ -42,36 +47,69 @@ struct InFlight {
     reads: u32,
     direct: u32,
     primary: u32,
+    parked: VecDeque<(Way, ClientCommand)>,
 }
 
 impl KeyOrder {
-    /// Whether a command on that token has to wait for one in flight.
-    pub(crate) fn must_wait(&self, token: Token, way: Way) -> bool {
-        let Some(in_flight) = self.tokens.get(&token) else { return false };
-        match way {
-            Way::Read => in_flight.primary > 0,
-            Way::Direct => in_flight.reads > 0 || in_flight.primary > 0,
-            Way::Primary => in_flight.reads > 0 || in_flight.direct > 0,
+    /// A command that shall go out. Gives it back if it may; otherwise keeps it until [`KeyOrder::release`].
+    pub(crate) fn enter(&mut self, way: Way, command: ClientCommand) -> Option<ClientCommand> {
+        let in_flight = self.tokens.entry(command.token).or_default();
+        if !in_flight.parked.is_empty() || in_flight.blocks(way) {
+            in_flight.parked.push_back((way, command));
+            return None;
         }
+        *in_flight.of(way) += 1;
+        Some(command)
     }
 
-    /// A command went out; [`KeyOrder::end`] is to be called when it is answered.
-    pub(crate) fn begin(&mut self, token: Token, way: Way) {
-        *self.tokens.entry(token).or_default().of(way) += 1;
-    }
-
-    /// A command was answered.
+    /// A command that went out was answered.
     pub(crate) fn end(&mut self, token: Token, way: Way) {
         let Some(in_flight) = self.tokens.get_mut(&token) else { return };
         let count = in_flight.of(way);
         *count = count.saturating_sub(1);
-        if in_flight.reads + in_flight.direct + in_flight.primary == 0 {
+        if !in_flight.parked.is_empty() {
+            self.moved.push(token);
+        } else if in_flight.is_idle() {
             self.tokens.remove(&token);
         }
+    }
+
+    /// Whether [`KeyOrder::release`] may have something.
+    pub(crate) fn has_moved(&self) -> bool {
+        !self.moved.is_empty()
+    }
+
+    /// The next command that waited and may go out now.
+    pub(crate) fn release(&mut self) -> Option<ClientCommand> {
+        while let Some(token) = self.moved.last() {
+            if let Some(in_flight) = self.tokens.get_mut(token)
+                && let Some((way, _)) = in_flight.parked.front()
+                && !in_flight.blocks(*way)
+                && let Some((way, command)) = in_flight.parked.pop_front()
+            {
+                *in_flight.of(way) += 1;
+                return Some(command);
+            }
+            self.moved.pop();
+        }
+        None
     }
 }
 
 impl InFlight {
+    /// Whether a command has to wait for one in flight.
+    fn blocks(&self, way: Way) -> bool {
+        match way {
+            Way::Read => self.primary > 0,
+            Way::Direct => self.reads > 0 || self.primary > 0,
+            Way::Primary => self.reads > 0 || self.direct > 0,
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.reads + self.direct + self.primary == 0
+    }
+
     fn of(&mut self, way: Way) -> &mut u32 {
         match way {
             Way::Read => &mut self.reads,
@@ -83,39 +121,59 @@ impl InFlight {
 
 #[cfg(test)]
 mod tests {
+    use dynomite_codec::{Request, classify};
+    use dynomite_replication::{KeyRequest, Ticket};
+
     use super::*;
 
+    fn command(number: u64, token: u32) -> ClientCommand {
+        let request = Request::from_args(["GET", "k"]);
+        let call = classify(&request).unwrap();
+        ClientCommand {
+            ticket: Ticket(number),
+            call,
+            command: KeyRequest { request, key_index: 1 },
+            token: Token(token),
+            level: Level::DcOne,
+            deadline_ms: 1,
+        }
+    }
+
+    fn enters(order: &mut KeyOrder, way: Way, number: u64) -> bool {
+        order.enter(way, command(number, 1)).is_some()
+    }
+
     #[test]
-    fn a_write_of_the_primary_holds_up_reads_and_direct_ones_until_all_of_them_are_answered() {
-        let mut order = KeyOrder::default();
-        order.begin(Token(1), Way::Primary);
-        order.begin(Token(1), Way::Primary);
-        for answered in [false, true] {
-            assert!(order.must_wait(Token(1), Way::Read) && order.must_wait(Token(1), Way::Direct));
-            assert!(!order.must_wait(Token(1), Way::Primary), "the primary keeps their order");
-            assert!(!order.must_wait(Token(2), Way::Read), "another key");
-            order.end(Token(1), Way::Primary);
-            assert_eq!(order.must_wait(Token(1), Way::Read), !answered);
+    fn only_what_cannot_overtake_goes_together() {
+        use Way::{Direct, Primary, Read};
+        for first in [Read, Direct, Primary] {
+            for second in [Read, Direct, Primary] {
+                let mut order = KeyOrder::default();
+                assert!(enters(&mut order, first, 1));
+                let together = first == second || (first, second) == (Direct, Read);
+                assert_eq!(enters(&mut order, second, 2), together, "{first:?} {second:?}");
+                assert!(order.enter(second, command(3, 2)).is_some(), "another key");
+            }
         }
     }
 
     #[test]
-    fn a_read_holds_up_writes_and_no_reads() {
+    fn what_waits_goes_out_in_order_as_soon_as_it_may() {
         let mut order = KeyOrder::default();
-        order.begin(Token(1), Way::Read);
-        assert!(order.must_wait(Token(1), Way::Primary) && order.must_wait(Token(1), Way::Direct));
-        assert!(!order.must_wait(Token(1), Way::Read));
+        assert!(enters(&mut order, Way::Primary, 1) && enters(&mut order, Way::Primary, 2));
+        assert!(!enters(&mut order, Way::Read, 3) && !enters(&mut order, Way::Read, 4));
+        assert!(!enters(&mut order, Way::Primary, 5), "nobody overtakes what waits");
+        order.end(Token(1), Way::Primary);
+        assert!(order.has_moved() && order.release().is_none());
+        order.end(Token(1), Way::Primary);
+        let released: Vec<_> =
+            std::iter::from_fn(|| order.release()).map(|command| command.ticket.0).collect();
+        assert_eq!(released, [3, 4]);
         order.end(Token(1), Way::Read);
-        assert!(!order.must_wait(Token(1), Way::Primary));
-    }
-
-    #[test]
-    fn a_direct_overwrite_holds_up_writes_of_the_primary_alone() {
-        let mut order = KeyOrder::default();
-        order.begin(Token(1), Way::Direct);
-        assert!(!order.must_wait(Token(1), Way::Read) && !order.must_wait(Token(1), Way::Direct));
-        assert!(order.must_wait(Token(1), Way::Primary));
-        order.end(Token(1), Way::Direct);
-        assert!(!order.must_wait(Token(1), Way::Primary));
+        assert!(order.release().is_none());
+        order.end(Token(1), Way::Read);
+        assert_eq!(order.release().map(|command| command.ticket), Some(Ticket(5)));
+        order.end(Token(1), Way::Primary);
+        assert!(order.release().is_none() && !order.has_moved() && order.tokens.is_empty());
     }
 }

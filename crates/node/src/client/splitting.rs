@@ -36,7 +36,7 @@ impl Client {
             self.replies.end_gather(&mut self.output);
             return;
         };
-        self.run_or_hold(ready, core);
+        self.run(ready, core);
     }
 
     /// Ends a command whose replies are so many that it alone is over the limit of output: nothing else would make

@@ -68,6 +68,13 @@ fn run(mut plan: Plan, mut end: End) {
             Ok(worker) => worker,
             Err(error) => return drop(ready.send(Err(error))),
         };
+        // A datastore inside this process is up before the first client is.
+        let first = Rc::clone(&worker);
+        poll_fn(|cx| {
+            first.borrow_mut().open_lane(cx);
+            std::task::Poll::Ready(())
+        })
+        .await;
         let _ = ready.send(Ok(()));
         let tasks = worker.borrow().core.tasks.clone();
         // A task of its own: waking the future that a runtime blocks on costs a system call.

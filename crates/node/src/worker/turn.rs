@@ -50,6 +50,11 @@ impl Worker {
         if self.stage == Stage::Over { Poll::Ready(()) } else { Poll::Pending }
     }
 
+    /// Lets the lane say what it can say at once. The first turn follows.
+    pub(crate) fn open_lane(&mut self, cx: &mut Context<'_>) {
+        self.lane.turn(&mut self.core, cx);
+    }
+
     /// Whether anything was done, so that another round may find more to do.
     fn round(&mut self, cx: &mut Context<'_>) -> bool {
         self.run_held();

@@ -65,7 +65,7 @@ impl Engine {
         let node = self.ring.node(self.ring.replicas(command.token).in_rack(self.place.rack)).id;
         let requester = Requester::Client(command.ticket);
         let kind = Kind::Plain { requester, node, is_write: command.call.class != Class::Read };
-        let id = self.insert(now, self.config.request_timeout_ms, kind);
+        let id = self.insert(now, command.deadline_ms.saturating_sub(now.ms), kind);
         self.ask(now, node, command.token, id, RequestBody::Execute(command.command), out);
     }
 
@@ -123,7 +123,8 @@ impl Engine {
             replicas,
             failover_at_ms: now.ms + self.config.failover_ms,
         };
-        let id = self.insert(now, self.config.request_timeout_ms, Kind::Read(Box::new(read)));
+        let timeout_ms = command.deadline_ms.saturating_sub(now.ms);
+        let id = self.insert(now, timeout_ms, Kind::Read(Box::new(read)));
         self.continue_read(now, id, out);
     }
 
@@ -180,7 +181,8 @@ impl Engine {
     /// Asks the primary to stamp and coordinate an overwrite.
     fn delegate(&mut self, now: Now, primary: NodeId, overwrite: ClientCommand, out: &mut Out) {
         let ClientCommand { ticket, ref command, token, level, .. } = overwrite;
-        let (requester, timeout_ms) = (Requester::Client(ticket), self.config.request_timeout_ms);
+        let requester = Requester::Client(ticket);
+        let timeout_ms = overwrite.deadline_ms.saturating_sub(now.ms);
         let body = self.sequence(command.clone(), level, timeout_ms);
         let kind = Kind::Await { requester, primary, overwrite: Some(Box::new(overwrite)) };
         let id = self.insert(now, timeout_ms, kind);
@@ -201,7 +203,7 @@ impl Engine {
             token: command.token,
             level: command.level,
             near: None,
-            timeout_ms: self.config.request_timeout_ms,
+            timeout_ms: command.deadline_ms.saturating_sub(now.ms),
         };
         self.coordinate_overwrite(now, part, version, out);
     }
@@ -300,11 +302,11 @@ impl Engine {
 
     /// Sequenced and effect writes go to the key's primary, and to nobody else.
     fn begin_sequenced(&mut self, now: Now, command: ClientCommand, out: &mut Out) {
-        let ClientCommand { ticket, call, command, token, level } = command;
+        let ClientCommand { ticket, call, command, token, level, deadline_ms } = command;
         let command = rewrite::absolute(&command, now.wall_ms());
         let primary = self.ring.node(self.ring.primary(token, self.place.dc)).id;
         let (requester, near) = (Requester::Client(ticket), self.place.rack);
-        let timeout_ms = self.config.request_timeout_ms;
+        let timeout_ms = deadline_ms.saturating_sub(now.ms);
         if primary == self.config.node {
             let write = Sequenced { requester, call, command, token, level, near, timeout_ms };
             return self.run(now, write, out);

@@ -117,8 +117,9 @@ impl Cluster {
         let token = self.ring.token(command.key());
         self.next_ticket += 1;
         let ticket = Ticket(self.next_ticket);
-        let command = ClientCommand { ticket, call, command, token, level };
         let now = self.now(member);
+        let deadline_ms = now.ms + TIMEOUT_MS;
+        let command = ClientCommand { ticket, call, command, token, level, deadline_ms };
         self.feed(member, |engine, out| engine.handle_command(now, command, out));
         ticket.0
     }
