@@ -353,6 +353,11 @@ impl Engine {
     }
 
     fn answered(&mut self, now: Now, id: OperationId, body: ResponseBody, out: &mut Out) {
+        if id == OperationId::NOBODY {
+            // Only other datacenters are written to without waiting; within one, the operation itself counts failures.
+            self.stats.unawaited_failures += u64::from(matches!(body, ResponseBody::Failed(_)));
+            return;
+        }
         let Some(operation) = self.operations.find(id) else {
             self.stats.late_answers += 1;
             return;

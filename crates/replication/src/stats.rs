@@ -29,6 +29,8 @@ pub struct Stats {
     pub exports: u64,
     /// Writes for another datacenter that no forwarder there could be given.
     pub cross_dc_dropped: u64,
+    /// Writes on their way between datacenters that failed at one replica while nobody waited for it.
+    pub unawaited_failures: u64,
     /// Messages whose clock was too far ahead.
     pub clocks_refused: u64,
     /// Times a copy was put in doubt because a write to the datastore failed or its connection broke.
@@ -50,12 +52,12 @@ impl Stats {
     }
 
     /// Every number with its name, in the order in which they are shown.
-    pub fn fields(&self) -> [(&'static str, u64); 18] {
+    pub fn fields(&self) -> [(&'static str, u64); 19] {
         let mut copy = *self;
         copy.fields_mut().map(|(name, value)| (name, *value))
     }
 
-    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 18] {
+    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 19] {
         [
             ("commands", &mut self.commands),
             ("operations_refused", &mut self.operations_refused),
@@ -70,6 +72,7 @@ impl Stats {
             ("pushes", &mut self.pushes),
             ("exports", &mut self.exports),
             ("cross_dc_dropped", &mut self.cross_dc_dropped),
+            ("unawaited_failures", &mut self.unawaited_failures),
             ("clocks_refused", &mut self.clocks_refused),
             ("copies_doubted", &mut self.copies_doubted),
             ("operations_in_flight", &mut self.operations_in_flight),

@@ -27,7 +27,7 @@ pub(super) struct Overwrite<'a> {
     pub(super) command: &'a KeyRequest,
     pub(super) token: Token,
     pub(super) level: Level,
-    /// The rack of the client's node, when that is another.
+    /// The rack whose replica is waited for a little: that of the client's node.
     pub(super) near: Option<RackIdx>,
     pub(super) timeout_ms: u64,
 }
@@ -196,13 +196,15 @@ impl Engine {
 
     fn overwrite_here(&mut self, now: Now, command: &ClientCommand, out: &mut Out) {
         let version = self.clock.stamp(now.wall_us);
+        // The reply to a deletion tells what was there, and the client knows its own rack.
+        let near = is_deletion(&command.command).then_some(self.place.rack);
         let part = Overwrite {
             requester: Requester::Client(command.ticket),
             call: command.call,
             command: &command.command,
             token: command.token,
             level: command.level,
-            near: None,
+            near,
             timeout_ms: command.deadline_ms.saturating_sub(now.ms),
         };
         self.coordinate_overwrite(now, part, version, out);
@@ -225,7 +227,6 @@ impl Engine {
         let node = replicas[0].node;
         replicas[0].state = State::Asked;
         let waits_for_all = level == Level::DcEachSafeQuorum;
-        let deletes = command.request.arg_count() == 2;
         let overwrite = OverwriteOperation {
             requester,
             call,
@@ -237,7 +238,7 @@ impl Engine {
             unsent: Some(Unsent { version, command: command.clone(), token, timeout_ms }),
             replies: SmallVec::new(),
             dcs: if waits_for_all { self.forwarders(token) } else { SmallVec::new() },
-            reply_otherwise: if deletes { b":1\r\n" } else { dynomite_codec::encode::OK },
+            reply_otherwise: if is_deletion(command) { b":1\r\n" } else { dynomite_codec::encode::OK },
         };
         let id = self.insert(now, timeout_ms, Kind::Overwrite(Box::new(overwrite)));
         let body = RequestBody::Overwrite { version, command: command.clone(), foreign: false };
@@ -380,4 +381,9 @@ impl Engine {
             }
         }
     }
+}
+
+/// Whether a canonical overwrite is a deletion: all others have a value.
+fn is_deletion(command: &KeyRequest) -> bool {
+    command.request.arg_count() == 2
 }

@@ -104,3 +104,13 @@ fn a_cut_off_datacenter_costs_no_errors_and_is_counted() {
     let dropped: u64 = cluster.members.iter().map(|member| member.engine.stats().cross_dc_dropped).sum();
     assert_eq!(dropped, 2);
 }
+
+#[test]
+fn a_replica_that_misses_a_write_from_elsewhere_is_counted() {
+    let mut cluster = Cluster::racks(&[3, 3]);
+    cluster.break_lane(5);
+    cluster.run(0, "SET k v", Level::DcQuorum);
+    cluster.settle();
+    let missed: u64 = cluster.members.iter().map(|member| member.engine.stats().unawaited_failures).sum();
+    assert_eq!(missed, 1);
+}

@@ -192,3 +192,26 @@ fn a_primarys_overwrites_and_sequenced_writes_leave_it_in_one_order() {
     assert_eq!(replies, [":1\r\n", "+OK\r\n", ":6\r\n", "+OK\r\n", "+OK\r\n", ":9\r\n"]);
     assert_eq!(cluster.stored_everywhere(&format!("GET {key}")), ["$1\r\n9\r\n"; 3]);
 }
+
+#[test]
+fn a_deletion_at_one_tells_what_the_clients_own_rack_had() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(0);
+    cluster.held.extend([(0, 1), (0, 2)]);
+    assert_eq!(cluster.run(0, &format!("RPUSH {key} a"), Level::DcOne), ":1\r\n");
+    cluster.held.clear();
+    cluster.link_down(0, 1);
+    cluster.link_down(0, 2);
+    cluster.link_up(0, 1);
+    let ticket = cluster.submit(0, &format!("DEL {key}"), Level::DcOne);
+    // The other rack, which has never seen the key, answers first.
+    let mut links_first = |ready: &[super::cluster::Event]| {
+        let link = ready.iter().position(|event| matches!(event, super::cluster::Event::Deliver(..)));
+        let lane = ready.iter().position(|event| matches!(event, super::cluster::Event::Lane(1)));
+        link.or(lane).unwrap_or(usize::from(ready.is_empty()))
+    };
+    while cluster.reply(ticket).is_none() {
+        assert!(cluster.step(&mut links_first));
+    }
+    assert_eq!(cluster.reply(ticket).as_deref(), Some(":1\r\n"));
+}
