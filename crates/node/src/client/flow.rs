@@ -171,7 +171,9 @@ impl Client {
 
     fn poll_read(&mut self, scratch: &mut BytesMut, cx: &mut Context<'_>) -> Poll<std::io::Result<usize>> {
         let buffer = if self.input.len() > PREFIX_MAX {
-            self.input.reserve(self.framer.wanted().max(READ_BYTES / 4));
+            // A stated length reserves no more than has come already.
+            let wanted = self.framer.wanted().min(self.input.len());
+            self.input.reserve(wanted.max(READ_BYTES / 4));
             &mut self.input
         } else {
             if scratch.capacity() < READ_BYTES / 4 {
