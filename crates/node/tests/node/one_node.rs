@@ -234,3 +234,21 @@ fn when_all_buffers_are_full_large_users_wait_and_small_ones_are_served() {
         assert!(client.replies(200).iter().all(|reply| reply.len() == 100_011));
     }
 }
+
+#[test]
+fn a_stated_length_costs_no_memory_before_its_bytes_come() {
+    let node = Running::start(single(1));
+    let buffered = || {
+        let info = String::from_utf8(node.client().command(&["INFO", "clients"])).expect("text");
+        let line = info.lines().find_map(|line| line.strip_prefix("client_buffers_bytes:")).expect("a line");
+        line.parse::<usize>().expect("a number")
+    };
+    let mut client = node.client();
+    client.send(format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${}\r\n", 64 << 20).as_bytes());
+    client.send(&[b'x'; 200_000]);
+    eventually(Duration::from_secs(5), "what came is buffered", || buffered() >= 200_000);
+    // A second read is what reserves for the rest.
+    client.send(&[b'x'; 100_000]);
+    eventually(Duration::from_secs(5), "that too", || buffered() >= 300_000);
+    assert!(buffered() < 2 << 20, "{}", buffered());
+}
