@@ -223,8 +223,7 @@ impl Engine {
     /// Another node asked for something. `origin` tells where the response must go.
     pub fn handle_request(&mut self, now: Now, origin: Origin, request: ReplicaRequest, out: &mut Out) {
         let requester = Requester::Peer { origin, id: request.id };
-        if self.clock.observe(now.wall_us, request.clock).is_err() {
-            self.stats.clocks_refused += 1;
+        if !self.follows_clock(now, request.clock) {
             self.answer(requester, ResponseBody::Failed(Failure::ClockAhead), out);
             return;
         }
@@ -234,9 +233,8 @@ impl Engine {
 
     /// Another node answered. Late and repeated answers are ignored.
     pub fn handle_response(&mut self, now: Now, response: ReplicaResponse, out: &mut Out) {
-        if self.clock.observe(now.wall_us, response.clock).is_err() {
-            self.stats.clocks_refused += 1;
-        }
+        // An answer counts whatever its sender's clock shows.
+        self.follows_clock(now, response.clock);
         self.answered(now, OperationId::from_wire(response.id), response.body, out);
         self.take_own_answers(now, out);
     }
@@ -325,6 +323,13 @@ impl Engine {
         } else {
             self.own_answers.push_back((id, ResponseBody::Failed(Failure::Unreachable)));
         }
+    }
+
+    /// Takes note of a clock value from another node (rule R2). Whether it is near enough to be followed.
+    fn follows_clock(&mut self, now: Now, clock: u64) -> bool {
+        let follows = self.clock.observe(now.wall_us, clock).is_ok();
+        self.stats.clocks_refused += u64::from(!follows);
+        follows
     }
 
     /// Gives an answer to whoever asked.

@@ -103,8 +103,7 @@ impl Engine {
         foreign: bool,
         out: &mut Out,
     ) {
-        if self.clock.observe(now.wall_us, version.clock).is_err() {
-            self.stats.clocks_refused += 1;
+        if !self.follows_clock(now, version.clock) {
             return self.answer(from, ResponseBody::Failed(Failure::ClockAhead), out);
         }
         let prior = self.records.of(command.key()).record;
@@ -193,8 +192,7 @@ impl Engine {
         state: Option<KeyState>,
         out: &mut Out,
     ) {
-        if self.clock.observe(now.wall_us, version.clock).is_err() {
-            self.stats.clocks_refused += 1;
+        if !self.follows_clock(now, version.clock) {
             return self.answer(from, ResponseBody::Failed(Failure::ClockAhead), out);
         }
         let prior = self.records.of(&key).record;
