@@ -43,7 +43,7 @@ pub(crate) struct Worker {
     held: VecDeque<ClientCommand>,
     /// Links that another worker has accepted for this one, to be taken in after the turn.
     handed: Vec<(std::net::TcpStream, Hello)>,
-    /// Tasks that end when the worker begins to stop: they would let clients in.
+    /// Tasks that end when the worker begins to stop: they would let clients and other nodes in.
     entrances: Vec<AbortHandle>,
     events: mpsc::UnboundedSender<Event>,
     stage: Stage,
@@ -67,6 +67,13 @@ enum Stage {
     Left,
     /// About to end.
     Over,
+}
+
+impl Stage {
+    /// Whether other nodes have been asked to send no more.
+    fn has_said_goodbye(self) -> bool {
+        matches!(self, Self::Leaving { .. } | Self::Left | Self::Over)
+    }
 }
 
 /// What a worker tells the node.

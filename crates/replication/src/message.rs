@@ -232,9 +232,9 @@ pub enum Failure {
     /// The sender's clock is too far ahead. Not run.
     #[error("clock too far ahead")]
     ClockAhead,
-    /// The node is stopping. Not run.
-    #[error("stopping")]
-    Stopping,
+    /// The node, as primary, reaches fewer replicas than the level needs. Not run.
+    #[error("reaches too few replicas")]
+    TooFewReplicas,
 }
 
 impl Failure {

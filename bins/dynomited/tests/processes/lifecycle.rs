@@ -44,7 +44,7 @@ fn sigterm_answers_what_is_in_flight_and_exits_with_0() {
 fn sigterm_under_load_exits_in_time_and_the_ports_can_be_used_at_once() {
     let mut cluster = at_level(three_racks(1), "DC_QUORUM").set("timeouts.drain=5s").set("workers=2").start();
     let addresses: Vec<_> = cluster.nodes().iter().map(|node| node.server.client_address()).collect();
-    for round in 0..2 {
+    for round in 0..6 {
         let load = Load::start(&addresses[..1], 4, Reads::SeeTheWrite);
         let others = Load::start(&addresses[1..], 2, Reads::SeeTheWrite);
         load.await_requests(500);

@@ -165,8 +165,14 @@ impl Links {
     /// Tells all nodes that have links here to send no more.
     pub(super) fn say_goodbye(&mut self) {
         for (number, Incoming { connection, .. }) in self.incoming.iter_mut() {
-            connection.push(Kind::Goodbye, None, &[], Bytes::new());
-            note(connection, &mut self.dirty_incoming, number);
+            put_goodbye(connection, &mut self.dirty_incoming, number);
+        }
+    }
+
+    /// Tells the node behind one link to send no more.
+    fn say_goodbye_to(&mut self, number: u32) {
+        if let Some(Incoming { connection, .. }) = self.incoming.get_mut(number) {
+            put_goodbye(connection, &mut self.dirty_incoming, number);
         }
     }
 
@@ -192,6 +198,8 @@ impl Links {
         if let Some(link) = self.outgoing.get_mut(node.0 as usize) {
             *link = Outgoing::default();
             core.shared.links_up[node.0 as usize].fetch_sub(1, Ordering::Relaxed);
+            // What was never sent has failed for certain, and is not among what the loss of the link leaves unknown.
+            self.send_requests(core);
             core.engine.handle_peer_down(now, core.shared.ring.node(node).id, &mut core.out);
             core.wake_turn();
         }
@@ -259,6 +267,11 @@ fn put_request(connection: &mut Connection, scratch: &mut BytesMut, request: &Re
     scratch.clear();
     let tail = request.encode(scratch);
     connection.push(Kind::Request, Some(request.token), scratch, tail);
+}
+
+fn put_goodbye(connection: &mut Connection, dirty: &mut Vec<u32>, number: u32) {
+    connection.push(Kind::Goodbye, None, &[], Bytes::new());
+    note(connection, dirty, number);
 }
 
 fn note(connection: &mut Connection, dirty: &mut Vec<u32>, number: u32) {

@@ -7,7 +7,6 @@ use std::io;
 use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use dynomite_backend::Backend;
 use dynomite_replication::{Engine, EngineConfig};
@@ -15,6 +14,7 @@ use dynomite_ring::NodeIdx;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::core::Core;
 use super::lane::LanePort;
@@ -43,7 +43,7 @@ pub(crate) struct Plan {
 ///
 /// # Errors
 /// When the system gives no thread.
-pub(crate) fn spawn(plan: Plan) -> io::Result<JoinHandle<()>> {
+pub(crate) fn spawn(plan: Plan) -> io::Result<std::thread::JoinHandle<()>> {
     let name = format!("dynomite-{}", plan.index);
     std::thread::Builder::new().name(name).spawn(move || {
         let end = End {
@@ -104,11 +104,11 @@ fn open(plan: Plan) -> io::Result<SharedWorker> {
         events,
         stage: Stage::Serving,
     }));
-    let entrance = tasks.spawn(clients::accept(Rc::clone(&worker), listener));
-    worker.borrow_mut().entrances.push(entrance.abort_handle());
+    let mut entrances = vec![tasks.spawn(clients::accept(Rc::clone(&worker), listener))];
     if let Some(listener) = peer_listener {
-        tasks.spawn(links::accept_peers(Rc::clone(&worker), Arc::clone(&shared), listener));
+        entrances.push(tasks.spawn(links::accept_peers(Rc::clone(&worker), Arc::clone(&shared), listener)));
     }
+    worker.borrow_mut().entrances = entrances.iter().map(JoinHandle::abort_handle).collect();
     let others = (0..shared.ring.nodes().len() as u32).map(NodeIdx);
     for node in others.filter(|node| shared.ring.node(*node).id != shared.node) {
         tasks.spawn(links::keep_linked(Rc::clone(&worker), Arc::clone(&shared), index, node));

@@ -224,9 +224,12 @@ impl Engine {
         let is_primary = self.ring.primary(token, self.place.dc) == self.place.index;
         let waits_for_own = is_primary && !self.lane.has_executed(self.records.of(command.key()).written_at);
         let mut replicas = self.local_replicas(token, &State::Idle);
+        let dcs = self.awaited_dcs(token, level);
+        if self.is_out_of_reach(now, &mut replicas, &dcs, level) {
+            return self.refuse_write(requester, level, &replicas, &dcs, out);
+        }
         let node = replicas[0].node;
         replicas[0].state = State::Asked;
-        let waits_for_all = level == Level::DcEachSafeQuorum;
         let overwrite = OverwriteOperation {
             requester,
             call,
@@ -237,7 +240,7 @@ impl Engine {
             replicas,
             unsent: Some(Unsent { version, command: command.clone(), token, timeout_ms }),
             replies: SmallVec::new(),
-            dcs: if waits_for_all { self.forwarders(token) } else { SmallVec::new() },
+            dcs,
             reply_otherwise: if is_deletion(command) { b":1\r\n" } else { dynomite_codec::encode::OK },
         };
         let id = self.insert(now, timeout_ms, Kind::Overwrite(Box::new(overwrite)));
@@ -359,6 +362,56 @@ impl Engine {
                 RemoteDc { dc: dc.index(), node, state: State::Asked }
             })
             .collect()
+    }
+
+    /// The other datacenters, if `level` waits for them.
+    pub(super) fn awaited_dcs(&self, token: Token, level: Level) -> SmallVec<[RemoteDc; 2]> {
+        if level == Level::DcEachSafeQuorum { self.forwarders(token) } else { SmallVec::new() }
+    }
+
+    /// Whether a write can be refused before any of it is done, because too few of its replicas can be reached. If so, the
+    /// replicas tell why.
+    pub(super) fn is_out_of_reach(
+        &self,
+        now: Now,
+        replicas: &mut Replicas,
+        dcs: &[RemoteDc],
+        level: Level,
+    ) -> bool {
+        let failure = |replica: &Replica| match replica.node == self.config.node {
+            true => self.lane_refusal(now),
+            false => (!self.reachable.contains(&replica.node)).then_some(Failure::Unreachable),
+        };
+        let missing = replicas.iter().filter(|replica| failure(replica).is_some()).count();
+        let is_out_of_reach =
+            replicas.len() - missing < level.needed(replicas.len()) || dcs.iter().any(|dc| dc.node.is_none());
+        if is_out_of_reach {
+            for replica in replicas {
+                replica.state = failure(replica).map_or(State::Idle, State::Failed);
+            }
+        }
+        is_out_of_reach
+    }
+
+    /// Refuses a write of which nothing was done. Another node's client may be served without this primary.
+    pub(super) fn refuse_write(
+        &mut self,
+        requester: Requester,
+        level: Level,
+        replicas: &[Replica],
+        dcs: &[RemoteDc],
+        out: &mut Out,
+    ) {
+        let body = match requester {
+            Requester::Client(_) => {
+                self.stats.quorum_failures += 1;
+                let needed = level.needed(replicas.len());
+                let reply = texts::quorum(&self.ring, needed, replicas, dcs, false, Outcome::NotRun);
+                ResponseBody::Done { reply }
+            }
+            _ => ResponseBody::Failed(Failure::TooFewReplicas),
+        };
+        self.answer(requester, body, out);
     }
 
     /// Sends to a datacenter's forwarder, or counts the write as missed there.

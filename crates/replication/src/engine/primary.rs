@@ -76,12 +76,15 @@ impl Engine {
             return self.refuse_run(requester, failure, out);
         }
         let prior = entry.record;
+        let mut replicas = self.local_replicas(token, &State::Idle);
+        let racks = replicas.len();
+        let dcs = self.awaited_dcs(token, level);
+        if self.is_out_of_reach(now, &mut replicas, &dcs, level) {
+            return self.refuse_write(requester, level, &replicas, &dcs, out);
+        }
         let stamp = self.clock.stamp(now.wall_us);
         let record = prior.sequenced(OWNER, stamp, crc32fast::hash(command.request.raw()));
-        let mut replicas = self.local_replicas(token, &State::Idle);
         replicas.retain(|replica| replica.node != self.config.node);
-        let racks = replicas.len() + 1;
-        let waits_for_all = level == Level::DcEachSafeQuorum;
         let key = Bytes::copy_from_slice(command.key());
         let request = command.request.clone();
         let run = RunOperation {
@@ -99,7 +102,7 @@ impl Engine {
             needed: level.needed(racks) - 1,
             majority: Level::DcQuorum.needed(racks) - 1,
             is_settled: false,
-            dcs: if waits_for_all { self.forwarders(token) } else { SmallVec::new() },
+            dcs,
         };
         let id = self.insert(now, timeout_ms, Kind::Run(Box::new(run)));
         let number = self.lane.push(now, Requester::Nobody, JobKind::Run(id));

@@ -279,7 +279,7 @@ fn failure_tag(failure: &Failure) -> u8 {
         Failure::Untrusted => 8,
         Failure::NotOwner => 9,
         Failure::ClockAhead => 10,
-        Failure::Stopping => 11,
+        Failure::TooFewReplicas => 11,
     }
 }
 
@@ -397,7 +397,7 @@ impl Reader {
             8 => Failure::Untrusted,
             9 => Failure::NotOwner,
             10 => Failure::ClockAhead,
-            11 => Failure::Stopping,
+            11 => Failure::TooFewReplicas,
             tag => return Err(WireError::UnknownTag(tag)),
         })
     }

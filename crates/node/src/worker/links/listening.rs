@@ -76,8 +76,14 @@ async fn shake_hands(
 /// Serves a link after its handshake.
 pub(in crate::worker) fn take_in(worker: &SharedWorker, stream: TcpStream, hello: &Hello) {
     let number = {
-        let Worker { core, links, .. } = &mut *worker.borrow_mut();
-        links.add_incoming(stream, hello, core)
+        let Worker { core, links, stage, .. } = &mut *worker.borrow_mut();
+        let number = links.add_incoming(stream, hello, core);
+        // Its handshake had begun before the node closed its doors.
+        if stage.has_said_goodbye() {
+            links.say_goodbye_to(number);
+            core.wake_turn();
+        }
+        number
     };
     let (worker, peer, peer_worker) = (Rc::clone(worker), hello.node.clone(), hello.worker);
     let tasks = worker.borrow().core.tasks.clone();

@@ -215,3 +215,22 @@ fn a_deletion_at_one_tells_what_the_clients_own_rack_had() {
     }
     assert_eq!(cluster.reply(ticket).as_deref(), Some(":1\r\n"));
 }
+
+#[test]
+fn a_primary_that_reaches_too_few_replicas_refuses_before_it_writes() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(1);
+    // As a node is that has just started: others have linked to it, and it has linked to one of them only.
+    cluster.break_lane(1);
+    cluster.link_down(1, 0);
+    assert_eq!(cluster.run(0, &format!("SET {key} a"), Level::DcQuorum), "+OK\r\n");
+    assert_eq!(cluster.stored(2, &format!("GET {key}")), "$1\r\na\r\n");
+
+    cluster.lane_up(1);
+    cluster.link_down(1, 2);
+    for line in [format!("SET {key} b"), format!("INCR {key}")] {
+        let refusal = cluster.run(1, &line, Level::DcQuorum);
+        assert!(refusal.contains("2 of 3 needed") && refusal.ends_with("; not run\r\n"), "{refusal}");
+    }
+    assert_eq!(cluster.stored(2, &format!("GET {key}")), "$1\r\na\r\n");
+}

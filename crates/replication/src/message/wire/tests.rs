@@ -88,7 +88,7 @@ fn failure() -> impl Strategy<Value = Failure> {
         Just(Failure::Untrusted),
         Just(Failure::NotOwner),
         Just(Failure::ClockAhead),
-        Just(Failure::Stopping),
+        Just(Failure::TooFewReplicas),
     ]
 }
 
