@@ -1,48 +1,163 @@
-//! `cargo xtask bench`: the benchmarks, by criterion, or a node beside its Redis.
+//! `cargo xtask bench`: speed beside Redis and nutcracker, and the smaller measurements.
 
-use std::path::Path;
+use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::cargo::{self, cargo, metadata, text};
 use crate::report::Report;
-use crate::{ratio, servers};
+use crate::servers;
+
+mod loads;
+mod process_stats;
+mod redis_benchmark;
+mod run;
+mod systems;
+mod table;
+
+use loads::Extent;
+use run::Settings;
+use systems::{System, Systems};
 
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    other: Option<Other>,
+    #[command(flatten)]
+    speed: Speed,
+}
+
+#[derive(clap::Subcommand)]
+enum Other {
+    /// Run the criterion benches of the pure crates
+    Micro(Micro),
+}
+
+/// Measures nodes and clusters beside Redis and nutcracker.
+#[derive(clap::Args)]
+struct Speed {
+    /// Only the loads that have all these words, such as "get 32b p16"; the operations are get, set, mget and mixed
+    #[arg(long, value_name = "TEXT")]
+    case: Option<String>,
+    /// Only the systems whose name contains this, such as "one node"; always with Redis and nutcracker
+    #[arg(long, value_name = "TEXT")]
+    system: Option<String>,
+    /// How often each system is measured under each load [default: 5; 3 when quick]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    rounds: Option<u16>,
+    /// Shorter runs, of 32 bytes and pipelines up to 16 alone
+    #[arg(long, conflicts_with = "full")]
+    quick: bool,
+    /// All commands with all sizes and all pipelines
+    #[arg(long)]
+    full: bool,
+    /// The setting `workers` of the nodes
+    #[arg(long, value_name = "N", default_value = "auto")]
+    workers: String,
+}
+
+#[derive(clap::Args)]
+struct Micro {
     /// Run only this benchmark program (a file of benches/benches without .rs)
     #[arg(long)]
     bench: Option<String>,
-    /// Measure pipelined requests through one node beside the Redis that it stands in front of; fail below half
-    #[arg(long, conflicts_with_all = ["bench", "criterion"])]
-    ratio: bool,
     /// Passed on to criterion, such as a name filter or --quick
     #[arg(last = true)]
     criterion: Vec<String>,
 }
 
+const ROUNDS: u16 = 5;
+const ROUNDS_QUICK: u16 = 3;
+const RUN_SECONDS: f64 = 1.2;
+const RUN_SECONDS_QUICK: f64 = 0.4;
+
 pub(crate) fn run(arguments: &Arguments) -> Result<Report> {
     let mut report = Report::default();
-    if arguments.ratio {
-        return run_ratio(report);
+    match &arguments.other {
+        None => speed(&arguments.speed, &mut report)?,
+        Some(Other::Micro(micro)) => {
+            report.step("benchmarks", || run_micro(micro));
+        }
     }
+    Ok(report)
+}
+
+fn speed(arguments: &Speed, report: &mut Report) -> Result<()> {
+    let loads = loads::selection(arguments.extent(), arguments.case.as_deref());
+    ensure!(!loads.is_empty(), "no load has the words {:?}", arguments.case.as_deref().unwrap_or_default());
+    let mut systems = arguments.systems();
+    ensure!(!systems.is_empty(), "no system is called {:?}", arguments.system.as_deref().unwrap_or_default());
+
+    let is_ready = report.step("Redis", || {
+        servers::prepare_one("redis-server", "redis-server")?;
+        servers::prepare_one("redis-benchmark", "redis-tools")
+    });
+    if !is_ready {
+        return Ok(());
+    }
+    if let Err(error) = servers::prepare_one("nutcracker", "nutcracker") {
+        report.leave_out("nutcracker", format!("{error:#}"));
+        systems.retain(|system| *system != System::Nutcracker);
+    }
+    let Some(binary) = build(report)? else { return Ok(()) };
+    report.step("speed", || {
+        let systems = Systems::start(&systems, &binary, &arguments.workers);
+        println!("{}, rounds: {}", redis_benchmark::version()?, arguments.settings().round_count);
+        redis_benchmark::prove_that_errors_fail(systems.running(System::Redis)?.address())?;
+        let mut filled_bytes = 0;
+        for load in &loads {
+            if load.value_bytes != filled_bytes {
+                systems.fill(load)?;
+                filled_bytes = load.value_bytes;
+            }
+            let comparison = run::compare(&systems, load, arguments.settings())?;
+            println!("\n{}\n{}", comparison.load, table::plain(&comparison));
+        }
+        Ok(())
+    });
+    Ok(())
+}
+
+impl Speed {
+    fn extent(&self) -> Extent {
+        match (self.quick, self.full) {
+            (true, _) => Extent::Quick,
+            (_, true) => Extent::Full,
+            _ => Extent::Usual,
+        }
+    }
+
+    fn settings(&self) -> Settings {
+        let (rounds, run_seconds) =
+            if self.quick { (ROUNDS_QUICK, RUN_SECONDS_QUICK) } else { (ROUNDS, RUN_SECONDS) };
+        Settings { round_count: self.rounds.unwrap_or(rounds).into(), run_seconds }
+    }
+
+    fn systems(&self) -> Vec<System> {
+        let Some(text) = &self.system else { return System::ALL.to_vec() };
+        let is_wanted = |system: &System| system.name().to_lowercase().contains(&text.to_lowercase());
+        if !System::ALL.iter().any(is_wanted) {
+            return Vec::new();
+        }
+        let is_base = |system: &System| matches!(system, System::Redis | System::Nutcracker);
+        System::ALL.into_iter().filter(|system| is_base(system) || is_wanted(system)).collect()
+    }
+}
+
+/// Builds `dynomited` in release; nothing when that failed.
+fn build(report: &mut Report) -> Result<Option<PathBuf>> {
+    let target = text(&metadata()?, "target_directory")?.to_owned();
+    let is_built = report.step("build", || {
+        cargo::run(&mut cargo(["build", "--release", "--package", "dynomited", "--locked"]))
+    });
+    Ok(is_built.then(|| PathBuf::from(target).join("release/dynomited")))
+}
+
+fn run_micro(arguments: &Micro) -> Result<()> {
     let mut command = cargo(["bench", "--package", "dynomite-benches", "--locked"]);
     // Not the library's empty harness, which does not know criterion's options.
     command.args(["--bench", arguments.bench.as_deref().unwrap_or("*")]);
     command.arg("--").args(&arguments.criterion);
-    report.step("benchmarks", || cargo::run(&mut command));
-    Ok(report)
-}
-
-fn run_ratio(mut report: Report) -> Result<Report> {
-    let target = text(&metadata()?, "target_directory")?.to_owned();
-    let binary = Path::new(&target).join("release/dynomited");
-    let is_ready = report.step("datastores", servers::prepare)
-        && report.step("build", || {
-            cargo::run(&mut cargo(["build", "--release", "--package", "dynomited", "--locked"]))
-        });
-    if is_ready {
-        report.step("one node beside its Redis", || ratio::measure(&binary));
-    }
-    Ok(report)
+    cargo::run(&mut command)
 }

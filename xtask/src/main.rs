@@ -1,5 +1,5 @@
 //! Project automation. `cargo xtask test` runs every test, `cargo xtask lint` every static check, `cargo xtask bench`
-//! the benchmarks; CI runs the first two.
+//! every measurement; CI runs the first two.
 
 mod bench;
 mod cargo;
@@ -7,7 +7,6 @@ mod deny;
 mod dependencies;
 mod lint;
 mod python;
-mod ratio;
 mod report;
 mod servers;
 mod test;
@@ -30,7 +29,7 @@ enum Command {
     Test(test::Arguments),
     /// Run all static checks: format, clippy, dependency directions, licences, tidiness
     Lint(lint::Arguments),
-    /// Run the benchmarks
+    /// Measure speed beside Redis and nutcracker; `micro` runs the criterion benches
     Bench(bench::Arguments),
 }
 

@@ -25,6 +25,18 @@ pub(crate) fn prepare() -> Result<()> {
     Ok(())
 }
 
+/// Sees to it that one program is there, from its Debian package where it is missing.
+pub(crate) fn prepare_one(program: &str, package: &str) -> Result<()> {
+    if find_program(program).is_none() {
+        install(&[package])?;
+    }
+    match find_program(program) {
+        Some(path) => println!("{program}: {}", path.display()),
+        None => bail!("{program} is still not found after {package} was installed"),
+    }
+    Ok(())
+}
+
 /// Installs Debian packages; without the right to do so, says what has to be done.
 pub(crate) fn install(packages: &[&str]) -> Result<()> {
     let Some(prefix) = apt_prefix() else {

@@ -12,6 +12,7 @@ mod dynomited;
 mod eventually;
 mod guardian;
 mod memcached;
+mod nutcracker;
 mod ports;
 mod process;
 mod redis;
@@ -21,6 +22,7 @@ pub use cluster::{Cluster, ClusterBuilder, ClusterNode};
 pub use dynomited::{Dynomited, DynomitedBuilder};
 pub use eventually::eventually;
 pub use memcached::Memcached;
+pub use nutcracker::Nutcracker;
 pub use ports::PortLease;
 pub use redis::{Redis, RedisBuilder};
 

@@ -1,0 +1,84 @@
+//! Results as people read them.
+
+use super::run::{Comparison, Figure, Row};
+use super::systems::System;
+
+const HEADING: [&str; 11] = [
+    "system",
+    "requests/s",
+    "×Redis",
+    "×nutcracker",
+    "p50 ms",
+    "p99 ms",
+    "CPU µs/request",
+    "×nutcracker",
+    "store CPU µs",
+    "switches/request",
+    "peak MB",
+];
+/// Where a figure was not measured.
+const NOTHING: &str = "–";
+
+pub(crate) const RATE: Figure = |run| run.requests_per_second;
+pub(crate) const P50: Figure = |run| run.p50_ms;
+pub(crate) const P99: Figure = |run| run.p99_ms;
+pub(crate) const CPU: Figure = |run| run.cpu_us;
+pub(crate) const SWITCHES: Figure = |run| run.switches;
+pub(crate) const PEAK: Figure = |run| run.peak_mb;
+
+/// For a terminal: aligned columns.
+pub(crate) fn plain(comparison: &Comparison) -> String {
+    aligned(&HEADING, &comparison.rows.iter().map(|row| cells(comparison, row).to_vec()).collect::<Vec<_>>())
+}
+
+/// Rows under a heading: the first column to the left, the others to the right.
+pub(crate) fn aligned(heading: &[&str], rows: &[Vec<String>]) -> String {
+    let heading: Vec<String> = heading.iter().map(|&word| word.to_owned()).collect();
+    let lines: Vec<&Vec<String>> = std::iter::once(&heading).chain(rows).collect();
+    let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..heading.len()).map(width).collect();
+    let mut table = String::new();
+    for line in lines {
+        for (column, (cell, width)) in line.iter().zip(&widths).enumerate() {
+            if column == 0 {
+                table.push_str(&format!("{cell:<width$}"));
+            } else {
+                table.push_str(&format!("  {cell:>width$}"));
+            }
+        }
+        table.push('\n');
+    }
+    table
+}
+
+fn cells(comparison: &Comparison, row: &Row) -> [String; 11] {
+    let ratio = |figure: Figure, base: System| {
+        comparison
+            .ratio(figure, row.system, base)
+            .map_or_else(|| NOTHING.to_owned(), |ratio| format!("{ratio:.2}"))
+    };
+    [
+        row.system.name().to_owned(),
+        format!("{:.0}", row.median(RATE)),
+        ratio(RATE, System::Redis),
+        ratio(RATE, System::Nutcracker),
+        format!("{:.3}", row.median(P50)),
+        format!("{:.3}", row.median(P99)),
+        format!("{:.2}", row.median(CPU)),
+        ratio(CPU, System::Nutcracker),
+        row.datastore_cpu_us().map_or_else(|| NOTHING.to_owned(), |cpu| format!("{cpu:.2}")),
+        format!("{:.3}", row.median(SWITCHES)),
+        format!("{:.1}", row.median(PEAK)),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let rows = [vec!["a".to_owned(), "1".to_owned()], vec!["long".to_owned(), "12345".to_owned()]];
+        assert_eq!(aligned(&["x", "µs"], &rows), "x        µs\na         1\nlong  12345\n");
+    }
+}
