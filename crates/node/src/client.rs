@@ -78,7 +78,6 @@ enum Stage {
 
 /// A command on one key that is ready to be run.
 struct Ready {
-    call: Call,
     command: KeyRequest,
     token: Token,
     level: Level,
@@ -87,14 +86,14 @@ struct Ready {
 }
 
 impl Ready {
-    fn new(call: Call, command: KeyRequest, is_part: bool, session: &Session, core: &Core) -> Self {
+    fn new(command: KeyRequest, is_part: bool, session: &Session, core: &Core) -> Self {
         let token = core.shared.ring.token(command.key());
-        let level = session.level(call.class, command.key(), &core.shared.levels);
-        Self { call, command, token, level, is_part }
+        let level = session.level(command.call().class, command.key(), &core.shared.levels);
+        Self { command, token, level, is_part }
     }
 
     fn way(&self) -> Way {
-        Way::of(self.call, self.level)
+        Way::of(self.command.call(), self.level)
     }
 }
 
@@ -218,28 +217,27 @@ impl Client {
     }
 
     fn take_single(&mut self, call: Call, request: Request, core: &mut Core) {
-        let Some(key_index) = call.key_index() else {
+        let Some(command) = KeyRequest::new(call, request) else {
             return self.refuse(&format!("ERR Dynomite: '{}' names no key", call.command.name));
         };
-        let command = KeyRequest { request, key_index: key_index as u16 };
-        let ready = Ready::new(call, command, false, &self.session, core);
+        let ready = Ready::new(command, false, &self.session, core);
         self.run(ready, core);
     }
 
     /// Takes the reply's place and sends the command out, or lets it wait for earlier ones of this connection on its key.
     fn run(&mut self, ready: Ready, core: &mut Core) {
         let way = ready.way();
-        let Ready { call, command, token, level, is_part } = ready;
+        let Ready { command, token, level, is_part } = ready;
         let awaited = core.shared.is_replicated().then_some((token, way));
-        let asked_bytes = command.request.raw().len();
+        let asked_bytes = command.request().raw().len();
         let sequence = if is_part {
             self.replies.wait_for_part(asked_bytes, awaited)
         } else {
-            self.replies.wait(asked_bytes, awaited, self.session.resp3(call, &command.request))
+            self.replies.wait(asked_bytes, awaited, self.session.resp3(command.call(), command.request()))
         };
         let ticket = Ticket(self.ticket_base | u64::from(sequence));
         let deadline_ms = core.now().ms + core.shared.config.timeouts.request.as_millis() as u64;
-        let command = ClientCommand { ticket, call, command, token, level, deadline_ms };
+        let command = ClientCommand { ticket, command, token, level, deadline_ms };
         let command = if awaited.is_some() { self.key_order.enter(way, command) } else { Some(command) };
         if let Some(command) = command {
             core.submit(command);

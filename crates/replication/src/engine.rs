@@ -17,7 +17,7 @@ mod replica;
 use std::{collections::VecDeque, sync::Arc};
 
 use bytes::Bytes;
-use dynomite_codec::{Call, Operation as LaneOperation, Output};
+use dynomite_codec::{Operation as LaneOperation, Output};
 use dynomite_ring::{DcIdx, NodeId, NodeIdx, RackIdx, Ring, Token};
 use hashbrown::{HashMap, HashSet};
 
@@ -62,8 +62,6 @@ pub struct Origin(pub u64);
 pub struct ClientCommand {
     /// Whom the reply is for.
     pub ticket: Ticket,
-    /// Its row in the command table, and its class.
-    pub call: Call,
     /// The command.
     pub command: KeyRequest,
     /// Its key's token.

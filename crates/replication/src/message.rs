@@ -7,30 +7,44 @@
 mod wire;
 
 use bytes::Bytes;
-use dynomite_codec::{KeyState, Request};
+use dynomite_codec::{Call, KeyState, Request};
 use dynomite_ring::{RackIdx, Token};
 
 use crate::{Level, Record, Version};
 pub use wire::WireError;
 
-/// A client's command with the place of its key.
+/// A command on one key, and what was recognised of it: no node on its way has to look it up again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRequest {
-    /// The command.
-    pub request: Request,
-    /// Which argument is the key.
-    pub key_index: u16,
+    call: Call,
+    request: Request,
 }
 
 impl KeyRequest {
-    /// The key.
-    pub fn key(&self) -> &[u8] {
-        self.request.arg(usize::from(self.key_index))
+    /// Puts a command and what it was recognised as together. `None` when it has no key where `call` says.
+    pub fn new(call: Call, request: Request) -> Option<Self> {
+        call.key_index().filter(|&index| index < request.arg_count()).map(|_| Self { call, request })
     }
 
-    /// The key as shared bytes.
-    pub fn key_bytes(&self) -> Bytes {
-        self.request.arg_bytes(usize::from(self.key_index))
+    /// Its row in the command table, and its class.
+    pub fn call(&self) -> Call {
+        self.call
+    }
+
+    /// The command.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// The command alone.
+    pub fn into_request(self) -> Request {
+        self.request
+    }
+
+    /// The key.
+    pub fn key(&self) -> &[u8] {
+        // Was checked when it was made.
+        self.call.key(&self.request).unwrap_or_default()
     }
 }
 

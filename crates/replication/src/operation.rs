@@ -1,5 +1,7 @@
 //! Operations in flight, found again by number and generation.
 //!
+//! They lie in slots that are used again and again, so that nothing is allocated for a command.
+//!
 //! Invariants: a number that was given out for one operation never finds another; one slot holds one operation.
 
 pub(crate) mod export;
@@ -61,13 +63,13 @@ pub(crate) enum Kind {
     /// A command in a cluster of one rack, wherever its owner is.
     Plain { requester: Requester, node: NodeId, is_write: bool },
     /// A read by its coordinator.
-    Read(Box<read::ReadOperation>),
+    Read(read::ReadOperation),
     /// An overwrite by its coordinator.
-    Overwrite(Box<overwrite::OverwriteOperation>),
+    Overwrite(overwrite::OverwriteOperation),
     /// A write whose primary is another node. An overwrite is kept, to be run here if the primary does not.
-    Await { requester: Requester, primary: NodeId, overwrite: Option<Box<ClientCommand>> },
+    Await { requester: Requester, primary: NodeId, overwrite: Option<ClientCommand> },
     /// A sequenced write by its primary.
-    Run(Box<run::RunOperation>),
+    Run(run::RunOperation),
     /// Another datacenter's write, being handed to the racks of this one.
     Relay(relay::RelayOperation),
     /// The primary's whole state, on its way to a replica that was behind.
@@ -93,6 +95,7 @@ pub(crate) struct PushOperation {
 pub(crate) struct Operations {
     slots: Vec<Slot>,
     free: Vec<u32>,
+    generation: u32,
 }
 
 #[derive(Debug)]
@@ -103,6 +106,8 @@ struct Slot {
 
 /// Ids have 24 bits for the slot.
 pub(crate) const OPERATIONS_MAX: usize = 1 << 24;
+/// So many slots are kept when nothing is in flight.
+const IDLE_SLOTS_MAX: usize = 4096;
 
 impl Operations {
     pub(crate) fn len(&self) -> usize {
@@ -123,11 +128,10 @@ impl Operations {
             |slot| slot as usize,
         );
         debug_assert!(slot < OPERATIONS_MAX, "the engine bounds its operations");
-        let entry = &mut self.slots[slot];
         // Generations stay below the maximum so that no id equals NOBODY.
-        entry.generation = (entry.generation + 1) % (u32::MAX - 1);
-        entry.operation = Some(operation);
-        OperationId(u64::from(entry.generation) << 32 | (slot as u64) << 8)
+        self.generation = (self.generation + 1) % (u32::MAX - 1);
+        self.slots[slot] = Slot { generation: self.generation, operation: Some(operation) };
+        OperationId(u64::from(self.generation) << 32 | (slot as u64) << 8)
     }
 
     pub(crate) fn find(&mut self, id: OperationId) -> Option<&mut Operation> {
@@ -141,8 +145,27 @@ impl Operations {
             return None;
         }
         let operation = slot.operation.take()?;
-        self.free.push(id.slot() as u32);
+        self.give_back(id);
         Some(operation)
+    }
+
+    /// Ends an operation of which nothing is needed any more; costs less than [`Operations::remove`].
+    pub(crate) fn end(&mut self, id: OperationId) {
+        if let Some(slot) = self.slots.get_mut(id.slot())
+            && slot.generation == id.generation()
+            && slot.operation.is_some()
+        {
+            slot.operation = None;
+            self.give_back(id);
+        }
+    }
+
+    fn give_back(&mut self, id: OperationId) {
+        self.free.push(id.slot() as u32);
+        if self.free.len() == self.slots.len() && self.slots.len() > IDLE_SLOTS_MAX {
+            self.slots = Vec::new();
+            self.free = Vec::new();
+        }
     }
 
     /// All operations, in the order of their slots.

@@ -2,40 +2,50 @@
 //! writes that they amount to.
 
 use bytes::Bytes;
-use dynomite_codec::{ReplyView, Request};
+use dynomite_codec::{Call, Class, Command, ReplyView, Request, lookup};
 
 use crate::KeyRequest;
 
 /// The canonical form of an overwrite: `SET key value [PXAT ms]` or a deletion. `None` when the datastore would refuse it:
 /// then it overwrites nothing, and must not be given a version of its own.
 pub(crate) fn overwrite(command: &KeyRequest, wall_ms: u64) -> Option<KeyRequest> {
-    let request = &command.request;
-    let name = request.name().to_ascii_uppercase();
-    let (at_ms, value) = match name.as_slice() {
-        b"SET" if request.arg_count() == 3 => return Some(command.clone()),
-        b"SET" => (set_expiry(request, wall_ms)?, request.arg(2)),
-        b"SETEX" => (expires_at(request.arg(2), 1000, Some(wall_ms))?, request.arg(3)),
-        b"PSETEX" => (expires_at(request.arg(2), 1, Some(wall_ms))?, request.arg(3)),
+    let request = command.request();
+    let (at_ms, value) = match command.call().command.name {
+        "set" if request.arg_count() == 3 => return Some(command.clone()),
+        "set" => (set_expiry(request, wall_ms)?, request.arg(2)),
+        "setex" => (expires_at(request.arg(2), 1000, Some(wall_ms))?, request.arg(3)),
+        "psetex" => (expires_at(request.arg(2), 1, Some(wall_ms))?, request.arg(3)),
         _ => return Some(command.clone()),
     };
     let mut digits = itoa::Buffer::new();
     let request =
         Request::from_args([b"SET", request.arg(1), value, b"PXAT", digits.format(at_ms).as_bytes()]);
-    Some(KeyRequest { request, key_index: 1 })
+    KeyRequest::new(Call { command: row(b"set"), class: Class::Overwrite }, request)
+}
+
+/// The same command, to be run by its primary like one that depends on what is there.
+pub(crate) fn sequenced(command: KeyRequest) -> KeyRequest {
+    let call = Call { class: Class::Sequenced, ..command.call() };
+    KeyRequest::new(call, command.request().clone()).unwrap_or(command)
 }
 
 /// The same sequenced write with absolute times. One that is malformed stays as it is, for the datastore to refuse: that
 /// changes no state, and the text is the datastore's own.
-pub(crate) fn absolute(command: &KeyRequest, wall_ms: u64) -> KeyRequest {
-    let request = &command.request;
-    let rewritten = match request.name().to_ascii_uppercase().as_slice() {
-        b"SET" | b"GETEX" => with_absolute_option(request, wall_ms),
-        b"EXPIRE" => with_absolute_argument(request, "PEXPIREAT", 1000, wall_ms),
-        b"PEXPIRE" => with_absolute_argument(request, "PEXPIREAT", 1, wall_ms),
-        b"RESTORE" => restore_with_absolute_time(request, wall_ms),
-        _ => None,
+pub(crate) fn absolute(command: KeyRequest, wall_ms: u64) -> KeyRequest {
+    let (call, request) = (command.call(), command.request());
+    let at_a_time = Call { command: row(b"pexpireat"), ..call };
+    let (call, rewritten) = match call.command.name {
+        "set" | "getex" => (call, with_absolute_option(request, wall_ms)),
+        "expire" => (at_a_time, with_absolute_argument(request, "PEXPIREAT", 1000, wall_ms)),
+        "pexpire" => (at_a_time, with_absolute_argument(request, "PEXPIREAT", 1, wall_ms)),
+        "restore" => (call, restore_with_absolute_time(request, wall_ms)),
+        _ => (call, None),
     };
-    rewritten.map_or_else(|| command.clone(), |request| KeyRequest { request, key_index: command.key_index })
+    rewritten.and_then(|request| KeyRequest::new(call, request)).unwrap_or(command)
+}
+
+fn row(name: &[u8]) -> &'static Command {
+    lookup(name).expect("the table has every name of this file")
 }
 
 /// What an effect-class command amounts to, given its reply: a command that any replica can run with the same result.

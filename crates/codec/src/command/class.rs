@@ -18,6 +18,11 @@ pub enum Class {
     Effect,
 }
 
+impl Class {
+    /// All classes, in the order of their numbers.
+    pub const ALL: [Self; 5] = [Self::Connection, Self::Read, Self::Overwrite, Self::Sequenced, Self::Effect];
+}
+
 /// A request that was recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Call {

@@ -131,8 +131,7 @@ mod tests {
         let call = classify(&request).unwrap();
         ClientCommand {
             ticket: Ticket(number),
-            call,
-            command: KeyRequest { request, key_index: 1 },
+            command: KeyRequest::new(call, request).unwrap(),
             token: Token(token),
             level: Level::DcOne,
             deadline_ms: 1,

@@ -20,10 +20,8 @@ impl Splitting {
     }
 
     fn next(&mut self, session: &Session, core: &Core) -> Option<Ready> {
-        let request = self.parts.next()?;
-        let key_index = self.call.key_index().unwrap_or(1) as u16;
-        let command = KeyRequest { request, key_index };
-        Some(Ready::new(self.call, command, true, session, core))
+        let command = KeyRequest::new(self.call, self.parts.next()?)?;
+        Some(Ready::new(command, true, session, core))
     }
 }
 

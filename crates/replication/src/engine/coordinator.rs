@@ -1,6 +1,6 @@
 //! The coordinator: plans a client's command, gathers the answers, gives the verdict.
 
-use dynomite_codec::{Call, Class};
+use dynomite_codec::Class;
 use dynomite_ring::{NodeId, RackIdx, Token};
 use smallvec::SmallVec;
 
@@ -23,7 +23,6 @@ const PRIMARY_TENTHS: u64 = 9;
 /// An overwrite with what its coordinator has to know.
 pub(super) struct Overwrite<'a> {
     pub(super) requester: Requester,
-    pub(super) call: Call,
     pub(super) command: &'a KeyRequest,
     pub(super) token: Token,
     pub(super) level: Level,
@@ -35,7 +34,6 @@ pub(super) struct Overwrite<'a> {
 /// A sequenced write with what its primary has to know.
 pub(super) struct Sequenced {
     pub(super) requester: Requester,
-    pub(super) call: Call,
     pub(super) command: KeyRequest,
     pub(super) token: Token,
     pub(super) level: Level,
@@ -48,7 +46,7 @@ impl Engine {
     /// Starts a client's command.
     pub(super) fn begin(&mut self, now: Now, command: ClientCommand, out: &mut Out) {
         self.stats.commands += 1;
-        match command.call.class {
+        match command.command.call().class {
             _ if self.place.is_alone => self.begin_plain(now, command, out),
             Class::Read => self.begin_read(now, command, out),
             Class::Overwrite => self.begin_overwrite(now, command, out),
@@ -64,7 +62,7 @@ impl Engine {
     fn begin_plain(&mut self, now: Now, command: ClientCommand, out: &mut Out) {
         let node = self.ring.node(self.ring.replicas(command.token).in_rack(self.place.rack)).id;
         let requester = Requester::Client(command.ticket);
-        let kind = Kind::Plain { requester, node, is_write: command.call.class != Class::Read };
+        let kind = Kind::Plain { requester, node, is_write: command.command.call().class != Class::Read };
         let id = self.insert(now, command.deadline_ms.saturating_sub(now.ms), kind);
         self.ask(now, node, command.token, id, RequestBody::Execute(command.command), out);
     }
@@ -114,7 +112,6 @@ impl Engine {
         let replicas = self.local_replicas(command.token, &State::Idle);
         let read = ReadOperation {
             ticket: command.ticket,
-            call: command.call,
             command: command.command,
             token: command.token,
             level: command.level,
@@ -124,7 +121,7 @@ impl Engine {
             failover_at_ms: now.ms + self.config.failover_ms,
         };
         let timeout_ms = command.deadline_ms.saturating_sub(now.ms);
-        let id = self.insert(now, timeout_ms, Kind::Read(Box::new(read)));
+        let id = self.insert(now, timeout_ms, Kind::Read(read));
         self.continue_read(now, id, out);
     }
 
@@ -144,7 +141,7 @@ impl Engine {
                 }
                 ReadStep::Reply(reply) => {
                     out.replies.push((read.ticket, reply));
-                    self.operations.remove(id);
+                    self.operations.end(id);
                     return;
                 }
                 ReadStep::Fail { disagree } => return self.read_failed(id, disagree, out),
@@ -165,6 +162,7 @@ impl Engine {
     fn begin_overwrite(&mut self, now: Now, mut command: ClientCommand, out: &mut Out) {
         let Some(canonical) = rewrite::overwrite(&command.command, now.wall_ms()) else {
             // The datastore will refuse it, in its own words, and change nothing.
+            command.command = rewrite::sequenced(command.command);
             return self.begin_sequenced(now, command, out);
         };
         command.command = canonical;
@@ -184,7 +182,7 @@ impl Engine {
         let requester = Requester::Client(ticket);
         let timeout_ms = overwrite.deadline_ms.saturating_sub(now.ms);
         let body = self.sequence(command.clone(), level, timeout_ms);
-        let kind = Kind::Await { requester, primary, overwrite: Some(Box::new(overwrite)) };
+        let kind = Kind::Await { requester, primary, overwrite: Some(overwrite) };
         let id = self.insert(now, timeout_ms, kind);
         self.ask(now, primary, token, id, body, out);
     }
@@ -200,7 +198,6 @@ impl Engine {
         let near = is_deletion(&command.command).then_some(self.place.rack);
         let part = Overwrite {
             requester: Requester::Client(command.ticket),
-            call: command.call,
             command: &command.command,
             token: command.token,
             level: command.level,
@@ -218,7 +215,7 @@ impl Engine {
         version: Version,
         out: &mut Out,
     ) {
-        let Overwrite { requester, call, command, token, level, near, timeout_ms } = part;
+        let Overwrite { requester, command, token, level, near, timeout_ms } = part;
         // The other racks shall get what this primary writes in the order in which it writes it. A sequenced write leaves
         // when it was executed here; an overwrite that was submitted behind one must not leave before it.
         let is_primary = self.ring.primary(token, self.place.dc) == self.place.index;
@@ -232,7 +229,7 @@ impl Engine {
         replicas[0].state = State::Asked;
         let overwrite = OverwriteOperation {
             requester,
-            call,
+            call: command.call(),
             level,
             needed: level.needed(replicas.len()),
             near: near.and_then(|rack| Near::new(&replicas, rack)),
@@ -243,7 +240,7 @@ impl Engine {
             dcs,
             reply_otherwise: if is_deletion(command) { b":1\r\n" } else { dynomite_codec::encode::OK },
         };
-        let id = self.insert(now, timeout_ms, Kind::Overwrite(Box::new(overwrite)));
+        let id = self.insert(now, timeout_ms, Kind::Overwrite(overwrite));
         let body = RequestBody::Overwrite { version, command: command.clone(), foreign: false };
         self.ask(now, node, token, id, body, out);
         if !waits_for_own {
@@ -285,7 +282,7 @@ impl Engine {
             OverwriteStep::Wait => {}
             OverwriteStep::Reply(reply) => {
                 let requester = overwrite.requester;
-                self.operations.remove(id);
+                self.operations.end(id);
                 self.answer(requester, ResponseBody::Done { reply }, out);
             }
             OverwriteStep::Fail { disagree } => self.overwrite_failed(id, disagree, out),
@@ -306,13 +303,13 @@ impl Engine {
 
     /// Sequenced and effect writes go to the key's primary, and to nobody else.
     fn begin_sequenced(&mut self, now: Now, command: ClientCommand, out: &mut Out) {
-        let ClientCommand { ticket, call, command, token, level, deadline_ms } = command;
-        let command = rewrite::absolute(&command, now.wall_ms());
+        let ClientCommand { ticket, command, token, level, deadline_ms } = command;
+        let command = rewrite::absolute(command, now.wall_ms());
         let primary = self.ring.node(self.ring.primary(token, self.place.dc)).id;
         let (requester, near) = (Requester::Client(ticket), self.place.rack);
         let timeout_ms = deadline_ms.saturating_sub(now.ms);
         if primary == self.config.node {
-            let write = Sequenced { requester, call, command, token, level, near, timeout_ms };
+            let write = Sequenced { requester, command, token, level, near, timeout_ms };
             return self.run(now, write, out);
         }
         let body = self.sequence(command, level, timeout_ms);
@@ -438,5 +435,5 @@ impl Engine {
 
 /// Whether a canonical overwrite is a deletion: all others have a value.
 fn is_deletion(command: &KeyRequest) -> bool {
-    command.request.arg_count() == 2
+    command.request().arg_count() == 2
 }

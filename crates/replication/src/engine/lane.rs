@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::{Now, Requester};
-use crate::{Failure, Record, ResponseBody, operation::OperationId};
+use crate::{Failure, Record, ResponseBody, Version, operation::OperationId, records::RecordId};
 
 #[derive(Debug)]
 pub(super) struct Job {
@@ -23,21 +23,21 @@ pub(super) enum JobKind {
     /// Pass the reply on; nothing is replicated.
     Execute,
     /// A read; `record` is what it will see.
-    Read { key: Bytes, record: Record },
-    /// An overwrite that makes `record` of `prior`.
-    Overwrite { key: Bytes, prior: Record, record: Record },
+    Read { copy: RecordId, record: Record },
+    /// An overwrite of what `prior` describes.
+    Overwrite { copy: RecordId, prior: Record, version: Version },
     /// A sequenced write of this primary.
     Run(OperationId),
     /// A primary's write, run after it.
-    Follow { key: Bytes, record: Record, reply_crc: Option<u32> },
+    Follow { copy: RecordId, record: Record, reply_crc: Option<u32> },
     /// A whole state; then `done` is the answer.
-    Install { key: Bytes, record: Record, done: ResponseBody },
+    Install { copy: RecordId, record: Record, done: Box<ResponseBody> },
     /// The state for a replica that is behind.
     DumpForPush(OperationId),
     /// The state for the other datacenters.
     DumpForExport(Bytes),
     /// No operation: an answer that waits until what came before it was executed (rule R12).
-    Barrier { key: Bytes, done: ResponseBody },
+    Barrier { copy: RecordId, done: Box<ResponseBody> },
 }
 
 #[derive(Debug, Default)]
@@ -70,16 +70,30 @@ impl LaneQueue {
         }
     }
 
-    /// Notes an operation that is being given to the lane; returns its number.
-    pub(super) fn push(&mut self, now: Now, requester: Requester, kind: JobKind) -> u64 {
+    /// The number of the next operation that is given to the lane.
+    pub(super) fn next_number(&self) -> u64 {
+        self.submitted + 1
+    }
+
+    /// Notes an operation that is being given to the lane.
+    pub(super) fn push(&mut self, now: Now, requester: Requester, kind: JobKind) {
         self.submitted += 1;
         self.jobs.push_back(Job { requester, submitted_ms: now.ms, kind });
-        self.submitted
     }
 
     /// Lets an answer wait behind all that was submitted.
-    pub(super) fn push_barrier(&mut self, now: Now, requester: Requester, key: Bytes, done: ResponseBody) {
-        self.jobs.push_back(Job { requester, submitted_ms: now.ms, kind: JobKind::Barrier { key, done } });
+    pub(super) fn push_barrier(
+        &mut self,
+        now: Now,
+        requester: Requester,
+        copy: RecordId,
+        done: ResponseBody,
+    ) {
+        self.jobs.push_back(Job {
+            requester,
+            submitted_ms: now.ms,
+            kind: JobKind::Barrier { copy, done: Box::new(done) },
+        });
     }
 
     /// Whether operation `number` was answered.

@@ -5,7 +5,7 @@
 //! in which the writes ran.
 
 use bytes::Bytes;
-use dynomite_codec::{Class, KeyState, Operation as LaneOperation, classify};
+use dynomite_codec::{Class, KeyState, Operation as LaneOperation};
 use dynomite_ring::{NodeId, RackIdx, Token};
 use smallvec::SmallVec;
 
@@ -47,27 +47,21 @@ impl Engine {
         if self.ring.primary(token, self.place.dc) != self.place.index {
             return self.answer(requester, ResponseBody::Failed(Failure::NotOwner), out);
         }
-        let call = match classify(&command.request) {
-            Ok(call) => call,
-            Err(error) => {
-                let reply = texts::error(&format!("ERR {error}"));
-                return self.answer(requester, ResponseBody::Done { reply }, out);
-            }
-        };
-        if call.class != Class::Overwrite {
-            let write = Sequenced { requester, call, command, token, level, near, timeout_ms };
+        if command.call().class != Class::Overwrite {
+            let write = Sequenced { requester, command, token, level, near, timeout_ms };
             return self.run(now, write, out);
         }
         let version = self.clock.stamp(now.wall_us);
         let command = &command;
-        let part = Overwrite { requester, call, command, token, level, near: Some(near), timeout_ms };
+        let part = Overwrite { requester, command, token, level, near: Some(near), timeout_ms };
         self.coordinate_overwrite(now, part, version, out);
     }
 
     /// Runs a write as the key's primary (rule R8).
     pub(super) fn run(&mut self, now: Now, write: Sequenced, out: &mut Out) {
-        let Sequenced { requester, call, command, token, level, near, timeout_ms } = write;
-        let entry = self.records.of(command.key());
+        let Sequenced { requester, command, token, level, near, timeout_ms } = write;
+        let copy = self.records.find(command.key());
+        let entry = self.records.get(copy);
         let refusal = match entry.trust {
             Trust::Dirty => Some(Failure::Untrusted),
             Trust::Trusted => self.lane_refusal(now),
@@ -83,13 +77,12 @@ impl Engine {
             return self.refuse_write(requester, level, &replicas, &dcs, out);
         }
         let stamp = self.clock.stamp(now.wall_us);
-        let record = prior.sequenced(OWNER, stamp, crc32fast::hash(command.request.raw()));
+        let record = prior.sequenced(OWNER, stamp, crc32fast::hash(command.request().raw()));
         replicas.retain(|replica| replica.node != self.config.node);
         let key = Bytes::copy_from_slice(command.key());
-        let request = command.request.clone();
+        let request = command.request().clone();
         let run = RunOperation {
             requester,
-            call,
             command,
             key: key.clone(),
             token,
@@ -104,9 +97,9 @@ impl Engine {
             is_settled: false,
             dcs,
         };
-        let id = self.insert(now, timeout_ms, Kind::Run(Box::new(run)));
-        let number = self.lane.push(now, Requester::Nobody, JobKind::Run(id));
-        self.records.advance(&key, record, number);
+        let id = self.insert(now, timeout_ms, Kind::Run(run));
+        self.records.advance(copy, &key, record, self.lane.next_number());
+        self.lane.push(now, Requester::Nobody, JobKind::Run(id));
         out.lane.push(LaneOperation::Command(request));
     }
 
@@ -125,10 +118,10 @@ impl Engine {
     pub(super) fn ran(&mut self, now: Now, id: OperationId, reply: Bytes, out: &mut Out) {
         let Some(operation) = self.operations.find(id) else { return };
         let Kind::Run(run) = &mut operation.kind else { return };
-        let (effect, reply_crc) = match (error_text(&reply), run.call.class) {
+        let (effect, reply_crc) = match (error_text(&reply), run.command.call().class) {
             (Some(_), _) => (None, None),
-            (None, Class::Effect) => (rewrite::effect(&run.command.request, &reply), None),
-            (None, _) => (Some(run.command.request.clone()), Some(crc32fast::hash(&reply))),
+            (None, Class::Effect) => (rewrite::effect(run.command.request(), &reply), None),
+            (None, _) => (Some(run.command.request().clone()), Some(crc32fast::hash(&reply))),
         };
         run.reply = Some(reply);
         let (prior, record, key, token) = (run.prior, run.record, run.key.clone(), run.token);
@@ -148,7 +141,7 @@ impl Engine {
     pub(super) fn run_lost(&mut self, id: OperationId, reason: &str, out: &mut Out) {
         let Some(operation) = self.operations.remove(id) else { return };
         let Kind::Run(run) = operation.kind else { return };
-        self.doubt(&run.key, &run.record);
+        self.doubt(self.records.find(&run.key), &run.record);
         let failure = Failure::Datastore(format!("Datastore connection lost ({reason})"));
         let reply = self.explain(self.config.node, &failure, Outcome::Unknown);
         self.answer(run.requester, ResponseBody::Done { reply }, out);
@@ -200,7 +193,7 @@ impl Engine {
         let Kind::Run(run) = &operation.kind else { return };
         if run.is_finished() {
             let (key, record, is_settled) = (run.key.clone(), run.record, run.is_settled);
-            self.operations.remove(id);
+            self.operations.end(id);
             if !is_settled {
                 self.export_unsettled(&key, &record);
             }

@@ -7,7 +7,7 @@ use dynomite_ring::Token;
 use super::{Engine, Now, Out, Requester, lane::JobKind, primary::Asked};
 use crate::{
     Failure, KeyRequest, Record, RequestBody, ResponseBody, Version,
-    records::{Entry, Trust},
+    records::{Entry, RecordId, Trust},
 };
 
 /// A lane whose oldest operation waits longer than this part of the request timeout is called stalled.
@@ -49,7 +49,7 @@ impl Engine {
         match body {
             RequestBody::Execute(command) => {
                 self.lane.push(now, from, JobKind::Execute);
-                out.lane.push(LaneOperation::Command(command.request));
+                out.lane.push(LaneOperation::Command(command.into_request()));
             }
             RequestBody::Read { command, value } => self.serve_read(now, from, command, value, out),
             RequestBody::Overwrite { version, command, foreign } => {
@@ -76,20 +76,15 @@ impl Engine {
     }
 
     fn serve_read(&mut self, now: Now, from: Requester, command: KeyRequest, value: bool, out: &mut Out) {
-        let Entry { record, trust, .. } = self.records.of(command.key());
+        let id = self.records.find(command.key());
+        let Entry { record, trust, .. } = self.records.get(id);
         if trust == Trust::Dirty {
             self.answer(from, ResponseBody::Failed(Failure::Untrusted), out);
         } else if value {
-            self.lane.push(now, from, JobKind::Read { key: command.key_bytes(), record });
-            out.lane.push(LaneOperation::Command(command.request));
+            self.lane.push(now, from, JobKind::Read { copy: id, record });
+            out.lane.push(LaneOperation::Command(command.into_request()));
         } else {
-            self.answer_when_executed(
-                now,
-                from,
-                command.key_bytes(),
-                ResponseBody::Read { record, reply: None },
-                out,
-            );
+            self.answer_when_executed(now, from, id, ResponseBody::Read { record, reply: None }, out);
         }
     }
 
@@ -106,14 +101,14 @@ impl Engine {
         if !self.follows_clock(now, version.clock) {
             return self.answer(from, ResponseBody::Failed(Failure::ClockAhead), out);
         }
-        let prior = self.records.of(command.key()).record;
+        let id = self.records.find(command.key());
+        let prior = self.records.get(id).record;
         let held = if foreign { prior.last } else { prior.base };
         if version > held {
-            let (key, record) = (command.key_bytes(), Record::overwritten(version));
-            let kind = JobKind::Overwrite { key, prior, record };
-            let number = self.lane.push(now, from, kind);
-            self.records.write(command.key(), record, number);
-            out.lane.push(LaneOperation::Command(command.request));
+            let record = Record::overwritten(version);
+            let copy = self.records.write(id, command.key(), record, self.lane.next_number());
+            self.lane.push(now, from, JobKind::Overwrite { copy, prior, version });
+            out.lane.push(LaneOperation::Command(command.into_request()));
         } else {
             let done = if version == held {
                 ResponseBody::Applied { prior, reply: None }
@@ -121,7 +116,7 @@ impl Engine {
                 self.stats.overwrites_refused += 1;
                 ResponseBody::Refused { record: prior }
             };
-            self.answer_when_executed(now, from, command.key_bytes(), done, out);
+            self.answer_when_executed(now, from, id, done, out);
         }
     }
 
@@ -137,23 +132,23 @@ impl Engine {
         reply_crc: Option<u32>,
         out: &mut Out,
     ) {
-        let entry = self.records.of(&key);
+        let id = self.records.find(&key);
+        let entry = self.records.get(id);
         if entry.trust == Trust::Dirty || entry.record != step.prior {
             self.stats.forwards_nacked += 1;
             let done = ResponseBody::Nacked { record: entry.record, dirty: entry.trust == Trust::Dirty };
-            return self.answer_when_executed(now, from, key, done, out);
+            return self.answer_when_executed(now, from, id, done, out);
         }
         let record = step.record;
         match effect {
             Some(request) => {
-                let kind = JobKind::Follow { key: key.clone(), record, reply_crc };
-                let number = self.lane.push(now, from, kind);
-                self.records.advance(&key, record, number);
+                let copy = self.records.advance(id, &key, record, self.lane.next_number());
+                self.lane.push(now, from, JobKind::Follow { copy, record, reply_crc });
                 out.lane.push(LaneOperation::Command(request));
             }
             None => {
-                self.records.advance(&key, record, entry.written_at);
-                self.answer_when_executed(now, from, key, ResponseBody::Accepted { record }, out);
+                let id = self.records.advance(id, &key, record, entry.written_at);
+                self.answer_when_executed(now, from, id, ResponseBody::Accepted { record }, out);
             }
         }
     }
@@ -168,17 +163,18 @@ impl Engine {
         state: Option<KeyState>,
         out: &mut Out,
     ) {
-        let entry = self.records.of(&key);
+        let id = self.records.find(&key);
+        let entry = self.records.get(id);
         let helps = record > entry.record || entry.trust == Trust::Dirty && record == entry.record;
         if helps {
-            self.install(now, from, key, record, state, ResponseBody::Accepted { record }, out);
+            self.install(now, from, (id, key), record, state, ResponseBody::Accepted { record }, out);
         } else {
             let done = if record == entry.record {
                 ResponseBody::Accepted { record }
             } else {
                 ResponseBody::Nacked { record: entry.record, dirty: entry.trust == Trust::Dirty }
             };
-            self.answer_when_executed(now, from, key, done, out);
+            self.answer_when_executed(now, from, id, done, out);
         }
     }
 
@@ -195,17 +191,18 @@ impl Engine {
         if !self.follows_clock(now, version.clock) {
             return self.answer(from, ResponseBody::Failed(Failure::ClockAhead), out);
         }
-        let prior = self.records.of(&key).record;
+        let id = self.records.find(&key);
+        let prior = self.records.get(id).record;
         if version > prior.last {
             let done = ResponseBody::Applied { prior, reply: None };
-            self.install(now, from, key, Record::overwritten(version), state, done, out);
+            self.install(now, from, (id, key), Record::overwritten(version), state, done, out);
         } else {
             let done = if version == prior.last {
                 ResponseBody::Applied { prior, reply: None }
             } else {
                 ResponseBody::Refused { record: prior }
             };
-            self.answer_when_executed(now, from, key, done, out);
+            self.answer_when_executed(now, from, id, done, out);
         }
     }
 
@@ -214,14 +211,14 @@ impl Engine {
         &mut self,
         now: Now,
         from: Requester,
-        key: Bytes,
+        (id, key): (RecordId, Bytes),
         record: Record,
         state: Option<KeyState>,
         done: ResponseBody,
         out: &mut Out,
     ) {
-        let number = self.lane.push(now, from, JobKind::Install { key: key.clone(), record, done });
-        self.records.write(&key, record, number);
+        let copy = self.records.write(id, &key, record, self.lane.next_number());
+        self.lane.push(now, from, JobKind::Install { copy, record, done: Box::new(done) });
         out.lane.push(LaneOperation::Install { key, state });
     }
 
@@ -230,22 +227,21 @@ impl Engine {
         &mut self,
         now: Now,
         to: Requester,
-        key: Bytes,
+        copy: RecordId,
         done: ResponseBody,
         out: &mut Out,
     ) {
-        let entry = self.records.of(&key);
-        if self.lane.has_executed(entry.written_at) {
-            let done = self.as_trusted(&key, done);
+        if self.lane.has_executed(self.records.get(copy).written_at) {
+            let done = self.as_trusted(copy, done);
             self.answer(to, done, out);
         } else {
-            self.lane.push_barrier(now, to, key, done);
+            self.lane.push_barrier(now, to, copy, done);
         }
     }
 
     /// What may be said of a key whose copy has become doubtful since the answer was prepared.
-    fn as_trusted(&self, key: &[u8], done: ResponseBody) -> ResponseBody {
-        if self.records.of(key).trust == Trust::Trusted {
+    fn as_trusted(&self, copy: RecordId, done: ResponseBody) -> ResponseBody {
+        if self.records.get(copy).trust == Trust::Trusted {
             return done;
         }
         match done {
@@ -264,32 +260,32 @@ impl Engine {
             (JobKind::Execute, Output::Reply(reply)) => {
                 self.answer(job.requester, ResponseBody::Done { reply }, out);
             }
-            (JobKind::Read { key, record }, Output::Reply(reply)) => {
+            (JobKind::Read { copy, record }, Output::Reply(reply)) => {
                 let done = match unavailable(&reply) {
                     Some(text) => ResponseBody::Failed(Failure::Datastore(text)),
-                    None => self.as_trusted(&key, ResponseBody::Read { record, reply: Some(reply) }),
+                    None => self.as_trusted(copy, ResponseBody::Read { record, reply: Some(reply) }),
                 };
                 self.answer(job.requester, done, out);
             }
-            (JobKind::Overwrite { key, prior, record }, Output::Reply(reply)) => {
+            (JobKind::Overwrite { copy, prior, version }, Output::Reply(reply)) => {
                 let done = match error_text(&reply) {
-                    Some(text) => self.in_doubt(&key, &record, text),
+                    Some(text) => self.in_doubt(copy, &Record::overwritten(version), text),
                     None => ResponseBody::Applied { prior, reply: Some(reply) },
                 };
                 self.answer(job.requester, done, out);
             }
             (JobKind::Run(id), Output::Reply(reply)) => self.ran(now, id, reply, out),
-            (JobKind::Follow { key, record, reply_crc }, Output::Reply(reply)) => {
+            (JobKind::Follow { copy, record, reply_crc }, Output::Reply(reply)) => {
                 let differs = reply_crc.is_some_and(|crc| crc != crc32fast::hash(&reply));
                 if differs || error_text(&reply).is_some() {
-                    self.doubt(&key, &record);
+                    self.doubt(copy, &record);
                 }
-                let done = self.as_trusted(&key, ResponseBody::Accepted { record });
+                let done = self.as_trusted(copy, ResponseBody::Accepted { record });
                 self.answer(job.requester, done, out);
             }
-            (JobKind::Install { done, .. }, Output::Installed) => self.answer(job.requester, done, out),
-            (JobKind::Install { key, record, .. }, Output::Failed(text)) => {
-                let done = self.in_doubt(&key, &record, text);
+            (JobKind::Install { done, .. }, Output::Installed) => self.answer(job.requester, *done, out),
+            (JobKind::Install { copy, record, .. }, Output::Failed(text)) => {
+                let done = self.in_doubt(copy, &record, text);
                 self.answer(job.requester, done, out);
             }
             (JobKind::DumpForPush(id), Output::State(state)) => self.push_read(now, id, Ok(state), out),
@@ -304,14 +300,14 @@ impl Engine {
             (kind, _) => self.job_lost(now, job.requester, kind, "unexpected output of the datastore", out),
         }
         while let Some(barrier) = self.lane.pop_barrier() {
-            if let JobKind::Barrier { key, done } = barrier.kind {
-                self.pass_barrier(barrier.requester, &key, done, out);
+            if let JobKind::Barrier { copy, done } = barrier.kind {
+                self.pass_barrier(barrier.requester, copy, *done, out);
             }
         }
     }
 
-    fn pass_barrier(&mut self, to: Requester, key: &[u8], done: ResponseBody, out: &mut Out) {
-        let done = self.as_trusted(key, done);
+    fn pass_barrier(&mut self, to: Requester, copy: RecordId, done: ResponseBody, out: &mut Out) {
+        let done = self.as_trusted(copy, done);
         self.answer(to, done, out);
     }
 
@@ -327,12 +323,16 @@ impl Engine {
             || ResponseBody::Failed(Failure::Datastore(format!("Datastore connection lost ({reason})")));
         match kind {
             JobKind::Execute | JobKind::Read { .. } => self.answer(requester, lost(), out),
-            JobKind::Overwrite { key, record, .. } | JobKind::Install { key, record, .. } => {
-                self.doubt(&key, &record);
+            JobKind::Overwrite { copy, version, .. } => {
+                self.doubt(copy, &Record::overwritten(version));
                 self.answer(requester, lost(), out);
             }
-            JobKind::Follow { key, record, .. } => {
-                self.doubt(&key, &record);
+            JobKind::Install { copy, record, .. } => {
+                self.doubt(copy, &record);
+                self.answer(requester, lost(), out);
+            }
+            JobKind::Follow { copy, record, .. } => {
+                self.doubt(copy, &record);
                 self.answer(requester, ResponseBody::Nacked { record, dirty: true }, out);
             }
             JobKind::Run(id) => self.run_lost(id, reason, out),
@@ -340,17 +340,17 @@ impl Engine {
                 self.push_read(now, id, Err(Failure::Datastore(reason.to_owned())), out);
             }
             JobKind::DumpForExport(key) => self.export_read(now, key, None, out),
-            JobKind::Barrier { key, done } => self.pass_barrier(requester, &key, done, out),
+            JobKind::Barrier { copy, done } => self.pass_barrier(requester, copy, *done, out),
         }
     }
 
-    fn in_doubt(&mut self, key: &[u8], record: &Record, text: String) -> ResponseBody {
-        self.doubt(key, record);
+    fn in_doubt(&mut self, copy: RecordId, record: &Record, text: String) -> ResponseBody {
+        self.doubt(copy, record);
         ResponseBody::Failed(Failure::Datastore(text))
     }
 
-    pub(super) fn doubt(&mut self, key: &[u8], record: &Record) {
-        if self.records.doubt(key, record) {
+    pub(super) fn doubt(&mut self, copy: RecordId, record: &Record) {
+        if self.records.doubt(copy, record) {
             self.stats.copies_doubted += 1;
         }
     }

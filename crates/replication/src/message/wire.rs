@@ -2,7 +2,7 @@
 //! bytes or a value's payload) always comes last, so that it can be sent and received without being copied.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use dynomite_codec::{ArgRange, ArgRanges, KeyState, Request};
+use dynomite_codec::{ArgRange, ArgRanges, Call, Class, KeyState, Request, command::commands};
 use dynomite_ring::{NodeId, RackIdx, Token};
 
 use super::{Failure, KeyRequest, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody};
@@ -239,8 +239,10 @@ fn put_bytes(head: &mut BytesMut, bytes: &[u8]) {
 }
 
 fn put_command(head: &mut BytesMut, command: &KeyRequest) -> Bytes {
-    head.put_u16_le(command.key_index);
-    put_request(head, &command.request)
+    let Call { command: row, class } = command.call();
+    head.put_u16_le(row.index);
+    head.put_u8(class as u8);
+    put_request(head, command.request())
 }
 
 fn put_request(head: &mut BytesMut, request: &Request) -> Bytes {
@@ -344,12 +346,10 @@ impl Reader {
     }
 
     fn command(&mut self) -> Result<KeyRequest, WireError> {
-        let key_index = self.u16()?;
-        let request = self.request()?;
-        if usize::from(key_index) >= request.arg_count() {
-            return Err(WireError::OutOfRange);
-        }
-        Ok(KeyRequest { request, key_index })
+        let row = commands().get(usize::from(self.u16()?)).ok_or(WireError::OutOfRange)?;
+        let class = self.u8()?;
+        let class = Class::ALL.get(usize::from(class)).copied().ok_or(WireError::UnknownTag(class))?;
+        KeyRequest::new(Call { command: row, class }, self.request()?).ok_or(WireError::OutOfRange)
     }
 
     fn request(&mut self) -> Result<Request, WireError> {

@@ -1,7 +1,7 @@
 //! A read, by its coordinator: whom to ask next, and when the answer is good enough.
 
 use bytes::Bytes;
-use dynomite_codec::{Call, replies_agree};
+use dynomite_codec::replies_agree;
 use dynomite_ring::Token;
 
 use super::replicas::{Replicas, State};
@@ -11,7 +11,6 @@ use crate::{Failure, KeyRequest, Level, Record, ResponseBody, engine::Ticket};
 #[derive(Debug)]
 pub(crate) struct ReadOperation {
     pub(crate) ticket: Ticket,
-    pub(crate) call: Call,
     pub(crate) command: KeyRequest,
     pub(crate) token: Token,
     pub(crate) level: Level,
@@ -142,8 +141,9 @@ impl ReadOperation {
         }
         let values: smallvec::SmallVec<[&Bytes; 3]> =
             self.answers.iter().filter_map(|answer| answer.value.as_ref().map(|value| &value.1)).collect();
+        let call = self.command.call();
         for value in &values {
-            if values.iter().filter(|other| replies_agree(&self.call, value, other)).count() >= self.needed {
+            if values.iter().filter(|other| replies_agree(&call, value, other)).count() >= self.needed {
                 return Step::Reply(Bytes::clone(value));
             }
         }

@@ -1,7 +1,6 @@
 //! A sequenced write, by its primary: run once, then forwarded in order to the other racks (rules R8 to R11).
 
 use bytes::Bytes;
-use dynomite_codec::Call;
 use dynomite_ring::Token;
 use smallvec::SmallVec;
 
@@ -17,7 +16,6 @@ use crate::{KeyRequest, Record, engine::Requester};
 pub(crate) struct RunOperation {
     /// Who waits for the reply; nobody once it was given.
     pub(crate) requester: Requester,
-    pub(crate) call: Call,
     pub(crate) command: KeyRequest,
     pub(crate) key: Bytes,
     pub(crate) token: Token,

@@ -1,7 +1,8 @@
 use super::*;
 
 fn command(line: &str) -> KeyRequest {
-    KeyRequest { request: Request::from_args(line.split(' ').collect::<Vec<_>>()), key_index: 1 }
+    let request = Request::from_args(line.split(' ').collect::<Vec<_>>());
+    KeyRequest::new(dynomite_codec::classify(&request).unwrap(), request).unwrap()
 }
 
 fn line(request: &Request) -> String {
@@ -9,7 +10,7 @@ fn line(request: &Request) -> String {
 }
 
 fn overwritten(text: &str) -> String {
-    overwrite(&command(text), 1_000_000).map_or("refused".into(), |command| line(&command.request))
+    overwrite(&command(text), 1_000_000).map_or("refused".into(), |command| line(command.request()))
 }
 
 #[test]
@@ -59,14 +60,14 @@ fn sequenced_writes_carry_absolute_times() {
         ("INCR k", "INCR k"),
     ];
     for (from, to) in cases {
-        assert_eq!(line(&absolute(&command(from), 1_000_000).request), to, "{from}");
+        assert_eq!(line(absolute(command(from), 1_000_000).request()), to, "{from}");
     }
 }
 
 #[test]
 fn effects_name_what_happened() {
     let effect_of = |text: &str, reply: &'static [u8]| {
-        effect(&command(text).request, &Bytes::from_static(reply)).map(|request| line(&request))
+        effect(command(text).request(), &Bytes::from_static(reply)).map(|request| line(&request))
     };
     assert_eq!(effect_of("SPOP k", b"$1\r\nm\r\n").as_deref(), Some("SREM k m"));
     assert_eq!(effect_of("SPOP k 2", b"*2\r\n$1\r\nm\r\n$1\r\nn\r\n").as_deref(), Some("SREM k m n"));

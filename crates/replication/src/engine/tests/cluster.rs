@@ -112,14 +112,13 @@ impl Cluster {
     pub(super) fn submit(&mut self, member: usize, line: &str, level: Level) -> u64 {
         let request = Request::from_args(line.split(' ').collect::<Vec<_>>());
         let call = classify(&request).unwrap();
-        let key_index = call.key_index().unwrap() as u16;
-        let command = KeyRequest { request, key_index };
+        let command = KeyRequest::new(call, request).unwrap();
         let token = self.ring.token(command.key());
         self.next_ticket += 1;
         let ticket = Ticket(self.next_ticket);
         let now = self.now(member);
         let deadline_ms = now.ms + TIMEOUT_MS;
-        let command = ClientCommand { ticket, call, command, token, level, deadline_ms };
+        let command = ClientCommand { ticket, command, token, level, deadline_ms };
         self.feed(member, |engine, out| engine.handle_command(now, command, out));
         ticket.0
     }

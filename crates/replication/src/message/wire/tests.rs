@@ -20,10 +20,11 @@ fn request() -> impl Strategy<Value = Request> {
 }
 
 fn command() -> impl Strategy<Value = KeyRequest> {
-    (request(), any::<prop::sample::Index>()).prop_map(|(request, index)| KeyRequest {
-        key_index: index.index(request.arg_count()) as u16,
-        request,
-    })
+    let rows: Vec<_> = commands().iter().filter(|row| row.keys.first > 0).collect();
+    let call = (prop::sample::select(rows), prop::sample::select(&Class::ALL[..]))
+        .prop_map(|(command, class)| Call { command, class });
+    (call, request())
+        .prop_filter_map("a command without its key", |(call, request)| KeyRequest::new(call, request))
 }
 
 fn state() -> impl Strategy<Value = Option<KeyState>> {
