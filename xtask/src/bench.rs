@@ -1,22 +1,31 @@
 //! `cargo xtask bench`: speed beside Redis and nutcracker, and the smaller measurements.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::cargo::{self, cargo, metadata, text};
 use crate::report::Report;
 use crate::servers;
 
 mod loads;
+mod machine;
+mod memory;
+mod plot;
 mod process_stats;
+mod publish;
 mod redis_benchmark;
+mod results;
 mod run;
 mod systems;
 mod table;
+mod targets;
 
-use loads::Extent;
-use run::Settings;
+use loads::{Extent, Load};
+use results::Results;
+use run::{Comparison, Settings};
 use systems::{System, Systems};
 
 #[derive(clap::Args)]
@@ -32,6 +41,8 @@ pub(crate) struct Arguments {
 enum Other {
     /// Run the criterion benches of the pure crates
     Micro(Micro),
+    /// Measure the resident memory of a node
+    Memory(Memory),
 }
 
 /// Measures nodes and clusters beside Redis and nutcracker.
@@ -52,7 +63,26 @@ struct Speed {
     /// All commands with all sizes and all pipelines
     #[arg(long)]
     full: bool,
+    /// Write everything, each round too, into this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Fail where a target is missed
+    #[arg(long)]
+    check: bool,
+    /// Write the results, pictures and tables of docs/performance.md
+    #[arg(long, conflicts_with_all = ["case", "system", "quick", "full"])]
+    publish: bool,
     /// The setting `workers` of the nodes
+    #[arg(long, value_name = "N", default_value = "auto")]
+    workers: String,
+}
+
+#[derive(clap::Args)]
+struct Memory {
+    /// Fail where a bound is passed
+    #[arg(long)]
+    check: bool,
+    /// The setting `workers` of the node
     #[arg(long, value_name = "N", default_value = "auto")]
     workers: String,
 }
@@ -76,6 +106,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report> {
     let mut report = Report::default();
     match &arguments.other {
         None => speed(&arguments.speed, &mut report)?,
+        Some(Other::Memory(memory)) => measure_memory(memory, &mut report)?,
         Some(Other::Micro(micro)) => {
             report.step("benchmarks", || run_micro(micro));
         }
@@ -88,6 +119,8 @@ fn speed(arguments: &Speed, report: &mut Report) -> Result<()> {
     ensure!(!loads.is_empty(), "no load has the words {:?}", arguments.case.as_deref().unwrap_or_default());
     let mut systems = arguments.systems();
     ensure!(!systems.is_empty(), "no system is called {:?}", arguments.system.as_deref().unwrap_or_default());
+    // Now rather than when everything was measured in vain.
+    let mut json = arguments.json.as_ref().map(|file| File::create(file).context("--json")).transpose()?;
 
     let is_ready = report.step("Redis", || {
         servers::prepare_one("redis-server", "redis-server")?;
@@ -101,21 +134,55 @@ fn speed(arguments: &Speed, report: &mut Report) -> Result<()> {
         systems.retain(|system| *system != System::Nutcracker);
     }
     let Some(binary) = build(report)? else { return Ok(()) };
-    report.step("speed", || {
+    let mut comparisons = Vec::new();
+    let is_measured = report.step("speed", || {
         let systems = Systems::start(&systems, &binary, &arguments.workers);
-        println!("{}, rounds: {}", redis_benchmark::version()?, arguments.settings().round_count);
-        redis_benchmark::prove_that_errors_fail(systems.running(System::Redis)?.address())?;
-        let mut filled_bytes = 0;
-        for load in &loads {
-            if load.value_bytes != filled_bytes {
-                systems.fill(load)?;
-                filled_bytes = load.value_bytes;
-            }
-            let comparison = run::compare(&systems, load, arguments.settings())?;
-            println!("\n{}\n{}", comparison.load, table::plain(&comparison));
-        }
-        Ok(())
+        measure(&systems, &loads, arguments.settings(), &mut comparisons)
     });
+    if !is_measured {
+        return Ok(());
+    }
+    let results = Results::new(comparisons, &systems, &binary, arguments.settings(), &arguments.workers)?;
+    if let Some(file) = &mut json {
+        file.write_all(results.json(true).as_bytes()).context("--json")?;
+    }
+    if arguments.publish {
+        report.step("publish", || publish::publish(&results));
+    }
+    if arguments.check {
+        report.step("targets", || targets::check(&results.comparisons));
+    }
+    Ok(())
+}
+
+/// Puts the systems under each load, and prints what comes of it as it comes.
+fn measure(
+    systems: &Systems,
+    loads: &[Load],
+    settings: Settings,
+    comparisons: &mut Vec<Comparison>,
+) -> Result<()> {
+    redis_benchmark::prove_that_errors_fail(systems.running(System::Redis)?.address())?;
+    let mut filled_bytes = 0;
+    for load in loads {
+        if load.value_bytes != filled_bytes {
+            systems.fill(load)?;
+            filled_bytes = load.value_bytes;
+        }
+        let comparison = run::compare(systems, load, settings)?;
+        println!("\n{}\n{}", comparison.load, table::plain(&comparison));
+        comparisons.push(comparison);
+    }
+    Ok(())
+}
+
+fn measure_memory(arguments: &Memory, report: &mut Report) -> Result<()> {
+    if !report.step("Redis", || servers::prepare_one("redis-server", "redis-server")) {
+        return Ok(());
+    }
+    if let Some(binary) = build(report)? {
+        report.step("memory", || memory::measure(&binary, &arguments.workers, arguments.check));
+    }
     Ok(())
 }
 

@@ -14,9 +14,11 @@ const KEY_COUNT: u32 = 100_000;
 const LARGE_VALUE_BYTES: usize = 16 * 1024;
 const LARGE_KEY_COUNT: u32 = 10_000;
 
-const SMALL_VALUE_BYTES: usize = 32;
+/// The size of values that everything is measured with.
+pub(crate) const SMALL_VALUE_BYTES: usize = 32;
 const VALUE_SIZES: [usize; 3] = [SMALL_VALUE_BYTES, 1024, LARGE_VALUE_BYTES];
-const DEPTHS: [u32; 3] = [1, 16, 64];
+/// Lengths of pipelines.
+pub(crate) const DEPTHS: [u32; 3] = [1, 16, 64];
 /// The deepest pipelines that are measured with larger values unless everything is.
 const LARGER_VALUES_DEPTH_MAX: u32 = 16;
 /// The deepest pipelines of a quick run.

@@ -49,6 +49,18 @@ pub(crate) struct Run {
 /// One figure of a run.
 pub(crate) type Figure = fn(&Run) -> f64;
 
+pub(crate) fn requests_per_second(run: &Run) -> f64 {
+    run.requests_per_second
+}
+
+pub(crate) fn p99_ms(run: &Run) -> f64 {
+    run.p99_ms
+}
+
+pub(crate) fn cpu_us(run: &Run) -> f64 {
+    run.cpu_us
+}
+
 /// All runs of one system under one load, one for each round.
 #[derive(Debug)]
 pub(crate) struct Row {
@@ -168,6 +180,8 @@ pub(crate) fn median(values: impl Iterator<Item = f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::bench::loads::Operation;
 
@@ -197,10 +211,23 @@ mod tests {
         let rows = vec![row(System::Redis, &[10.0, 1.0, 8.0]), row(System::Node, &[20.0, 2.0, 8.0])];
         let load = Load { operation: Operation::Get, value_bytes: 32, depth: 1 };
         let comparison = Comparison { load, rows };
-        let rate: Figure = |run| run.requests_per_second;
-        assert_eq!(comparison.ratio(rate, System::Node, System::Redis), Some(2.0));
-        assert_eq!(comparison.ratio(rate, System::Node, System::Nutcracker), None);
-        assert_eq!(comparison.rows[1].median(rate), 8.0);
+        assert_eq!(comparison.ratio(requests_per_second, System::Node, System::Redis), Some(2.0));
+        assert_eq!(comparison.ratio(requests_per_second, System::Node, System::Nutcracker), None);
+        assert_eq!(comparison.rows[1].median(requests_per_second), 8.0);
         assert_eq!(comparison.rows[1].datastore_cpu_us(), Some(8.0));
+    }
+
+    #[test]
+    fn a_load_whose_keys_are_missing_fails() {
+        let systems = Systems::start(&[System::Redis], Path::new("unused"), "auto");
+        let address = systems.running(System::Redis).expect("it was started").address();
+        redis_benchmark::prove_that_errors_fail(address).expect("errors are noticed");
+        let load = Load { operation: Operation::Get, value_bytes: 32, depth: 16 };
+        let settings = Settings { round_count: 2, run_seconds: 0.02 };
+        let missing = compare(&systems, &load, settings).expect_err("nothing was filled");
+        assert!(missing.to_string().contains("missing keys"), "{missing:#}");
+        systems.fill(&load).expect("it takes every key");
+        let comparison = compare(&systems, &load, settings).expect("now they are there");
+        assert_eq!(comparison.rows[0].runs.len(), 2);
     }
 }

@@ -10,8 +10,8 @@ use dynomite_testkit::{Cluster, Dynomited, Nutcracker, PortLease, RawClient, Red
 use super::loads::{Load, MGET_KEY_COUNT};
 use super::redis_benchmark::key;
 
-/// Bytes of values that are written at a time when the keys are filled.
-const FILL_BATCH_BYTES: usize = 1 << 20;
+/// Bytes of values that are written at a time when the keys are filled: too few to make a proxy's memory grow.
+const FILL_BATCH_BYTES: usize = 64 * 1024;
 /// After filling, for what replicas still have to do at DC_ONE when the reply is out.
 const FILL_SETTLE: Duration = Duration::from_millis(500);
 
@@ -258,7 +258,12 @@ impl Running {
     }
 
     fn fill(&self, load: &Load) -> Result<()> {
-        let mut client = RawClient::try_connect(self.address())?;
+        let address = match &self.servers {
+            // It never gives back what a pipeline took; what is measured of its memory is for the loads alone.
+            Servers::Nutcracker(_, redis) => redis.address(),
+            _ => self.address(),
+        };
+        let mut client = RawClient::try_connect(address)?;
         let value = "v".repeat(load.value_bytes);
         let numbers: Vec<u32> = (0..load.key_count()).collect();
         for batch in numbers.chunks(FILL_BATCH_BYTES / load.value_bytes) {

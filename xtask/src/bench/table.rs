@@ -1,6 +1,6 @@
 //! Results as people read them.
 
-use super::run::{Comparison, Figure, Row};
+use super::run::{Comparison, Figure, Row, cpu_us, p99_ms, requests_per_second};
 use super::systems::System;
 
 const HEADING: [&str; 11] = [
@@ -11,7 +11,7 @@ const HEADING: [&str; 11] = [
     "p50 ms",
     "p99 ms",
     "CPU µs/request",
-    "×nutcracker",
+    "×nutcracker CPU",
     "store CPU µs",
     "switches/request",
     "peak MB",
@@ -19,16 +19,18 @@ const HEADING: [&str; 11] = [
 /// Where a figure was not measured.
 const NOTHING: &str = "–";
 
-pub(crate) const RATE: Figure = |run| run.requests_per_second;
-pub(crate) const P50: Figure = |run| run.p50_ms;
-pub(crate) const P99: Figure = |run| run.p99_ms;
-pub(crate) const CPU: Figure = |run| run.cpu_us;
-pub(crate) const SWITCHES: Figure = |run| run.switches;
-pub(crate) const PEAK: Figure = |run| run.peak_mb;
-
 /// For a terminal: aligned columns.
 pub(crate) fn plain(comparison: &Comparison) -> String {
     aligned(&HEADING, &comparison.rows.iter().map(|row| cells(comparison, row).to_vec()).collect::<Vec<_>>())
+}
+
+/// For a document.
+pub(crate) fn markdown(comparison: &Comparison) -> String {
+    let mut table = format!("| {} |\n|---|{}\n", HEADING.join(" | "), "---:|".repeat(HEADING.len() - 1));
+    for row in &comparison.rows {
+        table.push_str(&format!("| {} |\n", cells(comparison, row).join(" | ")));
+    }
+    table
 }
 
 /// Rows under a heading: the first column to the left, the others to the right.
@@ -59,16 +61,16 @@ fn cells(comparison: &Comparison, row: &Row) -> [String; 11] {
     };
     [
         row.system.name().to_owned(),
-        format!("{:.0}", row.median(RATE)),
-        ratio(RATE, System::Redis),
-        ratio(RATE, System::Nutcracker),
-        format!("{:.3}", row.median(P50)),
-        format!("{:.3}", row.median(P99)),
-        format!("{:.2}", row.median(CPU)),
-        ratio(CPU, System::Nutcracker),
+        format!("{:.0}", row.median(requests_per_second)),
+        ratio(requests_per_second, System::Redis),
+        ratio(requests_per_second, System::Nutcracker),
+        format!("{:.3}", row.median(|run| run.p50_ms)),
+        format!("{:.3}", row.median(p99_ms)),
+        format!("{:.2}", row.median(cpu_us)),
+        ratio(cpu_us, System::Nutcracker),
         row.datastore_cpu_us().map_or_else(|| NOTHING.to_owned(), |cpu| format!("{cpu:.2}")),
-        format!("{:.3}", row.median(SWITCHES)),
-        format!("{:.1}", row.median(PEAK)),
+        format!("{:.3}", row.median(|run| run.switches)),
+        format!("{:.1}", row.median(|run| run.peak_mb)),
     ]
 }
 
