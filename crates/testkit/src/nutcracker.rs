@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::process::{Process, Recipe, START_DEADLINE, short_directory};
 use crate::{PortLease, RawClient};
@@ -17,12 +17,13 @@ pub struct Nutcracker {
 }
 
 impl Nutcracker {
-    /// Starts the proxy in front of the Redis at `datastore`, and waits until it answers.
+    /// Starts the proxy in front of the Redis at `datastore`, and waits until it answers. Debian has the `program` where
+    /// not every user looks for programs, so its path may have to be given.
     ///
     /// # Panics
     /// When `nutcracker` is not installed or does not answer; the text says what to do.
     #[track_caller]
-    pub fn start(datastore: SocketAddr) -> Self {
+    pub fn start(program: impl AsRef<Path>, datastore: SocketAddr) -> Self {
         let (port, stats_port) = (PortLease::take(), PortLease::take());
         let directory = short_directory("dynomite-nutcracker-");
         let config = format!(
@@ -42,7 +43,7 @@ impl Nutcracker {
         set("--stats-port", Path::new(&stats_port.port().to_string()));
         let recipe = Recipe {
             name: "nutcracker",
-            program: PathBuf::from("nutcracker"),
+            program: program.as_ref().to_owned(),
             args,
             env: Vec::new(),
             when_missing: "`cargo xtask bench` installs it; or apt-get install nutcracker",

@@ -1,6 +1,7 @@
 //! Where figures were measured, and with what.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use std::thread;
 
@@ -8,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
 use super::redis_benchmark;
-use super::systems::System;
+use super::systems::{System, nutcracker_program};
 
 /// Hardware and kernel.
 pub(crate) fn machine() -> Result<Value> {
@@ -27,7 +28,7 @@ pub(crate) fn machine() -> Result<Value> {
 }
 
 /// What the programs that were measured say of themselves.
-pub(crate) fn versions(systems: &[System], dynomited: &std::path::Path) -> Result<Value> {
+pub(crate) fn versions(systems: &[System], dynomited: &Path) -> Result<Value> {
     let mut versions = json!({
         "redis": version(Command::new("redis-server").arg("--version"))?,
         "redis_benchmark": redis_benchmark::version()?,
@@ -35,7 +36,7 @@ pub(crate) fn versions(systems: &[System], dynomited: &std::path::Path) -> Resul
         "rustc": version(Command::new("rustc").arg("--version"))?,
     });
     if systems.contains(&System::Nutcracker) {
-        versions["nutcracker"] = version(Command::new("nutcracker").arg("--version"))?.into();
+        versions["nutcracker"] = version(Command::new(nutcracker_program()).arg("--version"))?.into();
     }
     Ok(versions)
 }

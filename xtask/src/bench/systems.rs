@@ -1,7 +1,7 @@
 //! What is measured beside each other: processes of our own, all reached over loopback TCP.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -9,6 +9,7 @@ use dynomite_testkit::{Cluster, Dynomited, Nutcracker, PortLease, RawClient, Red
 
 use super::loads::{Load, MGET_KEY_COUNT};
 use super::redis_benchmark::key;
+use crate::cargo::find_program;
 
 /// Bytes of values that are written at a time when the keys are filled: too few to make a proxy's memory grow.
 const FILL_BATCH_BYTES: usize = 64 * 1024;
@@ -284,7 +285,7 @@ impl Deployment {
             Self::Redis => Servers::Redis(Redis::start()),
             Self::Nutcracker => {
                 let redis = Redis::start();
-                Servers::Nutcracker(Nutcracker::start(redis.address()), redis)
+                Servers::Nutcracker(Nutcracker::start(nutcracker_program(), redis.address()), redis)
             }
             Self::Node => node(binary, &setting, Some(Redis::start())),
             Self::MemoryNode => node(binary, &setting, None),
@@ -299,6 +300,11 @@ impl Deployment {
             }
         }
     }
+}
+
+/// Its path, or its name where it is not found.
+pub(crate) fn nutcracker_program() -> PathBuf {
+    find_program("nutcracker").unwrap_or_else(|| "nutcracker".into())
 }
 
 /// A single node in front of `redis`, or on the memory store.
