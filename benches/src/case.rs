@@ -72,4 +72,15 @@ mod tests {
         }
         assert!(selected("ring/").count() > 0 && selected("no such thing").count() == 0);
     }
+
+    #[test]
+    fn every_case_runs_batch_after_batch() {
+        for case in cases() {
+            let mut scenario = (case.prepare)();
+            for _ in 0..2 {
+                scenario.reset();
+                scenario.run();
+            }
+        }
+    }
 }
