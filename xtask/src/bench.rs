@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::cargo::{self, cargo, metadata, text};
 use crate::report::Report;
-use crate::servers;
+use crate::{instructions, servers};
 
 mod loads;
 mod machine;
@@ -41,6 +41,8 @@ pub(crate) struct Arguments {
 enum Other {
     /// Run the criterion benches of the pure crates
     Micro(Micro),
+    /// Count the instructions of the same cases, and compare them with those in benches/instructions.json
+    Instructions(Instructions),
     /// Measure the resident memory of a node
     Memory(Memory),
 }
@@ -78,6 +80,15 @@ struct Speed {
 }
 
 #[derive(clap::Args)]
+struct Instructions {
+    /// Only the cases whose names contain this
+    filter: Option<String>,
+    /// Write what is counted into the baseline
+    #[arg(long)]
+    write_baseline: bool,
+}
+
+#[derive(clap::Args)]
 struct Memory {
     /// Fail where a bound is passed
     #[arg(long)]
@@ -109,6 +120,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report> {
         Some(Other::Memory(memory)) => measure_memory(memory, &mut report)?,
         Some(Other::Micro(micro)) => {
             report.step("benchmarks", || run_micro(micro));
+        }
+        Some(Other::Instructions(Instructions { filter, write_baseline })) => {
+            report.step("instructions", || instructions::run(filter.as_deref(), *write_baseline));
         }
     }
     Ok(report)
@@ -223,8 +237,10 @@ fn build(report: &mut Report) -> Result<Option<PathBuf>> {
 
 fn run_micro(arguments: &Micro) -> Result<()> {
     let mut command = cargo(["bench", "--package", "dynomite-benches", "--locked"]);
-    // Not the library's empty harness, which does not know criterion's options.
-    command.args(["--bench", arguments.bench.as_deref().unwrap_or("*")]);
+    // Without a name, all that know criterion's options: the manifest says which do not.
+    if let Some(name) = &arguments.bench {
+        command.args(["--bench", name]);
+    }
     command.arg("--").args(&arguments.criterion);
     cargo::run(&mut command)
 }

@@ -5,6 +5,7 @@ mod bench;
 mod cargo;
 mod deny;
 mod dependencies;
+mod instructions;
 mod lint;
 mod python;
 mod report;
