@@ -63,6 +63,12 @@ impl Load {
         if self.value_bytes >= LARGE_VALUE_BYTES { LARGE_KEY_COUNT } else { KEY_COUNT }
     }
 
+    /// Bytes of the values that one request reads or writes.
+    pub(crate) fn request_bytes(&self) -> u64 {
+        let value_count = if self.operation == Operation::Mget { MGET_KEY_COUNT } else { 1 };
+        (self.value_bytes * value_count) as u64
+    }
+
     /// Whether every word of `text` is one of this load's: `get p16` for instance.
     fn is_called(&self, text: &str) -> bool {
         let name = self.to_string().to_ascii_lowercase();

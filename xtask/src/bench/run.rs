@@ -14,8 +14,9 @@ use super::systems::{Running, System, Systems};
 const TRIAL_SECONDS: f64 = 0.1;
 /// Trials that were too short are followed by longer ones, this much at most.
 const TRIAL_GROWTH_MAX: f64 = 50.0;
-/// Pipelines of every connection in the first trial.
+/// Pipelines of every connection in the first trial, unless that is more than so many bytes of values.
 const FIRST_TRIAL_PIPELINES: u64 = 20;
+const FIRST_TRIAL_BYTES: u64 = 256 << 20;
 /// From the last reply until processes are looked at: what is done after replies is work for the requests too.
 const SETTLE: Duration = Duration::from_millis(50);
 
@@ -132,7 +133,9 @@ pub(crate) fn compare(systems: &Systems, load: &Load, settings: Settings) -> Res
 fn prepare(running: &Running, system: System, load: &Load, seconds: f64) -> Result<u64> {
     running.set_level(system)?;
     running.check(load)?;
-    let mut request_count = u64::from(CONNECTION_COUNT * load.depth) * FIRST_TRIAL_PIPELINES;
+    let at_once = u64::from(CONNECTION_COUNT * load.depth);
+    let mut request_count =
+        (at_once * FIRST_TRIAL_PIPELINES).min(FIRST_TRIAL_BYTES / load.request_bytes()).max(at_once);
     loop {
         let trial = redis_benchmark::run(running.address(), load, request_count)?;
         if trial.seconds >= TRIAL_SECONDS {
