@@ -17,8 +17,11 @@ pub trait Backend: Send + Sync + 'static {
     /// Opens the lane of worker `worker` of `worker_count`. Called once per worker, on that worker's thread, inside its
     /// tokio runtime. A lane starts down and says [`LaneEvent::Up`] when it can take operations.
     ///
-    /// Every key is always sent to the same lane, so a store that lives inside the process may keep one part per lane.
+    /// Every key is always sent to the same lane where the node replicates, and where [`Backend::has_parts`].
     fn open_lane(&self, worker: usize, worker_count: usize) -> Box<dyn Lane>;
+
+    /// Whether each lane has data of its own, as in a store that lives inside the process; otherwise all see the same.
+    fn has_parts(&self) -> bool;
 }
 
 /// One ordered conversation with a datastore.

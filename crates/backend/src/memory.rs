@@ -63,6 +63,10 @@ impl Backend for MemoryBackend {
         let store = MemoryStore::new(RandomState::new().hash_one(worker), MemoryConfig { max_bytes });
         Box::new(SyncLane::new(store, self.identity.clone()))
     }
+
+    fn has_parts(&self) -> bool {
+        true
+    }
 }
 
 /// Counters and sizes of a [`MemoryStore`].

@@ -44,4 +44,8 @@ impl Backend for RedisBackend {
     fn open_lane(&self, worker: usize, _worker_count: usize) -> Box<dyn Lane> {
         Box::new(lane::RedisLane::open(Arc::clone(&self.config), worker))
     }
+
+    fn has_parts(&self) -> bool {
+        false
+    }
 }

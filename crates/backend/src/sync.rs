@@ -110,6 +110,10 @@ where
     fn open_lane(&self, worker: usize, worker_count: usize) -> Box<dyn Lane> {
         Box::new(SyncLane::new((self.factory)(worker, worker_count), self.identity.clone()))
     }
+
+    fn has_parts(&self) -> bool {
+        true
+    }
 }
 
 /// The lane of a [`SyncStore`]: submitting executes, polling hands out.

@@ -23,10 +23,17 @@ pub struct ArgRange {
 pub type ArgRanges = SmallVec<[ArgRange; 5]>;
 
 /// A complete command over shared bytes. Cloning copies no argument.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Request {
     raw: Bytes,
     args: ArgRanges,
+}
+
+impl Clone for Request {
+    fn clone(&self) -> Self {
+        // The ranges in one piece; SmallVec's own clone takes them one by one.
+        Self { raw: self.raw.clone(), args: ArgRanges::from_slice(&self.args) }
+    }
 }
 
 impl Request {

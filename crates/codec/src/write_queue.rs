@@ -51,7 +51,12 @@ impl WriteQueue {
 
     /// Appends a copy of `piece`.
     pub fn append(&mut self, piece: &[u8]) {
-        self.tail.extend_from_slice(piece);
+        self.append_with(|out| out.extend_from_slice(piece));
+    }
+
+    /// Appends what `write` puts behind the bytes that it is given, which it leaves alone.
+    pub fn append_with(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.tail);
         if self.tail.len() >= SEGMENT_MAX {
             self.close_tail();
         }

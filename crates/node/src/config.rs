@@ -109,7 +109,7 @@ pub struct Seed {
 /// How many workers a node runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Workers {
-    /// One for each core that the process may use.
+    /// One for every two cores that the process may use: the datastore needs its share.
     Auto,
     /// This many.
     Count(u16),
@@ -119,7 +119,7 @@ impl Workers {
     /// The number of workers on this machine, 1 to [`WORKERS_MAX`].
     pub fn count(self) -> usize {
         let count = match self {
-            Self::Auto => std::thread::available_parallelism().map_or(1, usize::from),
+            Self::Auto => std::thread::available_parallelism().map_or(1, |cores| cores.get() / 2),
             Self::Count(count) => usize::from(count),
         };
         count.clamp(1, usize::from(WORKERS_MAX))

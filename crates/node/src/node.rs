@@ -71,6 +71,7 @@ impl Node {
             ring: Arc::new(ring),
             node: NodeId::from_name(&config.name),
             worker_count,
+            has_parts: backend.has_parts(),
             client_address: config.listen,
             peer_address: config.peer_listen,
             datastore: backend.describe(),

@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use dynomite_codec::Class;
 use dynomite_replication::Level;
-use dynomite_ring::{NodeId, NodeIdx, Ring};
+use dynomite_ring::{NodeId, NodeIdx, Ring, Token};
 
 use crate::config::Config;
 use crate::counters::SharedCounters;
+use crate::slice::slice_of;
 
 /// Shared by the workers; nothing in it is locked.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(crate) struct Shared {
     pub(crate) ring: Arc<Ring>,
     pub(crate) node: NodeId,
     pub(crate) worker_count: usize,
+    /// Whether each worker's lane has data of its own.
+    pub(crate) has_parts: bool,
     pub(crate) client_address: SocketAddr,
     pub(crate) peer_address: Option<SocketAddr>,
     /// What the datastore calls itself, for `INFO`.
@@ -41,6 +44,12 @@ impl Shared {
     /// Whether there is more than one rack, and so more than one copy of a key.
     pub(crate) fn is_replicated(&self) -> bool {
         self.ring.rack_count() > 1
+    }
+
+    /// The worker that must run what concerns `token` when worker `own` has it at hand. Without copies and parts every
+    /// worker can: the datastore alone decides on the order, and nothing is handed over.
+    pub(crate) fn worker_for(&self, token: Token, own: usize) -> usize {
+        if self.is_replicated() || self.has_parts { slice_of(token, self.worker_count) } else { own }
     }
 
     /// Whether every worker has a link to the node.

@@ -26,7 +26,8 @@ pub struct Ring {
     dcs: Vec<Dc>,
     /// Where rack `i` stands in `dcs`: its datacenter and its place there.
     rack_places: Vec<(DcIdx, u16)>,
-    ids: HashMap<NodeId, NodeIdx>,
+    /// Ascending.
+    ids: Vec<(NodeId, NodeIdx)>,
     placement: Placement,
     digest: u64,
 }
@@ -157,7 +158,8 @@ impl Ring {
 
     /// The number of the node with this id.
     pub fn index_of(&self, id: NodeId) -> Option<NodeIdx> {
-        self.ids.get(&id).copied()
+        let found = self.ids.binary_search_by_key(&id, |(known, _)| *known).ok()?;
+        Some(self.ids[found].1)
     }
 
     /// The number of the node with this name. Costs a search among the nodes.
@@ -204,7 +206,7 @@ impl Ring {
     }
 }
 
-fn unique_ids(nodes: &[Node]) -> Result<HashMap<NodeId, NodeIdx>, RingError> {
+fn unique_ids(nodes: &[Node]) -> Result<Vec<(NodeId, NodeIdx)>, RingError> {
     let mut ids: HashMap<NodeId, NodeIdx> = HashMap::with_capacity(nodes.len());
     let mut names = HashSet::with_capacity(nodes.len());
     for (index, node) in nodes.iter().enumerate() {
@@ -216,6 +218,8 @@ fn unique_ids(nodes: &[Node]) -> Result<HashMap<NodeId, NodeIdx>, RingError> {
             return Err(RingError::DuplicateId { first, second: node.name.clone() });
         }
     }
+    let mut ids: Vec<_> = ids.into_iter().collect();
+    ids.sort_unstable();
     Ok(ids)
 }
 

@@ -1,8 +1,9 @@
 //! The bytes of a link: frames with a length and a CRC, and messages that take one frame or several.
 //!
 //! A frame is `length: u32`, `crc: u32`, `kind: u8`, `body`, little-endian; the length counts kind and body, the CRC-32
-//! covers them. A message that does not fit one frame comes as [`Kind::Chunk`]s and a [`Kind::LastChunk`], whose body
-//! begins with the message's own kind; other messages may come between them.
+//! covers them. A frame of requests or of responses carries one or more of them, each behind its length as `u32`. A
+//! message that does not fit one frame comes as [`Kind::Chunk`]s and a [`Kind::LastChunk`], whose body begins with the
+//! message's own kind; other messages may come between them.
 //!
 //! Invariants: however the input is cut into reads, the same messages come out; memory grows with what has arrived and
 //! never because of a number that the input states.
@@ -13,8 +14,14 @@ mod tests;
 use bytes::{Buf, Bytes, BytesMut};
 use dynomite_codec::WriteQueue;
 
-/// A frame's body has at most this size; larger messages are divided.
+/// A message has at most this size in one frame; larger ones are divided.
 pub(crate) const BODY_MAX: usize = 64 << 10;
+/// What a frame says after its CRC: the kind, and most often a message's length.
+const FRAME_MAX: usize = 1 + LENGTH_BYTES + BODY_MAX;
+/// In front of each message in a frame that may carry several.
+const LENGTH_BYTES: usize = 4;
+/// The last part of a message up to this size is copied to the rest of it.
+const COPY_MAX: usize = 4 << 10;
 /// Length, CRC and kind.
 pub(super) const HEADER_BYTES: usize = 9;
 
@@ -42,6 +49,11 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    /// Whether frames of this kind carry several messages.
+    fn is_batched(self) -> bool {
+        matches!(self, Self::Request | Self::Response)
+    }
+
     fn of(byte: u8) -> Option<Self> {
         Some(match byte {
             1 => Self::Hello,
@@ -74,29 +86,80 @@ pub(crate) enum FrameError {
     Empty,
     #[error("a frame's CRC-32 is wrong: bytes were damaged on the way")]
     WrongCrc,
+    #[error("the lengths of messages do not add up to their frame's")]
+    WrongLength,
     #[error("a frame of unknown kind {0}")]
     UnknownKind(u8),
     #[error("a message of more than {0} bytes is over the limit")]
     MessageTooLong(usize),
 }
 
-/// Appends one frame whose body is `head` followed by `tail`.
-///
-/// The body must not be longer than [`BODY_MAX`]; `super::queue` sees to it.
+/// Frames under construction: small messages of one kind share one, which is closed when the link is written to.
+#[derive(Debug, Default)]
+pub(super) struct FrameWriter {
+    /// The open frame, with room for its header.
+    open: Vec<u8>,
+}
+
+impl FrameWriter {
+    /// Bytes of the open frame.
+    pub(super) fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Appends one message whose body is `head` followed by `tail`.
+    ///
+    /// The body must not be longer than [`BODY_MAX`]; `super::queue` sees to it.
+    pub(super) fn put(&mut self, queue: &mut WriteQueue, kind: Kind, head: &[u8], tail: Bytes) {
+        let size = head.len() + tail.len();
+        debug_assert!(size <= BODY_MAX, "larger messages are divided");
+        let goes_on = kind.is_batched()
+            && self.open.get(HEADER_BYTES - 1) == Some(&(kind as u8))
+            && self.open.len() + LENGTH_BYTES + size <= HEADER_BYTES + LENGTH_BYTES + BODY_MAX;
+        if !goes_on {
+            self.close(queue);
+            self.open.extend_from_slice(&[0; HEADER_BYTES - 1]);
+            self.open.push(kind as u8);
+        }
+        if kind.is_batched() {
+            self.open.extend_from_slice(&(size as u32).to_le_bytes());
+        }
+        self.open.extend_from_slice(head);
+        if tail.len() <= COPY_MAX {
+            self.open.extend_from_slice(&tail);
+        } else {
+            self.close_with(queue, tail);
+        }
+    }
+
+    /// Puts the open frame, if there is one, into the queue.
+    pub(super) fn close(&mut self, queue: &mut WriteQueue) {
+        if !self.open.is_empty() {
+            self.close_with(queue, Bytes::new());
+        }
+    }
+
+    fn close_with(&mut self, queue: &mut WriteQueue, tail: Bytes) {
+        let covered = &self.open[HEADER_BYTES - 1..];
+        let length = (covered.len() + tail.len()) as u32;
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(covered);
+        if !tail.is_empty() {
+            crc.update(&tail);
+        }
+        self.open[..4].copy_from_slice(&length.to_le_bytes());
+        self.open[4..8].copy_from_slice(&crc.finalize().to_le_bytes());
+        queue.append(&self.open);
+        queue.append_bytes(tail);
+        self.open.clear();
+    }
+}
+
+/// Appends a frame with one message alone.
 pub(super) fn put_frame(queue: &mut WriteQueue, kind: Kind, head: &[u8], tail: Bytes) {
-    debug_assert!(head.len() + tail.len() <= BODY_MAX, "larger messages are divided");
-    let mut crc = crc32fast::Hasher::new();
-    crc.update(&[kind as u8]);
-    crc.update(head);
-    crc.update(&tail);
-    let length = (1 + head.len() + tail.len()) as u32;
-    let mut header = [0; HEADER_BYTES];
-    header[..4].copy_from_slice(&length.to_le_bytes());
-    header[4..8].copy_from_slice(&crc.finalize().to_le_bytes());
-    header[8] = kind as u8;
-    queue.append(&header);
-    queue.append(head);
-    queue.append_bytes(tail);
+    let mut writer = FrameWriter::default();
+    writer.put(queue, kind, head, tail);
+    writer.close(queue);
 }
 
 /// Finds messages at the front of a link's read buffer.
@@ -105,13 +168,15 @@ pub(crate) struct Decoder {
     message_max: usize,
     /// What has come of a large message.
     partial: BytesMut,
+    /// What is left of a frame of several messages, and their kind.
+    batch: Option<(Kind, Bytes)>,
     wanted: usize,
 }
 
 impl Decoder {
     /// A decoder at the beginning of a link; `message_max` bounds a message's body.
     pub(crate) fn new(message_max: usize) -> Self {
-        Self { message_max, partial: BytesMut::new(), wanted: HEADER_BYTES }
+        Self { message_max, partial: BytesMut::new(), batch: None, wanted: HEADER_BYTES }
     }
 
     /// Takes the next whole message off the front of `buf`, or `None` when it is not all there.
@@ -119,8 +184,13 @@ impl Decoder {
     /// # Errors
     /// What came is no frame, or over a limit.
     pub(crate) fn next(&mut self, buf: &mut BytesMut) -> Result<Option<Message>, FrameError> {
-        while let Some(message) = self.next_frame(buf)? {
+        loop {
+            if let Some(message) = self.next_of_batch()? {
+                return Ok(Some(message));
+            }
+            let Some(message) = self.next_frame(buf)? else { return Ok(None) };
             match message.kind {
+                kind if kind.is_batched() => self.batch = Some((kind, message.body)),
                 Kind::Chunk => self.add(&message.body)?,
                 Kind::LastChunk => {
                     let mut body = message.body;
@@ -133,7 +203,21 @@ impl Decoder {
                 _ => return Ok(Some(message)),
             }
         }
-        Ok(None)
+    }
+
+    fn next_of_batch(&mut self) -> Result<Option<Message>, FrameError> {
+        let Some((kind, batch)) = &mut self.batch else { return Ok(None) };
+        let Some((length, rest)) = batch.split_first_chunk::<LENGTH_BYTES>() else {
+            let is_over = batch.is_empty();
+            self.batch = None;
+            return if is_over { Ok(None) } else { Err(FrameError::WrongLength) };
+        };
+        let length = u32::from_le_bytes(*length) as usize;
+        if length > rest.len() {
+            return Err(FrameError::WrongLength);
+        }
+        batch.advance(LENGTH_BYTES);
+        Ok(Some(Message { kind: *kind, body: batch.split_to(length) }))
     }
 
     /// How many more bytes the next frame needs at least, as of the last call that gave `None`.
@@ -149,7 +233,7 @@ impl Decoder {
         let length = u32::from_le_bytes([header[0], header[1], header[2], header[3]]) as usize;
         let crc = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
         let kind = header[8];
-        if length > BODY_MAX + 1 {
+        if length > FRAME_MAX {
             return Err(FrameError::FrameTooLong(length));
         }
         let body_len = length.checked_sub(1).ok_or(FrameError::Empty)?;

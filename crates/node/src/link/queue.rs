@@ -12,7 +12,7 @@ use bytes::Bytes;
 use dynomite_codec::WriteQueue;
 use dynomite_ring::Token;
 
-use super::frame::{BODY_MAX, Kind, put_frame};
+use super::frame::{BODY_MAX, FrameWriter, Kind};
 
 /// With this much in front of the socket no further chunk is put there: what a small message has to wait for at most.
 const WIRE_BYTES_MIN: usize = 2 * BODY_MAX;
@@ -20,6 +20,7 @@ const WIRE_BYTES_MIN: usize = 2 * BODY_MAX;
 /// The output of one link.
 #[derive(Debug, Default)]
 pub(crate) struct LinkQueue {
+    frames: FrameWriter,
     wire: WriteQueue,
     /// Large messages, and small ones that must not pass them.
     behind: VecDeque<Waiting>,
@@ -41,7 +42,7 @@ struct Waiting {
 impl LinkQueue {
     /// Bytes not yet written.
     pub(crate) fn len(&self) -> usize {
-        self.wire.len() + self.behind_bytes
+        self.frames.len() + self.wire.len() + self.behind_bytes
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -54,7 +55,7 @@ impl LinkQueue {
         let must_wait =
             !self.behind.is_empty() && token.is_some_and(|token| self.tokens.contains_key(&token));
         if size <= BODY_MAX && !must_wait {
-            return put_frame(&mut self.wire, kind, head, tail);
+            return self.frames.put(&mut self.wire, kind, head, tail);
         }
         if let Some(token) = token {
             *self.tokens.entry(token).or_default() += 1;
@@ -65,8 +66,9 @@ impl LinkQueue {
         self.fill();
     }
 
-    /// What can be written now; refilled by [`LinkQueue::advance`].
-    pub(crate) fn wire(&self) -> &WriteQueue {
+    /// What can be written now; refilled by [`LinkQueue::advance`]. Closes the frame that small messages share.
+    pub(crate) fn wire(&mut self) -> &WriteQueue {
+        self.frames.close(&mut self.wire);
         &self.wire
     }
 
@@ -78,25 +80,30 @@ impl LinkQueue {
 
     /// Puts chunks in front of the socket.
     fn fill(&mut self) {
-        while self.wire.len() < WIRE_BYTES_MIN
+        while self.frames.len() + self.wire.len() < WIRE_BYTES_MIN
             && let Some(waiting) = self.behind.front_mut()
         {
             let size = waiting.head.len() + waiting.tail.len();
             if !waiting.is_large {
                 self.behind_bytes -= size;
-                put_frame(&mut self.wire, waiting.kind, &waiting.head, std::mem::take(&mut waiting.tail));
+                self.frames.put(
+                    &mut self.wire,
+                    waiting.kind,
+                    &waiting.head,
+                    std::mem::take(&mut waiting.tail),
+                );
             } else if size < BODY_MAX {
                 // One byte for the kind, so the last chunk is always shorter than the others may be.
                 self.behind_bytes -= size;
                 let mut head = Vec::with_capacity(1 + waiting.head.len());
                 head.push(waiting.kind as u8);
                 head.extend_from_slice(&waiting.head);
-                put_frame(&mut self.wire, Kind::LastChunk, &head, std::mem::take(&mut waiting.tail));
+                self.frames.put(&mut self.wire, Kind::LastChunk, &head, std::mem::take(&mut waiting.tail));
             } else {
                 let head = waiting.head.split_to(waiting.head.len().min(BODY_MAX));
                 let tail = waiting.tail.split_to(waiting.tail.len().min(BODY_MAX - head.len()));
                 self.behind_bytes -= head.len() + tail.len();
-                put_frame(&mut self.wire, Kind::Chunk, &head, tail);
+                self.frames.put(&mut self.wire, Kind::Chunk, &head, tail);
                 continue;
             }
             let token = waiting.token;

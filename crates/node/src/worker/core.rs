@@ -9,7 +9,6 @@ use dynomite_replication::{ClientCommand, Engine, Now, Origin, Out, ReplicaReque
 
 use crate::counters::Counters;
 use crate::shared::Shared;
-use crate::slice::slice_of;
 use crate::worker::mail::{Mail, Mailroom};
 use crate::worker::tasks::Tasks;
 
@@ -129,7 +128,7 @@ impl Core {
 
     /// Runs a client's command, here or at the worker that has its slice.
     pub(crate) fn submit(&mut self, command: ClientCommand) {
-        let worker = slice_of(command.token, self.shared.worker_count);
+        let worker = self.shared.worker_for(command.token, self.index);
         if worker == self.index {
             let now = self.now();
             self.engine.handle_command(now, command, &mut self.out);
@@ -143,7 +142,7 @@ impl Core {
     /// Takes another node's request, here or at the worker that has its slice.
     pub(crate) fn take_request(&mut self, origin: Origin, request: ReplicaRequest) {
         self.counters.peer_requests += 1;
-        let worker = slice_of(request.token, self.shared.worker_count);
+        let worker = self.shared.worker_for(request.token, self.index);
         if worker == self.index {
             let now = self.now();
             self.engine.handle_request(now, origin, request, &mut self.out);

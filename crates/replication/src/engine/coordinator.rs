@@ -375,6 +375,9 @@ impl Engine {
         dcs: &[RemoteDc],
         level: Level,
     ) -> bool {
+        if self.reachable.len() + 1 == self.ring.nodes().len() && self.lane_refusal(now).is_none() {
+            return false;
+        }
         let failure = |replica: &Replica| match replica.node == self.config.node {
             true => self.lane_refusal(now),
             false => (!self.reachable.contains(&replica.node)).then_some(Failure::Unreachable),

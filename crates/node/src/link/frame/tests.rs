@@ -94,3 +94,41 @@ proptest! {
         let _ = decode_all(&bytes, &[]);
     }
 }
+
+#[test]
+fn small_messages_of_one_kind_share_a_frame() {
+    let (mut queue, mut writer) = (WriteQueue::new(), FrameWriter::default());
+    for number in 0..3u8 {
+        writer.put(&mut queue, Kind::Request, &[number], Bytes::new());
+    }
+    writer.put(&mut queue, Kind::Response, b"r", Bytes::from(vec![b't'; COPY_MAX + 1]));
+    writer.put(&mut queue, Kind::Response, b"s", Bytes::new());
+    writer.put(&mut queue, Kind::Response, &vec![b'l'; BODY_MAX], Bytes::new());
+    assert!(queue.len() > BODY_MAX / 16, "what is full or by reference does not wait");
+    writer.close(&mut queue);
+    let bytes = bytes_of(&queue);
+    let kinds: Vec<u8> = {
+        let (mut kinds, mut rest) = (Vec::new(), &bytes[..]);
+        while !rest.is_empty() {
+            let length = u32::from_le_bytes([rest[0], rest[1], rest[2], rest[3]]) as usize;
+            kinds.push(rest[8]);
+            rest = &rest[8 + length..];
+        }
+        kinds
+    };
+    assert_eq!(kinds, [4, 5, 5, 5], "three requests, then each response's frame");
+    let messages = decode_all(&bytes, &[1, 7, 30, 4000]).unwrap();
+    let sizes: Vec<usize> = messages.iter().map(|message| message.body.len()).collect();
+    assert_eq!(sizes, [1, 1, 1, COPY_MAX + 2, 1, BODY_MAX]);
+}
+
+#[test]
+fn lengths_that_do_not_add_up_are_refused() {
+    for inner in [&[2, 0, 0, 0, b'x'][..], &[0, 0, 0], &[1, 0, 0, 0, b'x', 9]] {
+        let (mut queue, mut writer) = (WriteQueue::new(), FrameWriter::default());
+        writer.open.extend_from_slice(&[0, 0, 0, 0, 0, 0, 0, 0, Kind::Request as u8]);
+        writer.open.extend_from_slice(inner);
+        writer.close(&mut queue);
+        assert_eq!(decode_all(&bytes_of(&queue), &[]), Err(FrameError::WrongLength), "{inner:?}");
+    }
+}
