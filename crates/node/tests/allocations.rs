@@ -1,0 +1,168 @@
+//! In steady state a GET or a SET costs no allocation of its own: what is allocated is read buffers that many requests
+//! share. A counting allocator sees all threads of this process, so the client here allocates nothing while it counts.
+
+#![expect(clippy::unwrap_used, reason = "a test that lacks what it needs has failed")]
+
+use std::alloc::System;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use dynomite_node::config::{Config, Datastore, HostPort, Level, RedisAddress};
+use dynomite_testkit::{Redis, eventually, request};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+use crate::support::{Running, racks, single, wait_linked};
+
+#[expect(dead_code, reason = "the tests of whole nodes need more of it")]
+#[path = "node/support.rs"]
+mod support;
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const KEYS: usize = 1_000;
+/// Of each value, in bytes. Its first digits are the key's number, so that a reply to another request is seen.
+const VALUE_BYTES: usize = 32;
+/// Commands that are sent before their replies are read, and how many times each key is asked for so while it counts.
+const PIPELINES: [(usize, usize); 2] = [(1, 4), (16, 10)];
+/// Times that each key is asked for before: buffers and tables have grown long before these are over.
+const WARM_UP_ROUNDS: usize = 2;
+/// Allocations and reallocations for each request that shared buffers may cost.
+const SHARE_MAX: f64 = 0.03;
+/// The counters are the process's, and so is this: one test after the other.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One command on every key, and the reply to each.
+struct Script {
+    requests: Vec<u8>,
+    request_bytes: usize,
+    replies: Vec<u8>,
+    reply_bytes: usize,
+}
+
+impl Script {
+    fn set() -> Self {
+        Self::new(|key, value| request(&["SET", key, value]), |_| "+OK\r\n".to_owned())
+    }
+
+    fn get() -> Self {
+        Self::new(|key, _| request(&["GET", key]), |value| format!("${}\r\n{value}\r\n", value.len()))
+    }
+
+    fn new(request: impl Fn(&str, &str) -> Vec<u8>, reply: impl Fn(&str) -> String) -> Self {
+        let (mut requests, mut replies) = (Vec::new(), Vec::new());
+        for at in 0..KEYS {
+            let value = format!("{at:04}{:v<1$}", "", VALUE_BYTES - 4);
+            requests.extend(request(&format!("key:{at:04}"), &value));
+            replies.extend(reply(&value).into_bytes());
+        }
+        Self { request_bytes: requests.len() / KEYS, reply_bytes: replies.len() / KEYS, requests, replies }
+    }
+
+    /// Sends all commands, `pipeline` at a time, and checks the replies. Allocates nothing.
+    fn run(&self, stream: &mut TcpStream, pipeline: usize) {
+        let mut buffer = [0; 1 << 10];
+        let requests = self.requests.chunks(pipeline * self.request_bytes);
+        for (requests, replies) in requests.zip(self.replies.chunks(pipeline * self.reply_bytes)) {
+            stream.write_all(requests).unwrap();
+            let buffer = &mut buffer[..replies.len()];
+            stream.read_exact(buffer).unwrap();
+            assert!(buffer == replies, "{}", String::from_utf8_lossy(buffer));
+        }
+    }
+}
+
+/// Allocations and reallocations that one GET and one SET cost.
+struct Cost {
+    case: String,
+    set: f64,
+    get: f64,
+}
+
+impl Cost {
+    #[track_caller]
+    fn is_a_share(&self) {
+        assert!(self.get < SHARE_MAX, "{}: {:.4} allocations for each GET", self.case, self.get);
+        assert!(self.set < SHARE_MAX, "{}: {:.4} allocations for each SET", self.case, self.set);
+    }
+}
+
+/// What requests to `address` cost with each depth of pipeline.
+fn costs(case: &str, address: SocketAddr) -> [Cost; PIPELINES.len()] {
+    let (set, get) = (Script::set(), Script::get());
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_nodelay(true).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    PIPELINES.map(|(pipeline, rounds)| {
+        let case = format!("{case}, {pipeline} at a time");
+        let [set, get] = [("SET", &set), ("GET", &get)].map(|(name, script)| {
+            (0..WARM_UP_ROUNDS).for_each(|_| script.run(&mut stream, pipeline));
+            let region = Region::new(ALLOCATOR);
+            (0..rounds).for_each(|_| script.run(&mut stream, pipeline));
+            let counted = region.change();
+            let requests = (rounds * KEYS) as f64;
+            let share = (counted.allocations + counted.reallocations) as f64 / requests;
+            let bytes = counted.bytes_allocated as f64 / requests;
+            println!("{case}: {name} {share:.4} allocations, {bytes:.0} bytes");
+            share
+        });
+        Cost { case, set, get }
+    })
+}
+
+fn over(redis: &Redis, mut config: Config) -> Config {
+    let address = RedisAddress::Tcp(HostPort::from(redis.address()));
+    config.datastore = Datastore::Redis { address, credentials: None };
+    config
+}
+
+fn wait_for_datastores(nodes: &[Running]) {
+    let mut client = nodes[0].client();
+    eventually(Duration::from_secs(10), "all datastores", || {
+        client.command(&["SET", "key:0000", "v"]) == b"+OK\r\n"
+            && client.command(&["GET", "key:0000"]) == b"$1\r\nv\r\n"
+    });
+}
+
+#[test]
+fn a_node_over_redis_allocates_nothing_per_request() {
+    let _alone = alone();
+    for workers in [1, 2] {
+        let redis = Redis::start();
+        let node = Running::start(over(&redis, single(workers)));
+        wait_for_datastores(std::slice::from_ref(&node));
+        costs(&format!("Redis, {workers} workers"), node.address()).iter().for_each(Cost::is_a_share);
+    }
+}
+
+/// The store itself allocates once for each value that is too long to lie in its table.
+#[test]
+fn a_node_over_its_memory_allocates_each_value_and_nothing_else() {
+    let _alone = alone();
+    let node = Running::start(single(1));
+    for Cost { case, set, get } in costs("memory, 1 worker", node.address()) {
+        Cost { case, set: set - 1.0, get }.is_a_share();
+        assert!(set >= 1.0, "{set:.4} allocations for each SET");
+    }
+}
+
+#[test]
+fn three_racks_allocate_nothing_per_request() {
+    let _alone = alone();
+    for level in [Level::DcOne, Level::DcQuorum] {
+        let (configs, _leases) = racks(3, 1, level);
+        let stores: Vec<Redis> = configs.iter().map(|_| Redis::start()).collect();
+        let nodes =
+            configs.into_iter().zip(&stores).map(|(config, redis)| Running::start(over(redis, config)));
+        let nodes: Vec<Running> = nodes.collect();
+        wait_linked(&nodes);
+        wait_for_datastores(&nodes);
+        costs(&format!("three racks, {level}"), nodes[0].address()).iter().for_each(Cost::is_a_share);
+    }
+}
