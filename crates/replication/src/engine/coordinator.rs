@@ -64,7 +64,11 @@ impl Engine {
         let requester = Requester::Client(command.ticket);
         let kind = Kind::Plain { requester, node, is_write: command.command.call().class != Class::Read };
         let id = self.insert(now, command.deadline_ms.saturating_sub(now.ms), kind);
-        self.ask(now, node, command.token, id, RequestBody::Execute(command.command), out);
+        if node == self.config.node {
+            self.execute(now, Requester::Operation(id), command.command, out);
+        } else {
+            self.ask(now, node, command.token, id, RequestBody::Execute(command.command), out);
+        }
     }
 
     pub(super) fn plain_answered(&mut self, id: OperationId, body: ResponseBody, out: &mut Out) {
@@ -121,6 +125,7 @@ impl Engine {
             failover_at_ms: now.ms + self.config.failover_ms,
         };
         let timeout_ms = command.deadline_ms.saturating_sub(now.ms);
+        let read = self.operations.reads.put(read);
         let id = self.insert(now, timeout_ms, Kind::Read(read));
         self.continue_read(now, id, out);
     }
@@ -135,9 +140,14 @@ impl Engine {
                     if read.is_retry(replica) {
                         self.stats.read_retries += 1;
                     }
-                    let (node, token) = (read.replicas[replica].node, read.token);
-                    let body = RequestBody::Read { command: read.command.clone(), value };
-                    self.ask(now, node, token, id.of_replica(replica), body, out);
+                    let (node, token, command) =
+                        (read.replicas[replica].node, read.token, read.command.clone());
+                    let about = id.of_replica(replica);
+                    if node == self.config.node {
+                        self.read(now, Requester::Operation(about), command, value, out);
+                    } else {
+                        self.ask(now, node, token, about, RequestBody::Read { command, value }, out);
+                    }
                 }
                 ReadStep::Reply(reply) => {
                     out.replies.push((read.ticket, reply));
@@ -240,9 +250,14 @@ impl Engine {
             dcs,
             reply_otherwise: if is_deletion(command) { b":1\r\n" } else { dynomite_codec::encode::OK },
         };
+        let overwrite = self.operations.overwrites.put(overwrite);
         let id = self.insert(now, timeout_ms, Kind::Overwrite(overwrite));
-        let body = RequestBody::Overwrite { version, command: command.clone(), foreign: false };
-        self.ask(now, node, token, id, body, out);
+        if node == self.config.node {
+            self.overwrite(now, Requester::Operation(id), version, command.clone(), false, out);
+        } else {
+            let body = RequestBody::Overwrite { version, command: command.clone(), foreign: false };
+            self.ask(now, node, token, id, body, out);
+        }
         if !waits_for_own {
             self.spread_overwrite(now, id, out);
         }

@@ -97,6 +97,7 @@ impl Engine {
             is_settled: false,
             dcs,
         };
+        let run = self.operations.runs.put(run);
         let id = self.insert(now, timeout_ms, Kind::Run(run));
         self.records.advance(copy, &key, record, self.lane.next_number());
         self.lane.push(now, Requester::Nobody, JobKind::Run(id));

@@ -38,35 +38,36 @@ impl Engine {
                 let part = |_: &Self| RequestBody::Import { key: key.clone(), version, state: state.clone() };
                 self.relay(now, from, token, Some(u64::from(timeout_ms)), part, out);
             }
-            own => match self.lane_refusal(now) {
-                Some(failure) => self.answer(from, ResponseBody::Failed(failure), out),
-                None => self.serve_copy(now, from, own, out),
-            },
+            RequestBody::Execute(command) => self.execute(now, from, command, out),
+            RequestBody::Read { command, value } => self.read(now, from, command, value, out),
+            RequestBody::Overwrite { version, command, foreign } => {
+                self.overwrite(now, from, version, command, foreign, out);
+            }
+            RequestBody::Forward { prior, record, key, effect, reply_crc } => {
+                self.follow(now, from, Step { prior, record }, key, effect, reply_crc, out);
+            }
+            RequestBody::Push { key, record, state } => self.take_push(now, from, key, record, state, out),
+            RequestBody::Import { key, version, state } => {
+                self.import(now, from, key, version, state, out);
+            }
         }
     }
 
-    fn serve_copy(&mut self, now: Now, from: Requester, body: RequestBody, out: &mut Out) {
-        match body {
-            RequestBody::Execute(command) => {
-                self.lane.push(now, from, JobKind::Execute);
-                out.lane.push(LaneOperation::Command(command.into_request()));
-            }
-            RequestBody::Read { command, value } => self.serve_read(now, from, command, value, out),
-            RequestBody::Overwrite { version, command, foreign } => {
-                self.serve_overwrite(now, from, version, command, foreign, out);
-            }
-            RequestBody::Forward { prior, record, key, effect, reply_crc } => {
-                self.serve_forward(now, from, Step { prior, record }, key, effect, reply_crc, out);
-            }
-            RequestBody::Push { key, record, state } => self.serve_push(now, from, key, record, state, out),
-            RequestBody::Import { key, version, state } => {
-                self.serve_import(now, from, key, version, state, out);
-            }
-            RequestBody::Sequence { .. }
-            | RequestBody::RelayOverwrite { .. }
-            | RequestBody::RelayImport { .. } => {
-                self.answer(from, ResponseBody::Failed(Failure::NotOwner), out);
-            }
+    /// Answers at once when the lane takes nothing. Whether it did.
+    fn is_refused(&mut self, now: Now, from: Requester, out: &mut Out) -> bool {
+        let refusal = self.lane_refusal(now);
+        let is_refused = refusal.is_some();
+        if let Some(failure) = refusal {
+            self.answer(from, ResponseBody::Failed(failure), out);
+        }
+        is_refused
+    }
+
+    /// Runs a command as it is: nothing is replicated.
+    pub(super) fn execute(&mut self, now: Now, from: Requester, command: KeyRequest, out: &mut Out) {
+        if !self.is_refused(now, from, out) {
+            self.lane.push(now, from, JobKind::Execute);
+            out.lane.push(LaneOperation::Command(command.into_request()));
         }
     }
 
@@ -75,7 +76,18 @@ impl Engine {
         self.lane.refusal(now, stall_ms, self.config.lane_window_max)
     }
 
-    fn serve_read(&mut self, now: Now, from: Requester, command: KeyRequest, value: bool, out: &mut Out) {
+    /// Tells the record, and the value if it is wanted.
+    pub(super) fn read(
+        &mut self,
+        now: Now,
+        from: Requester,
+        command: KeyRequest,
+        value: bool,
+        out: &mut Out,
+    ) {
+        if self.is_refused(now, from, out) {
+            return;
+        }
         let id = self.records.find(command.key());
         let Entry { record, trust, .. } = self.records.get(id);
         if trust == Trust::Dirty {
@@ -89,7 +101,7 @@ impl Engine {
     }
 
     /// Rule R3; rule R17 for one that was stamped in another datacenter.
-    fn serve_overwrite(
+    pub(super) fn overwrite(
         &mut self,
         now: Now,
         from: Requester,
@@ -98,6 +110,9 @@ impl Engine {
         foreign: bool,
         out: &mut Out,
     ) {
+        if self.is_refused(now, from, out) {
+            return;
+        }
         if !self.follows_clock(now, version.clock) {
             return self.answer(from, ResponseBody::Failed(Failure::ClockAhead), out);
         }
@@ -122,7 +137,7 @@ impl Engine {
 
     /// Rule R9.
     #[allow(clippy::too_many_arguments, reason = "the parts of one message")]
-    fn serve_forward(
+    fn follow(
         &mut self,
         now: Now,
         from: Requester,
@@ -132,6 +147,9 @@ impl Engine {
         reply_crc: Option<u32>,
         out: &mut Out,
     ) {
+        if self.is_refused(now, from, out) {
+            return;
+        }
         let id = self.records.find(&key);
         let entry = self.records.get(id);
         if entry.trust == Trust::Dirty || entry.record != step.prior {
@@ -154,7 +172,7 @@ impl Engine {
     }
 
     /// The receiving half of rule R10.
-    fn serve_push(
+    fn take_push(
         &mut self,
         now: Now,
         from: Requester,
@@ -163,6 +181,9 @@ impl Engine {
         state: Option<KeyState>,
         out: &mut Out,
     ) {
+        if self.is_refused(now, from, out) {
+            return;
+        }
         let id = self.records.find(&key);
         let entry = self.records.get(id);
         let helps = record > entry.record || entry.trust == Trust::Dirty && record == entry.record;
@@ -179,7 +200,7 @@ impl Engine {
     }
 
     /// Rule R19.
-    fn serve_import(
+    fn import(
         &mut self,
         now: Now,
         from: Requester,
@@ -188,6 +209,9 @@ impl Engine {
         state: Option<KeyState>,
         out: &mut Out,
     ) {
+        if self.is_refused(now, from, out) {
+            return;
+        }
         if !self.follows_clock(now, version.clock) {
             return self.answer(from, ResponseBody::Failed(Failure::ClockAhead), out);
         }

@@ -1,3 +1,5 @@
+use dynomite_ring::Token;
+
 use super::cluster::{Cluster, TIMEOUT_MS};
 use crate::Level;
 
@@ -233,4 +235,25 @@ fn a_primary_that_reaches_too_few_replicas_refuses_before_it_writes() {
         assert!(refusal.contains("2 of 3 needed") && refusal.ends_with("; not run\r\n"), "{refusal}");
     }
     assert_eq!(cluster.stored(2, &format!("GET {key}")), "$1\r\na\r\n");
+}
+
+#[test]
+fn a_node_without_a_copy_of_the_key_coordinates_and_stores_nothing() {
+    let rack = |rack: usize, node: usize| {
+        let tokens = vec![Token(node as u32 * 0x8000_0000)];
+        ("dc".to_owned(), format!("rack{rack}"), format!("r{rack}n{node}"), tokens)
+    };
+    let nodes = (0..3).flat_map(|number| [rack(number, 0), rack(number, 1)]).collect();
+    for level in [Level::DcOne, Level::DcQuorum, Level::DcSafeQuorum] {
+        let mut cluster = Cluster::new(Vec::clone(&nodes));
+        for number in 0..24 {
+            let (key, member) = (format!("key{number}"), number % 6);
+            assert_eq!(cluster.run(member, &format!("SET {key} {number}"), level), "+OK\r\n");
+            assert_eq!(cluster.run(member, &format!("INCR {key}"), level), format!(":{}\r\n", number + 1));
+            assert!(cluster.run(member, &format!("GET {key}"), level).starts_with('$'));
+            let stored = cluster.stored_everywhere(&format!("GET {key}"));
+            let holders = stored.iter().filter(|value| *value != "$-1\r\n").count();
+            assert_eq!(holders, 3, "{key} at {level:?}: {stored:?}");
+        }
+    }
 }
