@@ -15,6 +15,12 @@ use crate::link::Hello;
 
 /// Batches that a worker has not yet taken, from all others together.
 const BATCHES_MAX: usize = 64;
+/// Emptied batches that a worker has at most.
+const SPARES_MAX: usize = 16;
+/// Those that it keeps for what it sends; the rest goes to whom it sends something next.
+const SPARES_KEPT: usize = 4;
+/// A batch with room for more mail than this is not kept: it was a burst's.
+const SPARE_MAIL_MAX: usize = 256;
 
 /// One thing for another worker.
 #[derive(Debug)]
@@ -27,6 +33,8 @@ pub(crate) enum Mail {
     Request(Origin, ReplicaRequest),
     /// The answer to a [`Mail::Request`].
     Response(Origin, ReplicaResponse),
+    /// An emptied batch: the sender has more of them than it needs.
+    Spare(Vec<Mail>),
     /// A peer's connection after its handshake.
     Link(TcpStream, Hello),
     /// Begin to stop.
@@ -49,6 +57,8 @@ pub(crate) fn channel() -> (Sender, Receiver) {
 pub(crate) struct Mailroom {
     receiver: Receiver,
     boxes: Vec<Outbox>,
+    /// Emptied batches, for those that go out. Who receives more of them than it sends gives some back.
+    spares: Vec<Vec<Mail>>,
 }
 
 struct Outbox {
@@ -61,7 +71,7 @@ impl Mailroom {
     pub(crate) fn new(receiver: Receiver, senders: Vec<Sender>) -> Self {
         let boxes =
             senders.into_iter().map(|sender| Outbox { sender: PollSender::new(sender), batch: Vec::new() });
-        Self { receiver, boxes: boxes.collect() }
+        Self { receiver, boxes: boxes.collect(), spares: Vec::with_capacity(SPARES_MAX) }
     }
 
     /// Puts mail for `worker` into the batch that leaves at the end of the turn.
@@ -80,13 +90,24 @@ impl Mailroom {
         }
     }
 
+    /// Takes back a batch that [`Mailroom::poll_batch`] gave, when all its mail is taken out.
+    pub(crate) fn take_back(&mut self, batch: Vec<Mail>) {
+        debug_assert!(batch.is_empty(), "mail would be lost, or come again");
+        if self.spares.len() < SPARES_MAX && batch.capacity() <= SPARE_MAIL_MAX {
+            self.spares.push(batch);
+        }
+    }
+
     /// Hands out all batches for which there is room; `cx` is woken when there is room for the rest.
     pub(crate) fn send(&mut self, cx: &mut Context<'_>) {
         for outbox in self.boxes.iter_mut().filter(|outbox| !outbox.batch.is_empty()) {
             match outbox.sender.poll_reserve(cx) {
                 Poll::Ready(Ok(())) => {
+                    let surplus = self.spares.len().min(SPARES_KEPT)..;
+                    outbox.batch.extend(self.spares.drain(surplus).map(Mail::Spare));
+                    let next = self.spares.pop().unwrap_or_default();
                     // It can only fail when that worker has ended, and then nobody waits for the mail.
-                    let _ = outbox.sender.send_item(std::mem::take(&mut outbox.batch));
+                    let _ = outbox.sender.send_item(std::mem::replace(&mut outbox.batch, next));
                 }
                 Poll::Ready(Err(_)) => outbox.batch.clear(),
                 Poll::Pending => {}

@@ -63,10 +63,10 @@ impl Worker {
         moved | self.clients.resume(&mut self.core)
     }
 
-    fn take_mail(&mut self, batch: Vec<Mail>) {
+    fn take_mail(&mut self, mut batch: Vec<Mail>) {
         self.core.time_has_passed();
         let now = self.core.now();
-        for mail in batch {
+        for mail in batch.drain(..) {
             match mail {
                 Mail::Command(command) => self.held.push_back(command),
                 Mail::Reply(ticket, reply) => {
@@ -77,12 +77,14 @@ impl Worker {
                     self.core.engine.handle_request(now, origin, request, &mut self.core.out);
                 }
                 Mail::Response(origin, response) => self.links.send_response(origin, &response),
+                Mail::Spare(batch) => self.core.mail.take_back(batch),
                 Mail::Link(stream, hello) => self.handed.push((stream, hello)),
                 Mail::Drain => self.drain(),
                 Mail::Leave => self.leave(),
                 Mail::Abort => self.stage = Stage::Over,
             }
         }
+        self.core.mail.take_back(batch);
     }
 
     /// Runs commands of other workers' clients, in their order, as far as the engine has room.
