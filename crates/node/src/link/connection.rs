@@ -115,6 +115,9 @@ impl Connection {
                 }
             }
         }
+        // Most often all that came before is answered by now, and its buffer is filled from the front again. If not, what
+        // is left of it is used up first.
+        let _ = self.input.try_reclaim(READ_BYTES.saturating_sub(self.input.len()));
         for _ in 0..READS_MAX {
             if let Some(closed) = self.closed.clone() {
                 return Poll::Ready(closed);

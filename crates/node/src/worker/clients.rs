@@ -35,6 +35,8 @@ pub(crate) struct Clients {
     dirty: Vec<u32>,
     /// Connections with input that has to wait.
     waiting: Vec<u32>,
+    /// Those of them that are being resumed; empty between calls.
+    resuming: Vec<u32>,
     /// The worker's read buffer, empty between reads.
     scratch: BytesMut,
     is_draining: bool,
@@ -90,13 +92,15 @@ impl Clients {
             return false;
         }
         let mut resumed = false;
-        let waiting = std::mem::take(&mut self.waiting);
-        for number in waiting {
+        let mut resuming = std::mem::take(&mut self.resuming);
+        std::mem::swap(&mut resuming, &mut self.waiting);
+        for number in resuming.drain(..) {
             let Some(client) = self.slots.get_mut(number) else { continue };
             client.is_listed = false;
             resumed |= client.resume(core);
             self.note(number);
         }
+        self.resuming = resuming;
         // The next time another is first, in case there is not room for all.
         if self.waiting.len() > 1 {
             self.waiting.rotate_left(1);
