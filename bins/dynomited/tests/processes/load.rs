@@ -22,7 +22,14 @@ struct Shared {
     is_over: AtomicBool,
     requests: AtomicU64,
     slowest_us: AtomicU64,
-    errors: Mutex<Vec<(Instant, String)>>,
+    errors: Mutex<Vec<Failed>>,
+}
+
+/// A request that failed, and when it was sent and answered.
+struct Failed {
+    begun_at: Instant,
+    ended_at: Instant,
+    text: String,
 }
 
 /// How the reads of a load are judged.
@@ -65,7 +72,13 @@ impl Load {
     /// What went wrong since `since`.
     pub(crate) fn errors_since(&self, since: Instant) -> Vec<String> {
         let errors = self.shared.errors.lock().unwrap();
-        errors.iter().filter(|(at, _)| *at >= since).map(|(_, text)| text.clone()).collect()
+        errors.iter().filter(|failed| failed.ended_at >= since).map(|failed| failed.text.clone()).collect()
+    }
+
+    /// What went wrong with requests that were sent after `since`.
+    pub(crate) fn errors_of_requests_since(&self, since: Instant) -> Vec<String> {
+        let errors = self.shared.errors.lock().unwrap();
+        errors.iter().filter(|failed| failed.begun_at >= since).map(|failed| failed.text.clone()).collect()
     }
 
     /// Waits until `count` more requests have been answered.
@@ -96,6 +109,7 @@ fn run(shared: &Shared, address: SocketAddr, number: usize, reads: Reads) {
     let mut client = RawClient::connect(address);
     let mut round = 0usize;
     while !shared.is_over.load(Ordering::Relaxed) {
+        let begun_at = Instant::now();
         let key = format!("load:{number}:{}", round % KEYS_PER_CLIENT);
         let value = format!("{number} {round}");
         let outcome = request(shared, &mut client, &["SET", &key, &value])
@@ -109,7 +123,8 @@ fn run(shared: &Shared, address: SocketAddr, number: usize, reads: Reads) {
                 if is_right { Ok(()) } else { Err(format!("GET after SET {value}: {}", text(&reply))) }
             });
         if let Err(text) = outcome {
-            shared.errors.lock().unwrap().push((Instant::now(), format!("{key} at {address}: {text}")));
+            let text = format!("{key} at {address}: {text}");
+            shared.errors.lock().unwrap().push(Failed { begun_at, ended_at: Instant::now(), text });
             // Not faster than the requests that are answered.
             thread::sleep(Duration::from_millis(1));
         }

@@ -176,9 +176,10 @@ impl Links {
         }
     }
 
-    /// Whether no node has a link here.
-    pub(super) fn has_no_incoming(&self) -> bool {
-        self.incoming.is_empty()
+    /// Whether no node has a link here, and all that was asked of others is answered: a write that has its quorum may still
+    /// be on its way to further replicas, and would be lost with the connection.
+    pub(super) fn are_idle(&self) -> bool {
+        self.incoming.is_empty() && self.outgoing.iter().all(|link| link.in_flight == 0)
     }
 
     /// The link to a node is up: it may be asked.

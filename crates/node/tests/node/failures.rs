@@ -148,6 +148,11 @@ fn stopping_waits_for_a_stuck_datastore_no_longer_than_it_may() {
     eventually(Duration::from_secs(5), "the datastore", || client.command(&["SET", "a", "1"]) == b"+OK\r\n");
     redis.freeze();
     client.send(b"INCR a\r\n");
+    let mut other = node.client();
+    eventually(Duration::from_secs(5), "the command is under way", || {
+        String::from_utf8_lossy(&other.command(&["INFO"])).contains("operations_in_flight:1")
+    });
+    drop(other);
     let before = Instant::now();
     node.stop();
     let took = before.elapsed();
