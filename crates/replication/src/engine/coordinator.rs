@@ -31,7 +31,7 @@ pub(super) struct Overwrite<'a> {
     pub(super) timeout_ms: u64,
 }
 
-/// A sequenced write with what its primary has to know.
+/// A write for its primary, with what that has to know.
 pub(super) struct Sequenced {
     pub(super) requester: Requester,
     pub(super) command: KeyRequest,

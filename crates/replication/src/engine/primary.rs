@@ -16,7 +16,7 @@ use super::{
     replica::error_text,
 };
 use crate::{
-    Failure, KeyRequest, Level, Record, RequestBody, ResponseBody, Version,
+    Failure, Level, Record, RequestBody, ResponseBody, Version,
     operation::{
         Kind, OperationId, PushOperation,
         replicas::{self, Near, State},
@@ -30,29 +30,17 @@ use crate::{
 /// The claim that a key's owner holds from the key's birth (rule R5).
 const OWNER: Version = Version::ZERO;
 
-/// What another node asks of this primary.
-pub(super) struct Asked {
-    pub(super) requester: Requester,
-    pub(super) command: KeyRequest,
-    pub(super) token: Token,
-    pub(super) level: Level,
-    pub(super) near: RackIdx,
-    pub(super) timeout_ms: u64,
-}
-
 impl Engine {
     /// Another node sends a write to this primary.
-    pub(super) fn serve_sequence(&mut self, now: Now, part: Asked, out: &mut Out) {
-        let Asked { requester, command, token, level, near, timeout_ms } = part;
-        if self.ring.primary(token, self.place.dc) != self.place.index {
-            return self.answer(requester, ResponseBody::Failed(Failure::NotOwner), out);
+    pub(super) fn serve_sequence(&mut self, now: Now, write: Sequenced, out: &mut Out) {
+        if self.ring.primary(write.token, self.place.dc) != self.place.index {
+            return self.answer(write.requester, ResponseBody::Failed(Failure::NotOwner), out);
         }
-        if command.call().class != Class::Overwrite {
-            let write = Sequenced { requester, command, token, level, near, timeout_ms };
+        if write.command.call().class != Class::Overwrite {
             return self.run(now, write, out);
         }
         let version = self.clock.stamp(now.wall_us);
-        let command = &command;
+        let Sequenced { requester, ref command, token, level, near, timeout_ms } = write;
         let part = Overwrite { requester, command, token, level, near: Some(near), timeout_ms };
         self.coordinate_overwrite(now, part, version, out);
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use dynomite_codec::{KeyState, Operation as LaneOperation, Output, Request};
 use dynomite_ring::Token;
 
-use super::{Engine, Now, Out, Requester, lane::JobKind, primary::Asked};
+use super::{Engine, Now, Out, Requester, coordinator::Sequenced, lane::JobKind};
 use crate::{
     Failure, KeyRequest, Record, RequestBody, ResponseBody, Version,
     records::{Entry, RecordId, Trust},
@@ -26,8 +26,8 @@ impl Engine {
         match body {
             RequestBody::Sequence { command, level, near, timeout_ms } => {
                 let timeout_ms = u64::from(timeout_ms);
-                let asked = Asked { requester: from, command, token, level, near, timeout_ms };
-                self.serve_sequence(now, asked, out);
+                let write = Sequenced { requester: from, command, token, level, near, timeout_ms };
+                self.serve_sequence(now, write, out);
             }
             RequestBody::RelayOverwrite { version, command, ack, timeout_ms } => {
                 let part =
