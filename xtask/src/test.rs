@@ -40,20 +40,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report> {
     {
         return Ok(report);
     }
-    report.step("tests", || cargo::run(&mut tests(arguments, interpreter.as_deref())));
-    if arguments.filter.is_some() {
-        return Ok(report);
+    if arguments.filter.is_none() {
+        show_all(&mut report, &workspace, &target.join("debug"))?;
     }
+    // Last, so that the output ends with what failed.
+    report.step("tests", || cargo::run(&mut tests(arguments, interpreter.as_deref())));
+    Ok(report)
+}
+
+/// Documentation's examples, the demo and the example programs.
+fn show_all(report: &mut Report, workspace: &serde_json::Value, programs: &Path) -> Result<()> {
     report
         .step("documentation tests", || cargo::run(&mut cargo(["test", "--workspace", "--doc", "--locked"])));
-    let programs = target.join("debug");
     report.step("demo --tour", || show(Command::new(programs.join("dynomited")).args(["demo", "--tour"])));
-    for name in examples(&workspace)? {
+    for name in examples(workspace)? {
         report.step(&format!("example {name}"), || {
             show(&mut Command::new(programs.join("examples").join(&name)))
         });
     }
-    Ok(report)
+    Ok(())
 }
 
 fn tests(arguments: &Arguments, interpreter: Option<&Path>) -> Command {

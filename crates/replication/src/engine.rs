@@ -10,6 +10,7 @@
 
 mod coordinator;
 mod cross_dc;
+mod delegation;
 mod lane;
 mod primary;
 mod replica;
@@ -367,18 +368,13 @@ impl Engine {
         };
         match &mut operation.kind {
             Kind::Plain { .. } => self.plain_answered(id, body, out),
-            Kind::Await { .. } => self.primary_answered(now, id, body, out),
+            Kind::Await { .. } => self.primary_answered(id, body, out),
+            Kind::Delegated(_) => self.delegated_answered(now, id, body, out),
             Kind::Read(read) => {
                 read.answered(id.replica(), body);
                 self.continue_read(now, id, out);
             }
-            Kind::Overwrite(overwrite) => {
-                overwrite.answered(id.replica(), body);
-                if overwrite.is_to_be_spread() {
-                    self.spread_overwrite(now, id, out);
-                }
-                self.continue_overwrite(id, out);
-            }
+            Kind::Overwrite(_) => self.overwrite_answered(now, id, body, out),
             Kind::Run(_) => self.run_answered(now, id, body, out),
             Kind::Push(_) => self.push_answered(now, id, body, out),
             Kind::Relay(relay) => {
@@ -402,9 +398,8 @@ impl Engine {
         self.stats.timeouts += 1;
         match &mut operation.kind {
             Kind::Plain { .. } => self.plain_answered(id, ResponseBody::Failed(Failure::Timeout), out),
-            Kind::Await { .. } => {
-                self.primary_answered(now, id, ResponseBody::Failed(Failure::Timeout), out);
-            }
+            Kind::Await { .. } => self.primary_answered(id, ResponseBody::Failed(Failure::Timeout), out),
+            Kind::Delegated(_) => self.delegated_overdue(id, out),
             Kind::Read(read) => {
                 replicas::time_out(&mut read.replicas);
                 self.read_failed(id, false, out);
@@ -439,6 +434,7 @@ impl Engine {
                 run.near = None;
                 self.continue_run(now, id, out);
             }
+            Kind::Delegated(_) => self.complete_elsewhere(now, id, State::Failed(Failure::Timeout), out),
             Kind::Await { .. } | Kind::Plain { .. } | Kind::Relay(_) | Kind::Push(_) | Kind::Export(_) => {}
         }
     }
@@ -459,6 +455,7 @@ impl Kind {
             Self::Read(read) => Some(read.failover_at_ms),
             Self::Overwrite(overwrite) => overwrite.slow_at_ms(),
             Self::Run(run) => run.slow_at_ms(),
+            Self::Delegated(delegated) => delegated.slow_at_ms(),
             Self::Await { .. } | Self::Plain { .. } | Self::Relay(_) | Self::Push(_) | Self::Export(_) => {
                 None
             }
@@ -495,8 +492,9 @@ impl Kind {
             }
             Self::Plain { node: owner, .. } if *owner == node => lost(0),
             Self::Await { primary, .. } if *primary == node => lost(0),
+            Self::Delegated(delegated) if delegated.stamp.is_none() && delegated.primary == node => lost(0),
             Self::Push(push) if push.node == node => lost(0),
-            Self::Plain { .. } | Self::Await { .. } | Self::Push(_) => {}
+            Self::Plain { .. } | Self::Await { .. } | Self::Delegated(_) | Self::Push(_) => {}
         }
     }
 }

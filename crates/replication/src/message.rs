@@ -94,7 +94,7 @@ pub enum RequestBody {
         timeout_ms: u32,
     },
     /// Run a write as the key's primary: a sequenced one, or an overwrite that it stamps and coordinates. Answered by `Done`,
-    /// or by `Failed` when it was not run.
+    /// by `Stamped` when the sender applies it too, or by `Failed` when it was not run.
     Sequence {
         /// The write, with absolute times only.
         command: KeyRequest,
@@ -102,6 +102,8 @@ pub enum RequestBody {
         level: Level,
         /// The rack of the client's node, whose replica shall have the write before the client hears of it.
         near: RackIdx,
+        /// Whether the sender, which holds the replica in `near`, applies the overwrite to it once it knows the version.
+        sender_applies: bool,
         /// How long the sender will wait, in milliseconds.
         timeout_ms: u32,
     },
@@ -183,7 +185,17 @@ pub enum ResponseBody {
         /// The datastore's reply; `None` when the state had arrived by another way before.
         reply: Option<Bytes>,
     },
-    /// The replica holds something newer. Never an acknowledgement (rule R4).
+    /// The overwrite has its version, and as many racks as the level needs have executed it but for the sender's, which
+    /// is left to the sender.
+    Stamped {
+        /// The version.
+        version: Version,
+        /// The record before it, of the replica that knew most.
+        prior: Record,
+        /// That replica's reply.
+        reply: Bytes,
+    },
+    /// The replica holds something newer. An acknowledgement only if the same primary stamped it later (rule R4).
     Refused {
         /// The replica's record.
         record: Record,

@@ -4,6 +4,7 @@
 //!
 //! Invariants: a number that was given out for one operation never finds another; one slot holds one operation.
 
+pub(crate) mod delegated;
 pub(crate) mod export;
 pub(crate) mod overwrite;
 pub(crate) mod pool;
@@ -16,7 +17,7 @@ use bytes::Bytes;
 use dynomite_ring::{NodeId, Token};
 
 use self::pool::{Pool, Pooled};
-use crate::{ClientCommand, Record, engine::Requester};
+use crate::{Record, engine::Requester};
 
 /// Names an operation, and which of its replicas a message concerns: generation, slot, replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -68,8 +69,10 @@ pub(crate) enum Kind {
     Read(Pooled<read::ReadOperation>),
     /// An overwrite by its coordinator.
     Overwrite(Pooled<overwrite::OverwriteOperation>),
-    /// A write whose primary is another node. An overwrite is kept, to be run here if the primary does not.
-    Await { requester: Requester, primary: NodeId, overwrite: Option<ClientCommand> },
+    /// A sequenced write whose primary is another node.
+    Await { requester: Requester, primary: NodeId },
+    /// An overwrite that another node stamps.
+    Delegated(Pooled<delegated::DelegatedOverwrite>),
     /// A sequenced write by its primary.
     Run(Pooled<run::RunOperation>),
     /// Another datacenter's write, being handed to the racks of this one.
@@ -101,6 +104,7 @@ pub(crate) struct Operations {
     pub(crate) reads: Pool<read::ReadOperation>,
     pub(crate) overwrites: Pool<overwrite::OverwriteOperation>,
     pub(crate) runs: Pool<run::RunOperation>,
+    pub(crate) delegated: Pool<delegated::DelegatedOverwrite>,
 }
 
 #[derive(Debug)]
@@ -160,6 +164,7 @@ impl Operations {
             Some(Kind::Read(read)) => self.reads.give_back(read),
             Some(Kind::Overwrite(overwrite)) => self.overwrites.give_back(overwrite),
             Some(Kind::Run(run)) => self.runs.give_back(run),
+            Some(Kind::Delegated(delegated)) => self.delegated.give_back(delegated),
             _ => {}
         }
     }
@@ -186,10 +191,7 @@ mod tests {
     use super::*;
 
     fn operation() -> Operation {
-        Operation {
-            deadline_ms: 1,
-            kind: Kind::Await { requester: Requester::Nobody, primary: NodeId(1), overwrite: None },
-        }
+        Operation { deadline_ms: 1, kind: Kind::Await { requester: Requester::Nobody, primary: NodeId(1) } }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
     Failure, KeyRequest, Level, RequestBody, ResponseBody, Version,
     operation::{
         Kind, OperationId,
-        overwrite::{OverwriteOperation, RemoteDc, Step as OverwriteStep, Unsent},
+        overwrite::{OverwriteOperation, RemoteDc, Step as OverwriteStep},
         read::{ReadOperation, Step as ReadStep},
         replicas::{self, Near, Replica, Replicas, State},
     },
@@ -28,6 +28,8 @@ pub(super) struct Overwrite<'a> {
     pub(super) level: Level,
     /// The rack whose replica is waited for a little: that of the client's node.
     pub(super) near: Option<RackIdx>,
+    /// Whether the requester applies the write in `near` itself, once it is told the version.
+    pub(super) sender_applies: bool,
     pub(super) timeout_ms: u64,
 }
 
@@ -78,7 +80,7 @@ impl Engine {
     }
 
     /// Passes on the reply of the only node that could give it, or says why there is none.
-    fn answer_or_explain(
+    pub(super) fn answer_or_explain(
         &mut self,
         requester: Requester,
         node: NodeId,
@@ -186,23 +188,19 @@ impl Engine {
         }
     }
 
-    /// Asks the primary to stamp and coordinate an overwrite.
-    fn delegate(&mut self, now: Now, primary: NodeId, overwrite: ClientCommand, out: &mut Out) {
-        let ClientCommand { ticket, ref command, token, level, .. } = overwrite;
-        let requester = Requester::Client(ticket);
-        let timeout_ms = overwrite.deadline_ms.saturating_sub(now.ms);
-        let body = self.sequence(command.clone(), level, timeout_ms);
-        let kind = Kind::Await { requester, primary, overwrite: Some(overwrite) };
-        let id = self.insert(now, timeout_ms, kind);
-        self.ask(now, primary, token, id, body, out);
-    }
-
-    fn sequence(&self, command: KeyRequest, level: Level, timeout_ms: u64) -> RequestBody {
+    /// What a write's primary is asked.
+    pub(super) fn sequence(
+        &self,
+        command: KeyRequest,
+        level: Level,
+        sender_applies: bool,
+        timeout_ms: u64,
+    ) -> RequestBody {
         let timeout_ms = (timeout_ms * PRIMARY_TENTHS / 10) as u32;
-        RequestBody::Sequence { command, level, near: self.place.rack, timeout_ms }
+        RequestBody::Sequence { command, level, near: self.place.rack, sender_applies, timeout_ms }
     }
 
-    fn overwrite_here(&mut self, now: Now, command: &ClientCommand, out: &mut Out) {
+    pub(super) fn overwrite_here(&mut self, now: Now, command: &ClientCommand, out: &mut Out) {
         let version = self.clock.stamp(now.wall_us);
         // The reply to a deletion tells what was there, and the client knows its own rack.
         let near = is_deletion(&command.command).then_some(self.place.rack);
@@ -212,6 +210,7 @@ impl Engine {
             token: command.token,
             level: command.level,
             near,
+            sender_applies: false,
             timeout_ms: command.deadline_ms.saturating_sub(now.ms),
         };
         self.coordinate_overwrite(now, part, version, out);
@@ -225,7 +224,7 @@ impl Engine {
         version: Version,
         out: &mut Out,
     ) {
-        let Overwrite { requester, command, token, level, near, timeout_ms } = part;
+        let Overwrite { requester, command, token, level, timeout_ms, .. } = part;
         // The other racks shall get what this primary writes in the order in which it writes it. A sequenced write leaves
         // when it was executed here; an overwrite that was submitted behind one must not leave before it.
         let is_primary = self.ring.primary(token, self.place.dc) == self.place.index;
@@ -237,19 +236,8 @@ impl Engine {
         }
         let node = replicas[0].node;
         replicas[0].state = State::Asked;
-        let overwrite = OverwriteOperation {
-            requester,
-            call: command.call(),
-            level,
-            needed: level.needed(replicas.len()),
-            near: near.and_then(|rack| Near::new(&replicas, rack)),
-            slow_at_ms: now.ms + self.config.failover_ms,
-            replicas,
-            unsent: Some(Unsent { version, command: command.clone(), token, timeout_ms }),
-            replies: SmallVec::new(),
-            dcs,
-            reply_otherwise: if is_deletion(command) { b":1\r\n" } else { dynomite_codec::encode::OK },
-        };
+        let mut overwrite = self.new_overwrite(now, &part, version, replicas);
+        overwrite.dcs = dcs;
         let overwrite = self.operations.overwrites.put(overwrite);
         let id = self.insert(now, timeout_ms, Kind::Overwrite(overwrite));
         if node == self.config.node {
@@ -263,31 +251,107 @@ impl Engine {
         }
     }
 
+    /// What counts the answers to an overwrite that is sent to `replicas`.
+    pub(super) fn new_overwrite(
+        &self,
+        now: Now,
+        part: &Overwrite<'_>,
+        version: Version,
+        mut replicas: Replicas,
+    ) -> OverwriteOperation {
+        let racks = replicas.len();
+        let near = part.near.and_then(|rack| Near::new(&replicas, rack));
+        let (near, left_to_requester) = match near {
+            Some(near) if part.sender_applies => (None, Some(near.take_from(&mut replicas))),
+            near => (near, None),
+        };
+        OverwriteOperation {
+            requester: part.requester,
+            version,
+            command: part.command.clone(),
+            token: part.token,
+            level: part.level,
+            timeout_ms: part.timeout_ms,
+            needed: part.level.needed(racks) - usize::from(left_to_requester.is_some()),
+            near,
+            left_to_requester,
+            slow_at_ms: now.ms + self.config.failover_ms,
+            replicas,
+            is_spread: false,
+            replies: SmallVec::new(),
+            dcs: SmallVec::new(),
+            reply_otherwise: if is_deletion(part.command) { b":1\r\n" } else { dynomite_codec::encode::OK },
+        }
+    }
+
     /// Sends an overwrite to everybody who has not got it yet.
     pub(super) fn spread_overwrite(&mut self, now: Now, id: OperationId, out: &mut Out) {
         let Some(operation) = self.operations.find(id) else { return };
         let Kind::Overwrite(overwrite) = &mut operation.kind else { return };
-        let Some(Unsent { version, command, token, timeout_ms }) = overwrite.unsent.take() else { return };
-        let nodes: SmallVec<[NodeId; 3]> = overwrite.replicas.iter().map(|replica| replica.node).collect();
+        if overwrite.is_spread {
+            return;
+        }
+        self.send_overwrite_to_racks(now, id, out);
+        self.send_overwrite_to_datacenters(now, id, out);
+    }
+
+    /// Sends an overwrite to all racks of this datacenter but the operation's first.
+    pub(super) fn send_overwrite_to_racks(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Overwrite(overwrite) = &mut operation.kind else { return };
+        overwrite.is_spread = true;
         for replica in &mut overwrite.replicas[1..] {
             replica.state = State::Asked;
         }
-        let waits_for_all = overwrite.level == Level::DcEachSafeQuorum;
-        let forwarders = if waits_for_all { overwrite.dcs.clone() } else { self.forwarders(token) };
+        let nodes: SmallVec<[NodeId; 3]> = overwrite.replicas.iter().map(|replica| replica.node).collect();
+        let (version, token, command) = (overwrite.version, overwrite.token, overwrite.command.clone());
         for (index, node) in nodes.iter().enumerate().skip(1) {
             let body = RequestBody::Overwrite { version, command: command.clone(), foreign: false };
             self.ask(now, *node, token, id.of_replica(index), body, out);
         }
+    }
+
+    /// Sends an overwrite to the forwarders of the other datacenters.
+    fn send_overwrite_to_datacenters(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        if self.ring.dcs().len() == 1 {
+            return;
+        }
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Overwrite(overwrite) = &operation.kind else { return };
+        let ack = overwrite.level == Level::DcEachSafeQuorum;
+        let (version, token, command) = (overwrite.version, overwrite.token, overwrite.command.clone());
+        let (racks, timeout_ms) = (overwrite.replicas.len(), overwrite.timeout_ms as u32);
+        let forwarders = if ack { overwrite.dcs.clone() } else { self.forwarders(token) };
         for (index, dc) in forwarders.iter().enumerate() {
-            let body = RequestBody::RelayOverwrite {
-                version,
-                command: command.clone(),
-                ack: waits_for_all,
-                timeout_ms: timeout_ms as u32,
-            };
-            let about = if waits_for_all { id.of_replica(nodes.len() + index) } else { OperationId::NOBODY };
+            let body = RequestBody::RelayOverwrite { version, command: command.clone(), ack, timeout_ms };
+            let about = if ack { id.of_replica(racks + index) } else { OperationId::NOBODY };
             self.ask_forwarder(now, dc, token, about, body, out);
         }
+    }
+
+    /// A replica has answered, or will not.
+    pub(super) fn overwrite_answered(
+        &mut self,
+        now: Now,
+        id: OperationId,
+        mut body: ResponseBody,
+        out: &mut Out,
+    ) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Overwrite(overwrite) = &mut operation.kind else { return };
+        if let ResponseBody::Refused { record } = body
+            && record.base.node == self.config.node
+            && overwrite.version.node == self.config.node
+            && record.base <= self.records.of(overwrite.command.key()).record.base
+        {
+            // A later write that was stamped here got there first (rule R4).
+            body = ResponseBody::Applied { prior: record, reply: None };
+        }
+        overwrite.answered(id.replica(), body);
+        if overwrite.is_to_be_spread() {
+            self.spread_overwrite(now, id, out);
+        }
+        self.continue_overwrite(id, out);
     }
 
     pub(super) fn continue_overwrite(&mut self, id: OperationId, out: &mut Out) {
@@ -300,16 +364,27 @@ impl Engine {
                 self.operations.end(id);
                 self.answer(requester, ResponseBody::Done { reply }, out);
             }
+            OverwriteStep::LeaveToRequester { prior, reply } => {
+                let (requester, version) = (overwrite.requester, overwrite.version);
+                self.operations.end(id);
+                self.answer(requester, ResponseBody::Stamped { version, prior, reply }, out);
+            }
             OverwriteStep::Fail { disagree } => self.overwrite_failed(id, disagree, out),
         }
     }
 
     pub(super) fn overwrite_failed(&mut self, id: OperationId, disagree: bool, out: &mut Out) {
         let Some(operation) = self.operations.remove(id) else { return };
-        let Kind::Overwrite(overwrite) = operation.kind else { return };
+        let Kind::Overwrite(mut overwrite) = operation.kind else { return };
         self.stats.quorum_failures += 1;
-        // A remote datacenter that was asked may have applied it.
-        let not_run = replicas::certainly_not_run(&overwrite.replicas) && self.ring.dcs().len() == 1;
+        if let Some(replica) = overwrite.left_to_requester.take() {
+            overwrite.needed += 1;
+            overwrite.replicas.push(replica);
+        }
+        // A remote datacenter that was asked may have applied it; a reply shows that somebody has.
+        let not_run = replicas::certainly_not_run(&overwrite.replicas)
+            && overwrite.replies.is_empty()
+            && self.ring.dcs().len() == 1;
         let outcome = if not_run { Outcome::NotRun } else { Outcome::Unknown };
         let (needed, replicas, dcs) = (overwrite.needed, &overwrite.replicas, &overwrite.dcs);
         let reply = texts::quorum(&self.ring, needed, replicas, dcs, disagree, outcome);
@@ -327,22 +402,16 @@ impl Engine {
             let write = Sequenced { requester, command, token, level, near, timeout_ms };
             return self.run(now, write, out);
         }
-        let body = self.sequence(command, level, timeout_ms);
-        let id = self.insert(now, timeout_ms, Kind::Await { requester, primary, overwrite: None });
+        let body = self.sequence(command, level, false, timeout_ms);
+        let id = self.insert(now, timeout_ms, Kind::Await { requester, primary });
         self.ask(now, primary, token, id, body, out);
     }
 
-    /// The primary of a client's write has answered, or will not.
-    pub(super) fn primary_answered(&mut self, now: Now, id: OperationId, body: ResponseBody, out: &mut Out) {
+    /// The primary of a client's sequenced write has answered, or will not.
+    pub(super) fn primary_answered(&mut self, id: OperationId, body: ResponseBody, out: &mut Out) {
         let Some(operation) = self.operations.remove(id) else { return };
-        let Kind::Await { requester, primary, overwrite } = operation.kind else { return };
-        match (body, overwrite) {
-            (ResponseBody::Failed(failure), Some(overwrite)) if failure.not_run() => {
-                self.stats.primaries_bypassed += 1;
-                self.overwrite_here(now, &overwrite, out);
-            }
-            (body, _) => self.answer_or_explain(requester, primary, body, true, out),
-        }
+        let Kind::Await { requester, primary } = operation.kind else { return };
+        self.answer_or_explain(requester, primary, body, true, out);
     }
 
     /// The key's replicas in this datacenter, own rack first, then the racks that follow it.

@@ -32,7 +32,7 @@ const OWNER: Version = Version::ZERO;
 
 impl Engine {
     /// Another node sends a write to this primary.
-    pub(super) fn serve_sequence(&mut self, now: Now, write: Sequenced, out: &mut Out) {
+    pub(super) fn serve_sequence(&mut self, now: Now, write: Sequenced, sender_applies: bool, out: &mut Out) {
         if self.ring.primary(write.token, self.place.dc) != self.place.index {
             return self.answer(write.requester, ResponseBody::Failed(Failure::NotOwner), out);
         }
@@ -41,7 +41,8 @@ impl Engine {
         }
         let version = self.clock.stamp(now.wall_us);
         let Sequenced { requester, ref command, token, level, near, timeout_ms } = write;
-        let part = Overwrite { requester, command, token, level, near: Some(near), timeout_ms };
+        let near = Some(near);
+        let part = Overwrite { requester, command, token, level, near, sender_applies, timeout_ms };
         self.coordinate_overwrite(now, part, version, out);
     }
 
@@ -148,21 +149,31 @@ impl Engine {
             ResponseBody::Nacked { record, dirty } => {
                 let (node, key, token, wanted) = (replica.node, run.key.clone(), run.token, run.record);
                 let own = self.records.of(&key);
-                if own.trust == Trust::Trusted && (record < own.record || dirty && record == own.record) {
+                // This primary has overwritten the write since; nothing was acknowledged in between that it would hide.
+                let is_superseded = record.base.node == self.config.node
+                    && record.base > wanted.last
+                    && record.base <= own.record.base
+                    && !dirty;
+                if is_superseded {
+                    self.mark(id, State::Ok);
+                } else if own.trust == Trust::Trusted
+                    && (record < own.record || dirty && record == own.record)
+                {
                     return self.push(now, node, key, token, (id, wanted), out);
+                } else {
+                    self.mark(id, State::Newer);
                 }
-                self.mark_newer(id);
             }
             _ => replica.state = State::Failed(Failure::Datastore("unexpected answer".into())),
         }
         self.continue_run(now, id, out);
     }
 
-    fn mark_newer(&mut self, id: OperationId) {
+    fn mark(&mut self, id: OperationId, state: State) {
         if let Some(Kind::Run(run)) = self.operations.find(id).map(|operation| &mut operation.kind)
             && let Some(replica) = run.replicas.get_mut(id.replica())
         {
-            replica.state = State::Newer;
+            replica.state = state;
         }
     }
 
@@ -292,7 +303,7 @@ impl Engine {
                     if self.records.of(&push.key).record.includes(&wanted) {
                         self.push(now, push.node, push.key.clone(), push.token, (run, wanted), out);
                     } else {
-                        self.mark_newer(run);
+                        self.mark(run, State::Newer);
                         self.continue_run(now, run, out);
                     }
                 }

@@ -24,10 +24,10 @@ impl Engine {
         out: &mut Out,
     ) {
         match body {
-            RequestBody::Sequence { command, level, near, timeout_ms } => {
+            RequestBody::Sequence { command, level, near, sender_applies, timeout_ms } => {
                 let timeout_ms = u64::from(timeout_ms);
                 let write = Sequenced { requester: from, command, token, level, near, timeout_ms };
-                self.serve_sequence(now, write, out);
+                self.serve_sequence(now, write, sender_applies, out);
             }
             RequestBody::RelayOverwrite { version, command, ack, timeout_ms } => {
                 let part =

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod datacenters;
+mod delegation;
 mod failures;
 mod overwrites;
 mod random;

@@ -55,10 +55,11 @@ impl ReplicaRequest {
                 head.put_u32_le(*timeout_ms);
                 put_command(head, command)
             }
-            RequestBody::Sequence { command, level, near, timeout_ms } => {
+            RequestBody::Sequence { command, level, near, sender_applies, timeout_ms } => {
                 head.put_u8(5);
                 head.put_u8(*level as u8);
                 head.put_u16_le(near.0);
+                head.put_u8(u8::from(*sender_applies));
                 head.put_u32_le(*timeout_ms);
                 put_command(head, command)
             }
@@ -118,6 +119,7 @@ impl ReplicaRequest {
             5 => RequestBody::Sequence {
                 level: reader.level()?,
                 near: RackIdx(reader.u16()?),
+                sender_applies: reader.flag()?,
                 timeout_ms: reader.u32()?,
                 command: reader.command()?,
             },
@@ -195,6 +197,12 @@ impl ReplicaResponse {
                     _ => Bytes::new(),
                 }
             }
+            ResponseBody::Stamped { version, prior, reply } => {
+                head.put_u8(9);
+                put_version(head, *version);
+                put_record(head, prior);
+                reply.clone()
+            }
         }
     }
 
@@ -214,6 +222,11 @@ impl ReplicaResponse {
             6 => ResponseBody::Accepted { record: reader.record()? },
             7 => ResponseBody::Nacked { record: reader.record()?, dirty: reader.flag()? },
             8 => ResponseBody::Failed(reader.failure()?),
+            9 => ResponseBody::Stamped {
+                version: reader.version()?,
+                prior: reader.record()?,
+                reply: reader.rest(),
+            },
             tag => return Err(WireError::UnknownTag(tag)),
         };
         Ok(Self { id, clock, body })

@@ -1,27 +1,32 @@
 //! An overwrite, by its coordinator: counts who applied it (rule R4).
 
 use bytes::Bytes;
-use dynomite_codec::{Call, replies_agree};
+use dynomite_codec::replies_agree;
 use dynomite_ring::{DcIdx, Token};
 use smallvec::SmallVec;
 
-use super::replicas::{self, Near, Replicas, State, Verdict, verdict};
+use super::replicas::{self, Near, Replica, Replicas, State, Verdict, verdict};
 use crate::{Failure, KeyRequest, Level, Record, ResponseBody, Version, engine::Requester};
 
 /// An overwrite under way. Remote datacenters are waited for at `DC_EACH_SAFE_QUORUM` only.
 #[derive(Debug)]
 pub(crate) struct OverwriteOperation {
     pub(crate) requester: Requester,
-    pub(crate) call: Call,
+    pub(crate) version: Version,
+    pub(crate) command: KeyRequest,
+    pub(crate) token: Token,
     pub(crate) level: Level,
+    pub(crate) timeout_ms: u64,
     pub(crate) needed: usize,
     pub(crate) replicas: Replicas,
     /// The replica nearest to the client, while it is waited for.
     pub(crate) near: Option<Near>,
+    /// The replica that the requester applies the write to, on top of `needed`, once it is told the version.
+    pub(crate) left_to_requester: Option<Replica>,
     /// When neither the nearest replica nor the own datastore is waited for any longer.
     pub(crate) slow_at_ms: u64,
-    /// What is still to be sent to all but the first replica.
-    pub(crate) unsent: Option<Unsent>,
+    /// Whether all but the first replica were sent it. Until then it waits for the primary's own datastore.
+    pub(crate) is_spread: bool,
     /// What the replicas replied, with the record that each held before.
     pub(crate) replies: SmallVec<[(Record, Bytes); 3]>,
     /// Datacenters beside the local one that must apply it by a majority; their messages' replica numbers follow those of
@@ -29,15 +34,6 @@ pub(crate) struct OverwriteOperation {
     pub(crate) dcs: SmallVec<[RemoteDc; 2]>,
     /// The reply if no replica gave one (all had the state by another way).
     pub(crate) reply_otherwise: &'static [u8],
-}
-
-/// An overwrite that waits until the primary's own datastore has executed it.
-#[derive(Debug)]
-pub(crate) struct Unsent {
-    pub(crate) version: Version,
-    pub(crate) command: KeyRequest,
-    pub(crate) token: Token,
-    pub(crate) timeout_ms: u64,
 }
 
 /// A remote datacenter and what it has said.
@@ -76,7 +72,14 @@ impl RemoteDc {
 pub(crate) enum Step {
     Wait,
     Reply(Bytes),
-    Fail { disagree: bool },
+    /// The requester is to do the rest.
+    LeaveToRequester {
+        prior: Record,
+        reply: Bytes,
+    },
+    Fail {
+        disagree: bool,
+    },
 }
 
 impl OverwriteOperation {
@@ -103,12 +106,12 @@ impl OverwriteOperation {
 
     /// Whether the own datastore has answered and the others are to be sent it.
     pub(crate) fn is_to_be_spread(&self) -> bool {
-        self.unsent.is_some() && self.replicas[0].state != State::Asked
+        !self.is_spread && self.replicas[0].state != State::Asked
     }
 
     /// When something should have been heard, short of the deadline.
     pub(crate) fn slow_at_ms(&self) -> Option<u64> {
-        (self.near.is_some() || self.unsent.is_some()).then_some(self.slow_at_ms)
+        (self.near.is_some() || !self.is_spread).then_some(self.slow_at_ms)
     }
 
     /// Turns every missing answer into a failure.
@@ -135,29 +138,37 @@ impl OverwriteOperation {
         if self.dcs.iter().any(|dc| dc.state != State::Ok) {
             return Step::Wait;
         }
-        if self.level.is_safe() { self.agreed_reply() } else { Step::Reply(self.best_reply()) }
+        if self.level.is_safe() {
+            return self.agreed_reply();
+        }
+        let (prior, reply) = self.best_reply();
+        if self.left_to_requester.is_some() {
+            return Step::LeaveToRequester { prior, reply };
+        }
+        Step::Reply(reply)
     }
 
     /// The reply of the replica that knew most: a replica that had been behind counts a deleted key as absent.
-    fn best_reply(&self) -> Bytes {
-        self.replies
-            .iter()
-            .max_by_key(|(prior, _)| *prior)
-            .map_or(Bytes::from_static(self.reply_otherwise), |(_, reply)| reply.clone())
+    fn best_reply(&self) -> (Record, Bytes) {
+        let best = self.replies.iter().max_by_key(|(prior, _)| *prior);
+        best.map_or((Record::default(), Bytes::from_static(self.reply_otherwise)), Clone::clone)
     }
 
     fn agreed_reply(&self) -> Step {
         let silent =
             self.replicas.iter().filter(|replica| replica.state == State::Ok).count() - self.replies.len();
         for (_, reply) in &self.replies {
-            let agreeing =
-                self.replies.iter().filter(|(_, other)| replies_agree(&self.call, reply, other)).count();
+            let agreeing = self
+                .replies
+                .iter()
+                .filter(|(_, other)| replies_agree(&self.command.call(), reply, other))
+                .count();
             if agreeing + silent >= self.needed {
                 return Step::Reply(reply.clone());
             }
         }
         if self.replies.is_empty() {
-            return Step::Reply(self.best_reply());
+            return Step::Reply(self.best_reply().1);
         }
         if self.replicas.iter().any(|replica| replica.state == State::Asked) {
             Step::Wait

@@ -42,6 +42,11 @@ impl Near {
         replicas.iter().position(|replica| replica.rack == rack).map(Self)
     }
 
+    /// Takes it out of `replicas`.
+    pub(crate) fn take_from(self, replicas: &mut Replicas) -> Replica {
+        replicas.remove(self.0)
+    }
+
     /// Whether it may still answer.
     pub(crate) fn is_open(self, replicas: &[Replica]) -> bool {
         matches!(replicas[self.0].state, State::Idle | State::Asked)

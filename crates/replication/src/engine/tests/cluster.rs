@@ -29,19 +29,22 @@ pub(super) struct Member {
     pub(super) clock_skew_ms: i64,
 }
 
-#[derive(Debug)]
-enum Letter {
-    Request(ReplicaRequest),
-    Response(ReplicaResponse),
+#[derive(Debug, Default)]
+struct Link {
+    requests: VecDeque<ReplicaRequest>,
+    responses: VecDeque<ReplicaResponse>,
 }
 
 pub(super) struct Cluster {
     pub(super) members: Vec<Member>,
     pub(super) ring: Arc<Ring>,
-    /// Letters under way, by sender and receiver; each link keeps its order.
-    links: BTreeMap<(usize, usize), VecDeque<Letter>>,
+    /// Letters under way, by sender and receiver. Requests keep their order, and so do responses, but a response travels on
+    /// the connection of its request, beside the requests of its sender.
+    links: BTreeMap<(usize, usize), Link>,
     /// Links that deliver nothing for now.
     pub(super) held: BTreeSet<(usize, usize)>,
+    /// Links that deliver no responses for now.
+    pub(super) held_responses: BTreeSet<(usize, usize)>,
     pub(super) now_ms: u64,
     replies: BTreeMap<u64, Vec<Bytes>>,
     next_ticket: u64,
@@ -88,6 +91,7 @@ impl Cluster {
             ring,
             links: BTreeMap::new(),
             held: BTreeSet::new(),
+            held_responses: BTreeSet::new(),
             now_ms: 0,
             replies: BTreeMap::new(),
             next_ticket: 0,
@@ -148,13 +152,18 @@ impl Cluster {
 
     /// Lets one of the things happen that can happen now; `choose` picks which.
     pub(super) fn step(&mut self, choose: &mut impl FnMut(&[Event]) -> usize) -> bool {
-        let mut ready: Vec<Event> = self
-            .links
-            .iter()
-            .filter(|(link, queue)| !queue.is_empty() && !self.held.contains(link))
-            .filter(|((_, to), _)| !self.members[*to].is_frozen)
-            .map(|((from, to), _)| Event::Deliver(*from, *to))
-            .collect();
+        let mut ready = Vec::new();
+        for (&(from, to), link) in &self.links {
+            if self.held.contains(&(from, to)) || self.members[to].is_frozen {
+                continue;
+            }
+            if !link.requests.is_empty() {
+                ready.push(Event::Deliver(from, to));
+            }
+            if !link.responses.is_empty() && !self.held_responses.contains(&(from, to)) {
+                ready.push(Event::Answer(from, to));
+            }
+        }
         ready.extend(
             (0..self.members.len())
                 .filter(|&m| !self.members[m].lane.is_empty())
@@ -164,7 +173,8 @@ impl Cluster {
         let Some(&event) = ready.get(choose(&ready)) else { return false };
         self.log.push(format!("{event:?}"));
         match event {
-            Event::Deliver(from, to) => self.deliver(from, to),
+            Event::Deliver(from, to) => self.deliver_request(from, to),
+            Event::Answer(from, to) => self.deliver_response(from, to),
             Event::Lane(member) => self.run_lane(member),
         }
         true
@@ -241,26 +251,27 @@ impl Cluster {
         (0..).map(|n| format!("key{n}")).find(|key| self.primary_of(key, member) == member).unwrap()
     }
 
-    fn deliver(&mut self, from: usize, to: usize) {
-        let Some(letter) = self.links.get_mut(&(from, to)).and_then(VecDeque::pop_front) else { return };
-        let now = self.now(to);
-        // Everything that crosses a link goes through its bytes.
+    // Everything that crosses a link goes through its bytes.
+    fn deliver_request(&mut self, from: usize, to: usize) {
+        let link = self.links.get_mut(&(from, to));
+        let Some(request) = link.and_then(|link| link.requests.pop_front()) else { return };
         let mut head = BytesMut::new();
-        match letter {
-            Letter::Request(request) => {
-                let tail = request.encode(&mut head);
-                head.extend_from_slice(&tail);
-                let request = ReplicaRequest::decode(head.freeze()).unwrap();
-                let origin = Origin(from as u64);
-                self.feed(to, |engine, out| engine.handle_request(now, origin, request, out));
-            }
-            Letter::Response(response) => {
-                let tail = response.encode(&mut head);
-                head.extend_from_slice(&tail);
-                let response = ReplicaResponse::decode(head.freeze()).unwrap();
-                self.feed(to, |engine, out| engine.handle_response(now, response, out));
-            }
-        }
+        let tail = request.encode(&mut head);
+        head.extend_from_slice(&tail);
+        let request = ReplicaRequest::decode(head.freeze()).unwrap();
+        let (now, origin) = (self.now(to), Origin(from as u64));
+        self.feed(to, |engine, out| engine.handle_request(now, origin, request, out));
+    }
+
+    fn deliver_response(&mut self, from: usize, to: usize) {
+        let link = self.links.get_mut(&(from, to));
+        let Some(response) = link.and_then(|link| link.responses.pop_front()) else { return };
+        let mut head = BytesMut::new();
+        let tail = response.encode(&mut head);
+        head.extend_from_slice(&tail);
+        let response = ReplicaResponse::decode(head.freeze()).unwrap();
+        let now = self.now(to);
+        self.feed(to, |engine, out| engine.handle_response(now, response, out));
     }
 
     fn run_lane(&mut self, member: usize) {
@@ -282,11 +293,11 @@ impl Cluster {
         for (node, request) in out.requests {
             let to = self.members.iter().position(|other| other.id == node).unwrap();
             assert_ne!(to, member, "a node does not write to itself");
-            self.links.entry((member, to)).or_default().push_back(Letter::Request(request));
+            self.links.entry((member, to)).or_default().requests.push_back(request);
         }
         for (origin, response) in out.responses {
             let link = (member, origin.0 as usize);
-            self.links.entry(link).or_default().push_back(Letter::Response(response));
+            self.links.entry(link).or_default().responses.push_back(response);
         }
     }
 }
@@ -294,6 +305,7 @@ impl Cluster {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Event {
     Deliver(usize, usize),
+    Answer(usize, usize),
     Lane(usize),
 }
 

@@ -49,9 +49,15 @@ fn request_body() -> impl Strategy<Value = RequestBody> {
                 RequestBody::RelayOverwrite { version, command, ack, timeout_ms }
             }
         ),
-        (command(), level(), any::<u16>(), any::<u32>()).prop_map(|(command, level, near, timeout_ms)| {
-            RequestBody::Sequence { command, level, near: RackIdx(near), timeout_ms }
-        }),
+        (command(), level(), any::<u16>(), any::<bool>(), any::<u32>()).prop_map(
+            |(command, level, near, sender_applies, timeout_ms)| RequestBody::Sequence {
+                command,
+                level,
+                near: RackIdx(near),
+                sender_applies,
+                timeout_ms
+            }
+        ),
         (record(), record(), bytes(), prop::option::of(request()), any::<Option<u32>>()).prop_map(
             |(prior, record, key, effect, reply_crc)| RequestBody::Forward {
                 prior,
@@ -105,6 +111,11 @@ fn response_body() -> impl Strategy<Value = ResponseBody> {
         record().prop_map(|record| ResponseBody::Accepted { record }),
         (record(), any::<bool>()).prop_map(|(record, dirty)| ResponseBody::Nacked { record, dirty }),
         failure().prop_map(ResponseBody::Failed),
+        (version(), record(), bytes()).prop_map(|(version, prior, reply)| ResponseBody::Stamped {
+            version,
+            prior,
+            reply
+        }),
     ]
 }
 

@@ -1,0 +1,33 @@
+//! An overwrite whose primary is another node: that stamps it, and this node may bring the last copy that is needed.
+
+use bytes::Bytes;
+use dynomite_ring::NodeId;
+
+use crate::{ClientCommand, Record, Version};
+
+/// An overwrite that was sent to its primary.
+#[derive(Debug)]
+pub(crate) struct DelegatedOverwrite {
+    pub(crate) command: ClientCommand,
+    pub(crate) primary: NodeId,
+    /// What the primary said, once this node applies the write to its own copy.
+    pub(crate) stamp: Option<Stamp>,
+}
+
+/// What the primary says of an overwrite that the sender completes.
+#[derive(Debug)]
+pub(crate) struct Stamp {
+    pub(crate) version: Version,
+    /// What the replica that knew most had before, and its reply.
+    pub(crate) prior: Record,
+    pub(crate) reply: Bytes,
+    /// When the own datastore is no longer waited for, in `Now::ms`.
+    pub(crate) slow_at_ms: u64,
+}
+
+impl DelegatedOverwrite {
+    /// When something should have been heard, short of the deadline.
+    pub(crate) fn slow_at_ms(&self) -> Option<u64> {
+        self.stamp.as_ref().map(|stamp| stamp.slow_at_ms)
+    }
+}
