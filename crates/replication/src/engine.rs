@@ -73,6 +73,34 @@ pub struct ClientCommand {
     pub deadline_ms: u64,
 }
 
+/// Something that has arrived for the engine.
+#[derive(Debug)]
+pub enum Input {
+    /// See [`Engine::handle_command`].
+    Command(ClientCommand),
+    /// See [`Engine::handle_request`].
+    Request(Origin, ReplicaRequest),
+    /// See [`Engine::handle_response`].
+    Response(ReplicaResponse),
+}
+
+impl Input {
+    /// The key whose record will be wanted.
+    fn key<'a>(&'a self, operations: &'a Operations) -> Option<&'a [u8]> {
+        match self {
+            Self::Command(command) => Some(command.command.key()),
+            Self::Request(_, request) => Some(request.body.key()),
+            Self::Response(ReplicaResponse { id, body: ResponseBody::Stamped { .. }, .. }) => {
+                match &operations.get(OperationId::from_wire(*id))?.kind {
+                    Kind::Delegated(delegated) => Some(delegated.command.command.key()),
+                    _ => None,
+                }
+            }
+            Self::Response(_) => None,
+        }
+    }
+}
+
 /// What the engine wants done. The caller takes everything out after each call or after several; order within each list
 /// is kept.
 #[derive(Debug, Default)]
@@ -202,6 +230,22 @@ impl Engine {
     /// How many operations are in flight; at `operations_max` the caller should stop taking commands from clients.
     pub fn in_flight(&self) -> usize {
         self.operations.len()
+    }
+
+    /// Takes in all that has arrived, in its order, and leaves `inputs` empty. Does the same as the single calls, in less time: what is
+    /// known of the keys is brought near the processor first, for all of them at once.
+    pub fn handle_inputs(&mut self, now: Now, inputs: &mut Vec<Input>, out: &mut Out) {
+        if inputs.len() > 1 && !self.place.is_alone {
+            let Self { operations, records, .. } = self;
+            records.fetch(inputs.iter().filter_map(|input| input.key(operations)));
+        }
+        for input in inputs.drain(..) {
+            match input {
+                Input::Command(command) => self.handle_command(now, command, out),
+                Input::Request(origin, request) => self.handle_request(now, origin, request, out),
+                Input::Response(response) => self.handle_response(now, response, out),
+            }
+        }
     }
 
     /// A client sent a command.

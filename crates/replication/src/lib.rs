@@ -21,7 +21,7 @@ mod texts;
 mod version;
 
 pub use clock::{Clock, ClockTooFarAhead};
-pub use engine::{ClientCommand, Engine, EngineConfig, NotInRing, Now, Origin, Out, Ticket};
+pub use engine::{ClientCommand, Engine, EngineConfig, Input, NotInRing, Now, Origin, Out, Ticket};
 pub use level::{Level, UnknownLevel};
 pub use message::{
     Failure, KeyRequest, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody, WireError,

@@ -152,6 +152,23 @@ pub enum RequestBody {
     },
 }
 
+impl RequestBody {
+    /// The key.
+    pub fn key(&self) -> &[u8] {
+        match self {
+            Self::Execute(command)
+            | Self::Read { command, .. }
+            | Self::Overwrite { command, .. }
+            | Self::RelayOverwrite { command, .. }
+            | Self::Sequence { command, .. } => command.key(),
+            Self::Forward { key, .. }
+            | Self::Push { key, .. }
+            | Self::Import { key, .. }
+            | Self::RelayImport { key, .. } => key,
+        }
+    }
+}
+
 /// The answer to one [`ReplicaRequest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplicaResponse {

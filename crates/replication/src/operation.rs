@@ -143,6 +143,11 @@ impl Operations {
         OperationId(u64::from(self.generation) << 32 | (slot as u64) << 8)
     }
 
+    pub(crate) fn get(&self, id: OperationId) -> Option<&Operation> {
+        let slot = self.slots.get(id.slot())?;
+        if slot.generation == id.generation() { slot.operation.as_ref() } else { None }
+    }
+
     pub(crate) fn find(&mut self, id: OperationId) -> Option<&mut Operation> {
         let slot = self.slots.get_mut(id.slot())?;
         if slot.generation == id.generation() { slot.operation.as_mut() } else { None }

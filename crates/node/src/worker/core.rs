@@ -5,12 +5,16 @@ use std::sync::atomic::Ordering;
 use std::task::Waker;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use dynomite_replication::{ClientCommand, Engine, Now, Origin, Out, ReplicaRequest};
+use dynomite_replication::{ClientCommand, Engine, Input, Now, Origin, Out, ReplicaRequest, ReplicaResponse};
 
 use crate::counters::Counters;
 use crate::shared::Shared;
 use crate::worker::mail::{Mail, Mailroom};
 use crate::worker::tasks::Tasks;
+
+/// So many inputs are given to the engine together: enough to share what each has to wait for, few enough to stay in the
+/// processor's first cache.
+const INPUTS_MAX: usize = 32;
 
 /// The centre of a worker, apart from its sockets.
 pub(crate) struct Core {
@@ -18,6 +22,8 @@ pub(crate) struct Core {
     pub(crate) shared: Arc<Shared>,
     pub(crate) engine: Engine,
     pub(crate) out: Out,
+    /// What has arrived for the engine and was not given to it yet.
+    inputs: Vec<Input>,
     pub(crate) mail: Mailroom,
     /// Where tasks of this worker are started.
     pub(crate) tasks: Tasks,
@@ -48,6 +54,7 @@ impl Core {
             shared,
             engine,
             out: Out::default(),
+            inputs: Vec::with_capacity(INPUTS_MAX),
             mail,
             tasks,
             counters: Counters::default(),
@@ -74,9 +81,10 @@ impl Core {
     }
 
     /// Something arrived from outside: what it causes must not be stamped with a time before its arrival, or a client that
-    /// writes here after it was answered elsewhere would find its write older than the one before.
+    /// writes here after it was answered elsewhere would find its write older than the one before. Without copies nothing is
+    /// stamped, and the time is read once a turn.
     pub(crate) fn time_has_passed(&mut self) {
-        self.is_now_fresh = false;
+        self.is_now_fresh &= !self.shared.is_replicated();
     }
 
     /// Makes sure that a turn will run after the tasks that are ready now.
@@ -121,17 +129,22 @@ impl Core {
         bytes > self.shared.config.limits.buffers_max.bytes()
     }
 
+    /// Whether the engine has nothing to do.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.inputs.is_empty() && self.engine.in_flight() == 0
+    }
+
     /// Whether commands of clients may be taken: the engine has room for them.
     pub(crate) fn has_room(&self) -> bool {
-        self.engine.in_flight() + self.forwarded < self.shared.config.limits.operations_max as usize
+        self.engine.in_flight() + self.inputs.len() + self.forwarded
+            < self.shared.config.limits.operations_max as usize
     }
 
     /// Runs a client's command, here or at the worker that has its slice.
     pub(crate) fn submit(&mut self, command: ClientCommand) {
         let worker = self.shared.worker_for(command.token, self.index);
         if worker == self.index {
-            let now = self.now();
-            self.engine.handle_command(now, command, &mut self.out);
+            self.put(Input::Command(command));
         } else {
             self.forwarded += 1;
             self.mail.put(worker, Mail::Command(command));
@@ -144,11 +157,34 @@ impl Core {
         self.counters.peer_requests += 1;
         let worker = self.shared.worker_for(request.token, self.index);
         if worker == self.index {
-            let now = self.now();
-            self.engine.handle_request(now, origin, request, &mut self.out);
+            self.put(Input::Request(origin, request));
         } else {
             self.mail.put(worker, Mail::Request(origin, request));
         }
         self.wake_turn();
+    }
+
+    /// Takes another node's answer to a request of this worker.
+    pub(crate) fn take_response(&mut self, response: ReplicaResponse) {
+        self.put(Input::Response(response));
+        self.wake_turn();
+    }
+
+    /// Keeps what has arrived until enough of it is there, or a turn comes.
+    pub(crate) fn put(&mut self, input: Input) {
+        self.inputs.push(input);
+        if self.inputs.len() >= INPUTS_MAX {
+            self.run_inputs();
+        }
+    }
+
+    /// Gives the engine what has arrived. Whether there was anything.
+    pub(crate) fn run_inputs(&mut self) -> bool {
+        if self.inputs.is_empty() {
+            return false;
+        }
+        let now = self.now();
+        self.engine.handle_inputs(now, &mut self.inputs, &mut self.out);
+        true
     }
 }

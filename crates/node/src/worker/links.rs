@@ -199,6 +199,8 @@ impl Links {
         if let Some(link) = self.outgoing.get_mut(node.0 as usize) {
             *link = Outgoing::default();
             core.shared.links_up[node.0 as usize].fetch_sub(1, Ordering::Relaxed);
+            // What was answered before is answered.
+            core.run_inputs();
             // What was never sent has failed for certain, and is not among what the loss of the link leaves unknown.
             self.send_requests(core);
             core.engine.handle_peer_down(now, core.shared.ring.node(node).id, &mut core.out);
@@ -211,13 +213,11 @@ impl Links {
         let Outgoing { connection: Some(connection), in_flight, is_leaving } = link else {
             return Poll::Ready(Closed::Unwanted);
         };
-        let now = core.now();
         let polled = connection.poll(cx, |message| match message.kind {
             Kind::Response => {
                 let response = ReplicaResponse::decode(message.body).map_err(|error| error.to_string())?;
                 *in_flight = in_flight.saturating_sub(1);
-                core.engine.handle_response(now, response, &mut core.out);
-                core.wake_turn();
+                core.take_response(response);
                 Ok(())
             }
             Kind::Goodbye => {

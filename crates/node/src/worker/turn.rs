@@ -1,9 +1,10 @@
 //! One turn of a worker: carry out what the engine wants until nothing more comes of it, then write.
 
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use std::pin::Pin;
+use dynomite_replication::Input;
 use tokio::time::{Instant, Sleep};
 
 use super::{Clients, Links, Mail, Stage, Worker};
@@ -20,6 +21,7 @@ impl Worker {
         while let Some(batch) = self.core.mail.poll_batch(cx) {
             self.take_mail(batch);
         }
+        self.core.run_inputs();
         if timer.poll(cx) {
             let now = self.core.now();
             self.core.engine.handle_timeout(now, &mut self.core.out);
@@ -57,15 +59,15 @@ impl Worker {
 
     /// Whether anything was done, so that another round may find more to do.
     fn round(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut moved = self.core.run_inputs();
         self.run_held();
-        let mut moved = self.lane.turn(&mut self.core, cx);
+        moved |= self.lane.turn(&mut self.core, cx);
         moved |= self.deliver();
         moved | self.clients.resume(&mut self.core)
     }
 
     fn take_mail(&mut self, mut batch: Vec<Mail>) {
         self.core.time_has_passed();
-        let now = self.core.now();
         for mail in batch.drain(..) {
             match mail {
                 Mail::Command(command) => self.held.push_back(command),
@@ -74,7 +76,7 @@ impl Worker {
                     self.clients.take_reply(ticket, reply);
                 }
                 Mail::Request(origin, request) => {
-                    self.core.engine.handle_request(now, origin, request, &mut self.core.out);
+                    self.core.put(Input::Request(origin, request));
                 }
                 Mail::Response(origin, response) => self.links.send_response(origin, &response),
                 Mail::Spare(batch) => self.core.mail.take_back(batch),

@@ -55,7 +55,7 @@ impl Worker {
                 (is_idle || now_ms >= until_ms, Stage::Drained, Event::Drained)
             }
             Stage::Leaving { until_ms } => {
-                let is_idle = self.links.are_idle() && self.core.engine.in_flight() == 0;
+                let is_idle = self.links.are_idle() && self.core.is_idle();
                 (is_idle || now_ms >= until_ms, Stage::Left, Event::Left)
             }
             Stage::Serving | Stage::Drained | Stage::Left | Stage::Over => return,
