@@ -206,7 +206,7 @@ impl Client {
         if call.class == Class::Connection {
             return commands::answer(self, call, &request, core);
         }
-        match call.split(&request) {
+        match call.split(&request, core.shared.keys_together()) {
             Ok(None) => self.take_single(call, request, core),
             Ok(Some(parts)) => {
                 self.replies.begin_gather(call, self.session.resp3(call, &request));

@@ -13,6 +13,9 @@ use crate::config::Config;
 use crate::counters::SharedCounters;
 use crate::slice::slice_of;
 
+/// See [`Shared::keys_together`].
+const KEYS_TOGETHER_MAX: usize = 32;
+
 /// Shared by the workers; nothing in it is locked.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -50,6 +53,13 @@ impl Shared {
     /// worker can: the datastore alone decides on the order, and nothing is handed over.
     pub(crate) fn worker_for(&self, token: Token, own: usize) -> usize {
         if self.is_replicated() || self.has_parts { slice_of(token, self.worker_count) } else { own }
+    }
+
+    /// How many keys of one command may go to the datastore together. Where one datastore has all keys, few enough that their
+    /// values are no large reply; elsewhere each key has its own way.
+    pub(crate) fn keys_together(&self) -> usize {
+        let has_one_datastore = self.ring.nodes().len() == 1 && (!self.has_parts || self.worker_count == 1);
+        if has_one_datastore { KEYS_TOGETHER_MAX } else { 1 }
     }
 
     /// Whether every worker has a link to the node.

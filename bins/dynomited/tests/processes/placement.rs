@@ -73,6 +73,31 @@ fn keys_that_are_named_twice_count_twice() {
     assert_eq!(client.command(&["DEL", "a", "a", "b"]), integer(2));
 }
 
+/// Where one Redis has all keys, a command of several keys reaches it whole, or in a few pieces.
+#[test]
+fn keys_of_one_datastore_stay_together() {
+    let cluster = Cluster::builder(BINARY).rack("dc1", "rack1", 1).start();
+    let mut client = cluster.client(0);
+    for (count, calls) in [(2, 1), (32, 1), (33, 2), (100, 4)] {
+        let names: Vec<String> = (0..count).map(|n| format!("key:{n}")).collect();
+        let keys: Vec<&str> = names.iter().map(String::as_str).collect();
+        let pairs: Vec<&str> = keys.iter().flat_map(|key| [*key, *key]).collect();
+        let mut redis = cluster.nodes()[0].redis.client();
+        redis.command(&["CONFIG", "RESETSTAT"]);
+        assert_eq!(client.command(&[&["MSET"], &pairs[..]].concat()), OK);
+        let values: Vec<u8> = keys.iter().flat_map(|key| bulk(key)).collect();
+        let expected = [format!("*{count}\r\n").as_bytes(), &values].concat();
+        assert_eq!(client.command(&[&["MGET"], &keys[..]].concat()), expected);
+        assert_eq!(client.command(&[&["EXISTS"], &keys[..]].concat()), integer(count));
+        assert_eq!(client.command(&[&["UNLINK"], &keys[..]].concat()), integer(count));
+        let stats = String::from_utf8(redis.command(&["INFO", "commandstats"])).expect("INFO is text");
+        for name in ["mset", "mget", "exists", "unlink"] {
+            let line = format!("cmdstat_{name}:calls={calls},");
+            assert!(stats.contains(&line), "{count} keys, {line}: {stats}");
+        }
+    }
+}
+
 /// Slots in which each node's last token lies, rack by rack: 1, 2 and 4 nodes.
 const TOKENS: [&[(u32, u32)]; 7] = [
     &[(0, 16_383)],

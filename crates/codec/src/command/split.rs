@@ -1,4 +1,4 @@
-//! Commands of several keys that are carried out key by key, and their replies put together again.
+//! Commands of several keys that are carried out in parts, and their replies put together again.
 
 use bytes::{Bytes, BytesMut};
 
@@ -6,16 +6,16 @@ use super::{Call, Class, CommandError, lookup};
 use crate::reply::ReplyView;
 use crate::{Request, encode};
 
-/// How a command with several keys is divided into commands of one key.
+/// How a command with several keys is divided into commands of one key, or of a few.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Split {
     /// Not at all: it has one key, or is not supported with more.
     No,
-    /// `MGET`: one `MGET key` each; the values are put in a row.
+    /// `MGET`: the values are put in a row.
     Values,
-    /// `MSET`: one `SET key value` each; together `OK`.
+    /// `MSET`: one `SET key value` each, or an `MSET` for a few; together `OK`.
     Pairs,
-    /// `DEL`, `EXISTS` …: the same command for each key; the numbers are added.
+    /// `DEL`, `EXISTS` …: the numbers are added.
     Sum,
 }
 
@@ -24,22 +24,34 @@ pub enum Split {
 pub struct Parts {
     /// What every part is.
     pub call: Call,
-    /// One request per key, in the order of the keys; a key that was named twice has two.
+    /// The requests, in the order of their keys.
     pub requests: Vec<Request>,
 }
 
 impl Call {
-    /// Divides a request into one per key, or gives `None` when it can be sent as it is.
+    /// Divides a request into some of at most `keys_max` keys, or gives `None` when it can be sent as it is. With one key each, the
+    /// parts of an `MSET` are `SET`s.
     ///
     /// # Errors
     /// `MSET` with a key that has no value.
-    pub fn split(&self, request: &Request) -> Result<Option<Parts>, CommandError> {
+    pub fn split(&self, request: &Request, keys_max: usize) -> Result<Option<Parts>, CommandError> {
         let arg_count = request.arg_count();
+        let name = self.command.name.as_bytes();
+        let chunks = |args_max: usize| {
+            let args: Vec<&[u8]> = request.args().skip(1).collect();
+            let part = |args: &[&[u8]]| {
+                let arg = |at: usize| if at == 0 { name } else { args[at - 1] };
+                Request::from_args((0..args.len() + 1).map(arg))
+            };
+            args.chunks(args_max).map(part).collect()
+        };
         let parts = match self.command.split {
             Split::No => return Ok(None),
             Split::Pairs if arg_count.is_multiple_of(2) => {
                 return Err(CommandError::WrongArgCount { name: self.command.name });
             }
+            Split::Pairs if keys_max > 1 && arg_count / 2 <= keys_max => return Ok(None),
+            Split::Pairs if keys_max > 1 => Parts { call: *self, requests: chunks(2 * keys_max) },
             Split::Pairs => {
                 let set = lookup(b"set").expect("the table has SET");
                 let pairs = (1..arg_count).step_by(2);
@@ -48,12 +60,8 @@ impl Call {
                     .collect();
                 Parts { call: Self { command: set, class: Class::Overwrite }, requests }
             }
-            Split::Values | Split::Sum if arg_count == 2 => return Ok(None),
-            Split::Values | Split::Sum => {
-                let name = self.command.name.as_bytes();
-                let requests = request.args().skip(1).map(|key| Request::from_args([name, key])).collect();
-                Parts { call: *self, requests }
-            }
+            Split::Values | Split::Sum if arg_count - 1 <= keys_max => return Ok(None),
+            Split::Values | Split::Sum => Parts { call: *self, requests: chunks(keys_max) },
         };
         Ok(Some(parts))
     }
@@ -82,14 +90,23 @@ impl Call {
 }
 
 fn merge_values(replies: &[Bytes]) -> Option<Bytes> {
-    const HEADER: &[u8] = b"*1\r\n";
-    let size: usize = replies.iter().map(Bytes::len).sum();
+    let parts: Option<Vec<_>> = replies.iter().map(|reply| values(reply)).collect();
+    let parts = parts?;
+    let size: usize = parts.iter().map(|(_, values)| values.len()).sum();
     let mut out = BytesMut::with_capacity(size + 16);
-    encode::array(&mut out, replies.len());
-    for reply in replies {
-        out.extend_from_slice(reply.strip_prefix(HEADER)?);
+    encode::array(&mut out, parts.iter().map(|(count, _)| count).sum());
+    for (_, values) in parts {
+        out.extend_from_slice(values);
     }
     Some(out.freeze())
+}
+
+/// How many values an array has, and the bytes after its header.
+fn values(reply: &[u8]) -> Option<(usize, &[u8])> {
+    let rest = reply.strip_prefix(b"*")?;
+    let end = rest.windows(2).position(|bytes| bytes == b"\r\n")?;
+    let count = str::from_utf8(&rest[..end]).ok()?.parse().ok()?;
+    Some((count, &rest[end + 2..]))
 }
 
 fn merge_sum(replies: &[Bytes]) -> Option<Bytes> {

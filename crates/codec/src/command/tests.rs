@@ -142,9 +142,9 @@ fn every_supported_command_with_a_key_has_it_in_one_place() {
     }
 }
 
-fn split(line: &str) -> Option<Vec<String>> {
+fn split(line: &str, keys_max: usize) -> Option<Vec<String>> {
     let request = request(line);
-    let parts = classify(&request).unwrap().split(&request).unwrap()?;
+    let parts = classify(&request).unwrap().split(&request, keys_max).unwrap()?;
     for part in &parts.requests {
         assert_eq!(classify(part).unwrap(), parts.call);
     }
@@ -155,16 +155,22 @@ fn split(line: &str) -> Option<Vec<String>> {
 
 #[test]
 fn requests_of_several_keys_are_divided() {
-    assert_eq!(split("GET k"), None);
-    assert_eq!(split("MGET k"), None);
-    assert_eq!(split("DEL k"), None);
-    assert_eq!(split("MSET k v").unwrap(), ["SET k v"]);
-    assert_eq!(split("MSET a 1 b 2 a 3").unwrap(), ["SET a 1", "SET b 2", "SET a 3"]);
-    assert_eq!(split("MGET a b a").unwrap(), ["mget a", "mget b", "mget a"]);
-    assert_eq!(split("UNLINK a b").unwrap(), ["unlink a", "unlink b"]);
+    assert_eq!(split("GET k", 1), None);
+    assert_eq!(split("MGET k", 1), None);
+    assert_eq!(split("DEL k", 1), None);
+    assert_eq!(split("MSET k v", 1).unwrap(), ["SET k v"]);
+    assert_eq!(split("MSET a 1 b 2 a 3", 1).unwrap(), ["SET a 1", "SET b 2", "SET a 3"]);
+    assert_eq!(split("MGET a b a", 1).unwrap(), ["mget a", "mget b", "mget a"]);
+    assert_eq!(split("UNLINK a b", 1).unwrap(), ["unlink a", "unlink b"]);
+    for line in ["MGET a b c", "DEL a b c", "MSET a 1 b 2 c 3"] {
+        assert_eq!(split(line, 3), None, "{line}");
+    }
+    assert_eq!(split("MGET a b c", 2).unwrap(), ["mget a b", "mget c"]);
+    assert_eq!(split("EXISTS a b c d", 2).unwrap(), ["exists a b", "exists c d"]);
+    assert_eq!(split("MSET a 1 b 2 c 3", 2).unwrap(), ["mset a 1 b 2", "mset c 3"]);
     let odd = request("MSET a 1 b");
     assert_eq!(
-        call("MSET a 1 b").split(&odd).unwrap_err().to_string(),
+        call("MSET a 1 b").split(&odd, 1).unwrap_err().to_string(),
         "wrong number of arguments for 'mset' command"
     );
 }
@@ -176,6 +182,10 @@ fn replies_of_parts_are_put_together() {
         String::from_utf8(call(line).merge(&replies).to_vec()).unwrap()
     };
     assert_eq!(merged("MGET a b", &["*1\r\n$1\r\nx\r\n", "*1\r\n$-1\r\n"]), "*2\r\n$1\r\nx\r\n$-1\r\n");
+    assert_eq!(
+        merged("MGET a b c", &["*2\r\n$1\r\nx\r\n$-1\r\n", "*1\r\n$1\r\ny\r\n"]),
+        "*3\r\n$1\r\nx\r\n$-1\r\n$1\r\ny\r\n"
+    );
     assert_eq!(merged("MSET a 1 b 2", &["+OK\r\n", "+OK\r\n"]), "+OK\r\n");
     assert_eq!(merged("DEL a b c", &[":1\r\n", ":0\r\n", ":1\r\n"]), ":2\r\n");
     assert_eq!(merged("DEL a b c", &[":1\r\n", "-ERR x\r\n", "-ERR y\r\n"]), "-ERR x\r\n");

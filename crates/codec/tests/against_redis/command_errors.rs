@@ -61,7 +61,7 @@ fn unknown_commands_are_refused_in_the_words_of_redis() {
     ] {
         if args[0] == b"mset" {
             let request = Request::from_args(&args);
-            let ours = classify(&request).unwrap().split(&request).unwrap_err();
+            let ours = classify(&request).unwrap().split(&request, 1).unwrap_err();
             assert_eq!(format!("-ERR {ours}\r\n").as_bytes(), connection.call(request.raw()));
         } else {
             assert_same_error(&mut connection, &args);
