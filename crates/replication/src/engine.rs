@@ -402,7 +402,7 @@ impl Engine {
 
     fn answered(&mut self, now: Now, id: OperationId, body: ResponseBody, out: &mut Out) {
         if id == OperationId::NOBODY {
-            // Only other datacenters are written to without waiting; within one, the operation itself counts failures.
+            // Other datacenters are written to without waiting, and replicas of writes that have failed already.
             self.stats.unawaited_failures += u64::from(matches!(body, ResponseBody::Failed(_)));
             return;
         }
@@ -443,14 +443,14 @@ impl Engine {
         match &mut operation.kind {
             Kind::Plain { .. } => self.plain_answered(id, ResponseBody::Failed(Failure::Timeout), out),
             Kind::Await { .. } => self.primary_answered(id, ResponseBody::Failed(Failure::Timeout), out),
-            Kind::Delegated(_) => self.delegated_overdue(id, out),
+            Kind::Delegated(_) => self.delegated_overdue(now, id, out),
             Kind::Read(read) => {
                 replicas::time_out(&mut read.replicas);
                 self.read_failed(id, false, out);
             }
             Kind::Overwrite(overwrite) => {
                 overwrite.time_out();
-                self.overwrite_failed(id, false, out);
+                self.overwrite_failed(now, id, false, out);
             }
             Kind::Run(_) => self.run_overdue(now, id, out),
             Kind::Push(_) => self.push_answered(now, id, ResponseBody::Failed(Failure::Timeout), out),
@@ -472,7 +472,7 @@ impl Engine {
             Kind::Overwrite(overwrite) => {
                 overwrite.near = None;
                 self.spread_overwrite(now, id, out);
-                self.continue_overwrite(id, out);
+                self.continue_overwrite(now, id, out);
             }
             Kind::Run(run) => {
                 run.near = None;

@@ -29,7 +29,8 @@ pub struct Stats {
     pub exports: u64,
     /// Writes for another datacenter that no forwarder there could be given.
     pub cross_dc_dropped: u64,
-    /// Writes on their way between datacenters that failed at one replica while nobody waited for it.
+    /// Writes that failed at one replica while nobody waited for it: on their way between datacenters, or sent after the write
+    /// as a whole had failed.
     pub unawaited_failures: u64,
     /// Messages whose clock was too far ahead.
     pub clocks_refused: u64,

@@ -351,10 +351,10 @@ impl Engine {
         if overwrite.is_to_be_spread() {
             self.spread_overwrite(now, id, out);
         }
-        self.continue_overwrite(id, out);
+        self.continue_overwrite(now, id, out);
     }
 
-    pub(super) fn continue_overwrite(&mut self, id: OperationId, out: &mut Out) {
+    pub(super) fn continue_overwrite(&mut self, now: Now, id: OperationId, out: &mut Out) {
         let Some(operation) = self.operations.find(id) else { return };
         let Kind::Overwrite(overwrite) = &operation.kind else { return };
         match overwrite.next_step() {
@@ -369,22 +369,28 @@ impl Engine {
                 self.operations.end(id);
                 self.answer(requester, ResponseBody::Stamped { version, prior, reply }, out);
             }
-            OverwriteStep::Fail { disagree } => self.overwrite_failed(id, disagree, out),
+            OverwriteStep::Fail { disagree } => self.overwrite_failed(now, id, disagree, out),
         }
     }
 
-    pub(super) fn overwrite_failed(&mut self, id: OperationId, disagree: bool, out: &mut Out) {
+    pub(super) fn overwrite_failed(&mut self, now: Now, id: OperationId, disagree: bool, out: &mut Out) {
         let Some(operation) = self.operations.remove(id) else { return };
         let Kind::Overwrite(mut overwrite) = operation.kind else { return };
         self.stats.quorum_failures += 1;
-        if let Some(replica) = overwrite.left_to_requester.take() {
-            overwrite.needed += 1;
-            overwrite.replicas.push(replica);
-        }
         // A remote datacenter that was asked may have applied it; a reply shows that somebody has.
         let not_run = replicas::certainly_not_run(&overwrite.replicas)
             && overwrite.replies.is_empty()
             && self.ring.dcs().len() == 1;
+        if let Some(replica) = overwrite.left_to_requester.take() {
+            if !not_run {
+                // The requester hears of a failure, and its replica would be left behind.
+                let (version, command) = (overwrite.version, overwrite.command.clone());
+                let body = RequestBody::Overwrite { version, command, foreign: false };
+                self.ask(now, replica.node, overwrite.token, OperationId::NOBODY, body, out);
+            }
+            overwrite.needed += 1;
+            overwrite.replicas.push(replica);
+        }
         let outcome = if not_run { Outcome::NotRun } else { Outcome::Unknown };
         let (needed, replicas, dcs) = (overwrite.needed, &overwrite.replicas, &overwrite.dcs);
         let reply = texts::quorum(&self.ring, needed, replicas, dcs, disagree, outcome);

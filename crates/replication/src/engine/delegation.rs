@@ -25,7 +25,7 @@ impl Engine {
         let applies_here = level == Level::DcQuorum && is_replica && self.lane_refusal(now).is_none();
         let timeout_ms = command.deadline_ms.saturating_sub(now.ms);
         let body = self.sequence(command.command.clone(), level, applies_here, timeout_ms);
-        let delegated = DelegatedOverwrite { command, primary, stamp: None };
+        let delegated = DelegatedOverwrite { command, primary, stamp: None, is_given_up: false };
         let delegated = self.operations.delegated.put(delegated);
         let id = self.insert(now, timeout_ms, Kind::Delegated(delegated));
         self.ask(now, primary, token, id, body, out);
@@ -75,6 +75,12 @@ impl Engine {
         let Some(operation) = self.operations.find(id) else { return };
         let Kind::Delegated(delegated) = &mut operation.kind else { return };
         match body {
+            ResponseBody::Stamped { version, .. } if delegated.is_given_up => {
+                let command = delegated.command.command.clone();
+                self.operations.end(id);
+                self.overwrite(now, Requester::Nobody, version, command, false, out);
+            }
+            _ if delegated.is_given_up => self.operations.end(id),
             ResponseBody::Stamped { version, prior, reply } => {
                 let slow_at_ms = now.ms + self.config.failover_ms;
                 delegated.stamp = Some(Stamp { version, prior, reply, slow_at_ms });
@@ -129,12 +135,19 @@ impl Engine {
     }
 
     /// The client can wait no longer.
-    pub(super) fn delegated_overdue(&mut self, id: OperationId, out: &mut Out) {
+    pub(super) fn delegated_overdue(&mut self, now: Now, id: OperationId, out: &mut Out) {
         let Some(operation) = self.operations.find(id) else { return };
-        let Kind::Delegated(delegated) = &operation.kind else { return };
-        let silent = if delegated.stamp.is_none() { delegated.primary } else { self.config.node };
+        operation.deadline_ms = now.ms + self.config.request_timeout_ms;
+        let Kind::Delegated(delegated) = &mut operation.kind else { return };
+        let (is_stamped, was_given_up) = (delegated.stamp.is_some(), delegated.is_given_up);
+        delegated.is_given_up = true;
+        let silent = if is_stamped { self.config.node } else { delegated.primary };
         let requester = Requester::Client(delegated.command.ticket);
-        self.operations.end(id);
-        self.answer_or_explain(requester, silent, ResponseBody::Failed(Failure::Timeout), true, out);
+        if is_stamped || was_given_up {
+            self.operations.end(id);
+        }
+        if !was_given_up {
+            self.answer_or_explain(requester, silent, ResponseBody::Failed(Failure::Timeout), true, out);
+        }
     }
 }

@@ -12,6 +12,8 @@ pub(crate) struct DelegatedOverwrite {
     pub(crate) primary: NodeId,
     /// What the primary said, once this node applies the write to its own copy.
     pub(crate) stamp: Option<Stamp>,
+    /// Whether the client was told that the outcome is unknown. The own copy still gets what the primary may stamp.
+    pub(crate) is_given_up: bool,
 }
 
 /// What the primary says of an overwrite that the sender completes.

@@ -1,4 +1,4 @@
-use super::cluster::Cluster;
+use super::cluster::{Cluster, TIMEOUT_MS};
 use crate::Level;
 
 /// Three racks, and a key whose primary is member 1.
@@ -181,4 +181,26 @@ fn what_others_complete_first_does_not_spoil_a_write_that_began_at_the_primary()
         assert_eq!(cluster.reply(ticket).as_deref(), Some("+OK\r\n"));
     }
     assert_eq!(cluster.stored_everywhere(&format!("GET {key}")), ["$1\r\nb\r\n"; 3]);
+}
+
+#[test]
+fn a_copy_that_the_client_gave_up_on_gets_the_write_all_the_same() {
+    // The primary's answer comes too late, or the other datastores are too slow.
+    for slow_answer in [true, false] {
+        let (mut cluster, key) = cluster_and_key();
+        match slow_answer {
+            true => _ = cluster.held_responses.insert((1, 0)),
+            false => cluster.members[1..].iter_mut().for_each(|member| member.lane_is_frozen = true),
+        }
+        let ticket = cluster.submit(0, &format!("SET {key} v"), Level::DcQuorum);
+        cluster.advance(TIMEOUT_MS + 20);
+        let reply = cluster.reply(ticket).unwrap();
+        assert!(reply.ends_with("the outcome is unknown\r\n"), "{reply}");
+        cluster.held_responses.clear();
+        cluster.members.iter_mut().for_each(|member| member.lane_is_frozen = false);
+        cluster.settle();
+        assert_eq!(cluster.stored_everywhere(&format!("GET {key}")), ["$1\r\nv\r\n"; 3], "{slow_answer}");
+        cluster.advance(2 * TIMEOUT_MS);
+        assert!(cluster.members.iter().all(|member| member.engine.in_flight() == 0));
+    }
 }
