@@ -1,5 +1,6 @@
 //! What a worker does now and then: heartbeats, stalled clients, published numbers, and the steps of stopping.
 
+use std::hint::black_box;
 use std::time::Duration;
 
 use super::{Event, SharedWorker, Stage, Worker};
@@ -7,15 +8,31 @@ use super::{Event, SharedWorker, Stage, Worker};
 /// How long other nodes get to take their last answers after a goodbye.
 const LEAVING: Duration = Duration::from_secs(1);
 
+/// How often the allocator is reminded of what it could give back.
+const REMINDER: Duration = Duration::from_secs(1);
+/// So much is allocated and freed for it; smaller pieces are kept without looking further.
+const REMINDER_BYTES: usize = 1 << 20;
+
 /// Looks after the worker until the task ends with it.
 pub(super) async fn look_after(worker: SharedWorker, heartbeat: Duration) {
-    let mut ticks =
-        tokio::time::interval((heartbeat / 3).clamp(Duration::from_millis(10), Duration::from_millis(100)));
+    let period = (heartbeat / 3).clamp(Duration::from_millis(10), Duration::from_millis(100));
+    let mut ticks = tokio::time::interval(period);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut next_reminder = tokio::time::Instant::now() + REMINDER;
     loop {
-        ticks.tick().await;
+        let now = ticks.tick().await;
         worker.borrow_mut().tick();
+        if now >= next_reminder {
+            next_reminder = now + REMINDER;
+            remind_allocator();
+        }
     }
+}
+
+/// mimalloc, which `dynomited` uses, gives memory back to the system when some of it is freed, a while after it could have. A
+/// worker that has nothing more to do frees nothing, and would keep for good what a burst of large values took.
+fn remind_allocator() {
+    drop(black_box(Vec::<u8>::with_capacity(REMINDER_BYTES)));
 }
 
 impl Worker {
