@@ -85,7 +85,7 @@ fn keys_of_one_datastore_stay_together() {
         let mut redis = cluster.nodes()[0].redis.client();
         redis.command(&["CONFIG", "RESETSTAT"]);
         assert_eq!(client.command(&[&["MSET"], &pairs[..]].concat()), OK);
-        let values: Vec<u8> = keys.iter().flat_map(|key| bulk(key)).collect();
+        let values: Vec<u8> = keys.iter().flat_map(bulk).collect();
         let expected = [format!("*{count}\r\n").as_bytes(), &values].concat();
         assert_eq!(client.command(&[&["MGET"], &keys[..]].concat()), expected);
         assert_eq!(client.command(&[&["EXISTS"], &keys[..]].concat()), integer(count));
