@@ -12,6 +12,7 @@ mod coordinator;
 mod cross_dc;
 mod delegation;
 mod lane;
+mod overwriting;
 mod primary;
 mod replica;
 

@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use dynomite_ring::NodeId;
 
-use super::{ClientCommand, Engine, Now, Out, Requester, coordinator::Overwrite};
+use super::{ClientCommand, Engine, Now, Out, Requester, overwriting::Overwrite};
 use crate::{
     Failure, Level, ResponseBody,
     operation::{

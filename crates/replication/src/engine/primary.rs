@@ -10,9 +10,7 @@ use dynomite_ring::{NodeId, RackIdx, Token};
 use smallvec::SmallVec;
 
 use super::{
-    Engine, Now, Out, Requester,
-    coordinator::{Overwrite, Sequenced},
-    lane::JobKind,
+    Engine, Now, Out, Requester, coordinator::Sequenced, lane::JobKind, overwriting::Overwrite,
     replica::error_text,
 };
 use crate::{

@@ -1,0 +1,232 @@
+//! Overwrites by their coordinator: sent to every rack and datacenter, acknowledged by as many as the level needs.
+
+use dynomite_ring::{NodeId, RackIdx, Token};
+use smallvec::SmallVec;
+
+use super::{ClientCommand, Engine, Now, Out, Requester};
+use crate::{
+    KeyRequest, Level, RequestBody, ResponseBody, Version,
+    operation::{
+        Kind, OperationId,
+        overwrite::{OverwriteOperation, Step},
+        replicas::{self, Near, Replicas, State},
+    },
+    texts::{self, Outcome},
+};
+
+/// An overwrite with what its coordinator has to know.
+pub(super) struct Overwrite<'a> {
+    pub(super) requester: Requester,
+    pub(super) command: &'a KeyRequest,
+    pub(super) token: Token,
+    pub(super) level: Level,
+    /// The rack whose replica is waited for a little: that of the client's node.
+    pub(super) near: Option<RackIdx>,
+    /// Whether the requester applies the write in `near` itself, once it is told the version.
+    pub(super) sender_applies: bool,
+    pub(super) timeout_ms: u64,
+}
+
+impl Engine {
+    pub(super) fn overwrite_here(&mut self, now: Now, command: &ClientCommand, out: &mut Out) {
+        let version = self.clock.stamp(now.wall_us);
+        // The reply to a deletion tells what was there, and the client knows its own rack.
+        let near = is_deletion(&command.command).then_some(self.place.rack);
+        let part = Overwrite {
+            requester: Requester::Client(command.ticket),
+            command: &command.command,
+            token: command.token,
+            level: command.level,
+            near,
+            sender_applies: false,
+            timeout_ms: command.deadline_ms.saturating_sub(now.ms),
+        };
+        self.coordinate_overwrite(now, part, version, out);
+    }
+
+    /// Sends an overwrite to all replicas of all datacenters, and waits for as many as the level needs (rule R4).
+    pub(super) fn coordinate_overwrite(
+        &mut self,
+        now: Now,
+        part: Overwrite<'_>,
+        version: Version,
+        out: &mut Out,
+    ) {
+        let Overwrite { requester, command, token, level, timeout_ms, .. } = part;
+        // The other racks shall get what this primary writes in the order in which it writes it. A sequenced write leaves
+        // when it was executed here; an overwrite that was submitted behind one must not leave before it.
+        let is_primary = self.ring.primary(token, self.place.dc) == self.place.index;
+        let waits_for_own = is_primary && !self.lane.has_executed(self.records.of(command.key()).written_at);
+        let mut replicas = self.local_replicas(token, &State::Idle);
+        let dcs = self.awaited_dcs(token, level);
+        if self.is_out_of_reach(now, &mut replicas, &dcs, level) {
+            return self.refuse_write(requester, level, &replicas, &dcs, out);
+        }
+        let node = replicas[0].node;
+        replicas[0].state = State::Asked;
+        let mut overwrite = self.new_overwrite(now, &part, version, replicas);
+        overwrite.dcs = dcs;
+        let overwrite = self.operations.overwrites.put(overwrite);
+        let id = self.insert(now, timeout_ms, Kind::Overwrite(overwrite));
+        if node == self.config.node {
+            self.overwrite(now, Requester::Operation(id), version, command.clone(), false, out);
+        } else {
+            let body = RequestBody::Overwrite { version, command: command.clone(), foreign: false };
+            self.ask(now, node, token, id, body, out);
+        }
+        if !waits_for_own {
+            self.spread_overwrite(now, id, out);
+        }
+    }
+
+    /// What counts the answers to an overwrite that is sent to `replicas`.
+    pub(super) fn new_overwrite(
+        &self,
+        now: Now,
+        part: &Overwrite<'_>,
+        version: Version,
+        mut replicas: Replicas,
+    ) -> OverwriteOperation {
+        let racks = replicas.len();
+        let near = part.near.and_then(|rack| Near::new(&replicas, rack));
+        let (near, left_to_requester) = match near {
+            Some(near) if part.sender_applies => (None, Some(near.take_from(&mut replicas))),
+            near => (near, None),
+        };
+        OverwriteOperation {
+            requester: part.requester,
+            version,
+            command: part.command.clone(),
+            token: part.token,
+            level: part.level,
+            timeout_ms: part.timeout_ms,
+            needed: part.level.needed(racks) - usize::from(left_to_requester.is_some()),
+            near,
+            left_to_requester,
+            slow_at_ms: now.ms + self.config.failover_ms,
+            replicas,
+            is_spread: false,
+            replies: SmallVec::new(),
+            dcs: SmallVec::new(),
+            reply_otherwise: if is_deletion(part.command) { b":1\r\n" } else { dynomite_codec::encode::OK },
+        }
+    }
+
+    /// Sends an overwrite to everybody who has not got it yet.
+    pub(super) fn spread_overwrite(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Overwrite(overwrite) = &mut operation.kind else { return };
+        if overwrite.is_spread {
+            return;
+        }
+        self.send_overwrite_to_racks(now, id, out);
+        self.send_overwrite_to_datacenters(now, id, out);
+    }
+
+    /// Sends an overwrite to all racks of this datacenter but the operation's first.
+    pub(super) fn send_overwrite_to_racks(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Overwrite(overwrite) = &mut operation.kind else { return };
+        overwrite.is_spread = true;
+        for replica in &mut overwrite.replicas[1..] {
+            replica.state = State::Asked;
+        }
+        let nodes: SmallVec<[NodeId; 3]> = overwrite.replicas.iter().map(|replica| replica.node).collect();
+        let (version, token, command) = (overwrite.version, overwrite.token, overwrite.command.clone());
+        for (index, node) in nodes.iter().enumerate().skip(1) {
+            let body = RequestBody::Overwrite { version, command: command.clone(), foreign: false };
+            self.ask(now, *node, token, id.of_replica(index), body, out);
+        }
+    }
+
+    /// Sends an overwrite to the forwarders of the other datacenters.
+    fn send_overwrite_to_datacenters(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        if self.ring.dcs().len() == 1 {
+            return;
+        }
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Overwrite(overwrite) = &operation.kind else { return };
+        let ack = overwrite.level == Level::DcEachSafeQuorum;
+        let (version, token, command) = (overwrite.version, overwrite.token, overwrite.command.clone());
+        let (racks, timeout_ms) = (overwrite.replicas.len(), overwrite.timeout_ms as u32);
+        let forwarders = if ack { overwrite.dcs.clone() } else { self.forwarders(token) };
+        for (index, dc) in forwarders.iter().enumerate() {
+            let body = RequestBody::RelayOverwrite { version, command: command.clone(), ack, timeout_ms };
+            let about = if ack { id.of_replica(racks + index) } else { OperationId::NOBODY };
+            self.ask_forwarder(now, dc, token, about, body, out);
+        }
+    }
+
+    /// A replica has answered, or will not.
+    pub(super) fn overwrite_answered(
+        &mut self,
+        now: Now,
+        id: OperationId,
+        mut body: ResponseBody,
+        out: &mut Out,
+    ) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Overwrite(overwrite) = &mut operation.kind else { return };
+        if let ResponseBody::Refused { record } = body
+            && record.base.node == self.config.node
+            && overwrite.version.node == self.config.node
+            && record.base <= self.records.of(overwrite.command.key()).record.base
+        {
+            // A later write that was stamped here got there first (rule R4).
+            body = ResponseBody::Applied { prior: record, reply: None };
+        }
+        overwrite.answered(id.replica(), body);
+        if overwrite.is_to_be_spread() {
+            self.spread_overwrite(now, id, out);
+        }
+        self.continue_overwrite(now, id, out);
+    }
+
+    pub(super) fn continue_overwrite(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Overwrite(overwrite) = &operation.kind else { return };
+        match overwrite.next_step() {
+            Step::Wait => {}
+            Step::Reply(reply) => {
+                let requester = overwrite.requester;
+                self.operations.end(id);
+                self.answer(requester, ResponseBody::Done { reply }, out);
+            }
+            Step::LeaveToRequester { prior, reply } => {
+                let (requester, version) = (overwrite.requester, overwrite.version);
+                self.operations.end(id);
+                self.answer(requester, ResponseBody::Stamped { version, prior, reply }, out);
+            }
+            Step::Fail { disagree } => self.overwrite_failed(now, id, disagree, out),
+        }
+    }
+
+    pub(super) fn overwrite_failed(&mut self, now: Now, id: OperationId, disagree: bool, out: &mut Out) {
+        let Some(operation) = self.operations.remove(id) else { return };
+        let Kind::Overwrite(mut overwrite) = operation.kind else { return };
+        self.stats.quorum_failures += 1;
+        // A remote datacenter that was asked may have applied it; a reply shows that somebody has.
+        let not_run = replicas::certainly_not_run(&overwrite.replicas)
+            && overwrite.replies.is_empty()
+            && self.ring.dcs().len() == 1;
+        if let Some(replica) = overwrite.left_to_requester.take() {
+            if !not_run {
+                // The requester hears of a failure, and its replica would be left behind.
+                let (version, command) = (overwrite.version, overwrite.command.clone());
+                let body = RequestBody::Overwrite { version, command, foreign: false };
+                self.ask(now, replica.node, overwrite.token, OperationId::NOBODY, body, out);
+            }
+            overwrite.needed += 1;
+            overwrite.replicas.push(replica);
+        }
+        let outcome = if not_run { Outcome::NotRun } else { Outcome::Unknown };
+        let (needed, replicas, dcs) = (overwrite.needed, &overwrite.replicas, &overwrite.dcs);
+        let reply = texts::quorum(&self.ring, needed, replicas, dcs, disagree, outcome);
+        self.answer(overwrite.requester, ResponseBody::Done { reply }, out);
+    }
+}
+
+/// Whether a canonical overwrite is a deletion: all others have a value.
+fn is_deletion(command: &KeyRequest) -> bool {
+    command.request().arg_count() == 2
+}
