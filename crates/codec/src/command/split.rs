@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::{Call, Class, CommandError, lookup};
+use crate::line::short_number;
 use crate::reply::ReplyView;
 use crate::{Request, encode};
 
@@ -103,10 +104,8 @@ fn merge_values(replies: &[Bytes]) -> Option<Bytes> {
 
 /// How many values an array has, and the bytes after its header.
 fn values(reply: &[u8]) -> Option<(usize, &[u8])> {
-    let rest = reply.strip_prefix(b"*")?;
-    let end = rest.windows(2).position(|bytes| bytes == b"\r\n")?;
-    let count = str::from_utf8(&rest[..end]).ok()?.parse().ok()?;
-    Some((count, &rest[end + 2..]))
+    let (count, at) = short_number(reply, 1).filter(|_| reply[0] == b'*')?;
+    Some((count, &reply[at..]))
 }
 
 fn merge_sum(replies: &[Bytes]) -> Option<Bytes> {

@@ -41,11 +41,8 @@ impl Engine {
     ) {
         let Some(operation) = self.operations.find(id) else { return };
         let Kind::Delegated(delegated) = &mut operation.kind else { return };
-        let Some(stamp) = &delegated.stamp else {
-            return self.primary_of_overwrite_answered(now, id, body, out);
-        };
-        match body {
-            ResponseBody::Applied { prior, reply } => {
+        match (&delegated.stamp, body) {
+            (Some(stamp), ResponseBody::Applied { prior, reply }) => {
                 let reply = match reply {
                     Some(reply) if prior >= stamp.prior => reply,
                     _ => stamp.reply.clone(),
@@ -54,46 +51,33 @@ impl Engine {
             }
             // A later write of the same primary was here first. It began after this one, so nothing that was acknowledged
             // before this one began can be what it hides (rule R4).
-            ResponseBody::Refused { record } if record.base.node == stamp.version.node => {
+            (Some(stamp), ResponseBody::Refused { record }) if record.base.node == stamp.version.node => {
                 let reply = stamp.reply.clone();
                 self.end_delegated(id, reply, out);
             }
-            ResponseBody::Failed(failure) => {
+            (Some(_), ResponseBody::Failed(failure)) => {
                 self.complete_elsewhere(now, id, State::Failed(failure), out);
             }
-            _ => self.complete_elsewhere(now, id, State::Newer, out),
-        }
-    }
-
-    fn primary_of_overwrite_answered(
-        &mut self,
-        now: Now,
-        id: OperationId,
-        body: ResponseBody,
-        out: &mut Out,
-    ) {
-        let Some(operation) = self.operations.find(id) else { return };
-        let Kind::Delegated(delegated) = &mut operation.kind else { return };
-        match body {
-            ResponseBody::Stamped { version, .. } if delegated.is_given_up => {
+            (Some(_), _) => self.complete_elsewhere(now, id, State::Newer, out),
+            (None, ResponseBody::Stamped { version, .. }) if delegated.is_given_up => {
                 let command = delegated.command.command.clone();
                 self.operations.end(id);
                 self.overwrite(now, Requester::Nobody, version, command, false, out);
             }
-            _ if delegated.is_given_up => self.operations.end(id),
-            ResponseBody::Stamped { version, prior, reply } => {
+            (None, _) if delegated.is_given_up => self.operations.end(id),
+            (None, ResponseBody::Stamped { version, prior, reply }) => {
                 let slow_at_ms = now.ms + self.config.failover_ms;
                 delegated.stamp = Some(Stamp { version, prior, reply, slow_at_ms });
                 let command = delegated.command.command.clone();
                 self.overwrite(now, Requester::Operation(id), version, command, false, out);
             }
-            ResponseBody::Failed(failure) if failure.not_run() => {
-                let Some(operation) = self.operations.remove(id) else { return };
-                let Kind::Delegated(delegated) = operation.kind else { return };
+            (None, ResponseBody::Failed(failure)) if failure.not_run() => {
+                let command = delegated.command.clone();
+                self.operations.end(id);
                 self.stats.primaries_bypassed += 1;
-                self.overwrite_here(now, &delegated.command, out);
+                self.overwrite_here(now, &command, out);
             }
-            body => {
+            (None, body) => {
                 let (requester, primary) = (Requester::Client(delegated.command.ticket), delegated.primary);
                 self.operations.end(id);
                 self.answer_or_explain(requester, primary, body, true, out);

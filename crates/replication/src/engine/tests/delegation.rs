@@ -1,4 +1,4 @@
-use super::cluster::{Cluster, TIMEOUT_MS};
+use super::cluster::{Cluster, Event, FAILOVER_MS, TIMEOUT_MS};
 use crate::Level;
 
 /// Three racks, and a key whose primary is member 1.
@@ -6,6 +6,11 @@ fn cluster_and_key() -> (Cluster, String) {
     let cluster = Cluster::racks(&[3]);
     let key = cluster.key_of(1);
     (cluster, key)
+}
+
+/// Chooses what is `late` only when nothing else can happen.
+fn last(late: impl Fn(&Event) -> bool) -> impl FnMut(&[Event]) -> usize {
+    move |ready| ready.iter().position(|event| !late(event)).unwrap_or(usize::from(ready.is_empty()))
 }
 
 fn messages(cluster: &Cluster) -> usize {
@@ -120,7 +125,7 @@ fn when_the_own_copy_does_not_take_it_the_other_racks_are_counted() {
             cluster.break_lane(0);
             cluster.settle();
         } else {
-            cluster.advance(super::cluster::FAILOVER_MS + 20);
+            cluster.advance(FAILOVER_MS + 20);
         }
         assert_eq!(cluster.reply(ticket).as_deref(), Some("+OK\r\n"), "lane broken: {breaks}");
         assert_eq!(cluster.stored(2, &format!("GET {key}")), "$1\r\nv\r\n");
@@ -153,11 +158,7 @@ fn a_sequenced_write_that_the_same_primary_has_overwritten_is_acknowledged() {
     cluster.settle();
     cluster.held.clear();
     // The overwrite's answer reaches member 0 before the increment.
-    let mut answers_first = |ready: &[super::cluster::Event]| {
-        use super::cluster::Event;
-        let others = ready.iter().position(|event| !matches!(event, Event::Deliver(1, 0)));
-        others.unwrap_or(if ready.is_empty() { 1 } else { 0 })
-    };
+    let mut answers_first = last(|event| matches!(event, Event::Deliver(1, 0)));
     let set = cluster.submit(0, &format!("SET {key} v"), Level::DcQuorum);
     while cluster.step(&mut answers_first) {}
     assert_eq!(cluster.reply(set).as_deref(), Some("+OK\r\n"));
@@ -169,11 +170,7 @@ fn a_sequenced_write_that_the_same_primary_has_overwritten_is_acknowledged() {
 fn what_others_complete_first_does_not_spoil_a_write_that_began_at_the_primary() {
     let (mut cluster, key) = cluster_and_key();
     // What the primary sends by itself is slower than its answers.
-    let mut answers_first = |ready: &[super::cluster::Event]| {
-        use super::cluster::Event;
-        let others = ready.iter().position(|event| !matches!(event, Event::Deliver(1, _)));
-        others.unwrap_or(if ready.is_empty() { 1 } else { 0 })
-    };
+    let mut answers_first = last(|event| matches!(event, Event::Deliver(1, _)));
     let own = cluster.submit(1, &format!("SET {key} a"), Level::DcQuorum);
     let others = [0, 2].map(|member| cluster.submit(member, &format!("SET {key} b"), Level::DcQuorum));
     while cluster.step(&mut answers_first) {}
