@@ -33,6 +33,8 @@ const WARM_UP: (usize, usize) = (256, 2);
 const REPLY_BUFFER_BYTES: usize = 16 << 10;
 /// Allocations and reallocations for each request that shared buffers may cost.
 const SHARE_MAX: f64 = 0.02;
+/// So many keys that every worker has some of them.
+const PROBED_KEYS: usize = 64;
 /// The counters are the process's, and so is this: one test after the other.
 static ALONE: Mutex<()> = Mutex::new(());
 
@@ -131,12 +133,16 @@ fn over(redis: &Redis, mut config: Config) -> Config {
     config
 }
 
+/// Every worker has a lane of its own, and a key tells only of its own worker's: asked for are keys of all workers.
 fn wait_for_datastores(nodes: &[Running]) {
     let mut client = nodes[0].client();
-    eventually(Duration::from_secs(10), "all datastores", || {
-        client.command(&["SET", "key:0000", "v"]) == b"+OK\r\n"
-            && client.command(&["GET", "key:0000"]) == b"$1\r\nv\r\n"
-    });
+    for at in 0..PROBED_KEYS {
+        let key = format!("probe:{at}");
+        eventually(Duration::from_secs(10), "all datastores", || {
+            client.command(&["SET", &key, "v"]) == b"+OK\r\n"
+                && client.command(&["GET", &key]) == b"$1\r\nv\r\n"
+        });
+    }
 }
 
 #[test]
