@@ -44,8 +44,18 @@ impl Clock {
 
     /// A new version, greater than all before. `wall_us` is the wall clock in microseconds since the Unix epoch.
     pub fn stamp(&mut self, wall_us: u64) -> Version {
+        self.stamp_with(wall_us, 0)
+    }
+
+    /// A new version for a sequenced write, as [`Version::is_sequenced`] tells from then on.
+    pub fn stamp_sequenced(&mut self, wall_us: u64) -> Version {
+        self.stamp_with(wall_us, 1)
+    }
+
+    fn stamp_with(&mut self, wall_us: u64, lowest_bit: u64) -> Version {
         let fraction = (wall_us % 1000) * (1 << 16) / 1000;
-        self.last = ((wall_us / 1000) << 16 | fraction).max(self.last + 1);
+        let least = ((wall_us / 1000) << 16 | fraction).max(self.last + 1);
+        self.last = least + ((least ^ lowest_bit) & 1);
         Version { clock: self.last, node: self.node }
     }
 

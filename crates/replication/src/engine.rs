@@ -8,9 +8,12 @@
 //! * every request of another node gets exactly one response, or none when that node no longer waits for it;
 //! * operations for the lane are answered in the order in which they were given out.
 
+mod claims;
 mod coordinator;
 mod cross_dc;
 mod delegation;
+mod heal;
+mod hints;
 mod lane;
 mod overwriting;
 mod primary;
@@ -33,6 +36,8 @@ use crate::{
     records::Records,
     texts,
 };
+pub(crate) use coordinator::Sequenced;
+use heal::HealQueue;
 use lane::LaneQueue;
 
 /// The present, as the caller's clocks show it.
@@ -181,6 +186,10 @@ pub struct Engine {
     /// Pushes under way, by key and replica.
     pushes: HashMap<(Bytes, NodeId), OperationId>,
     exports: HashMap<Bytes, Export>,
+    /// Claims and heals under way, by key.
+    claims: HashMap<Bytes, OperationId>,
+    heals: HashMap<Bytes, OperationId>,
+    heal_queue: HealQueue,
     /// Answers of this node to itself; taken up at the end of each event, so that no operation changes under another's feet.
     own_answers: VecDeque<(OperationId, ResponseBody)>,
     swept_at_ms: u64,
@@ -211,6 +220,9 @@ impl Engine {
             reachable: HashSet::new(),
             pushes: HashMap::new(),
             exports: HashMap::new(),
+            claims: HashMap::new(),
+            heals: HashMap::new(),
+            heal_queue: HealQueue::default(),
             own_answers: VecDeque::new(),
             swept_at_ms: 0,
             expired: Vec::new(),
@@ -326,7 +338,8 @@ impl Engine {
 
     /// When [`Engine::handle_timeout`] is wanted, in `Now::ms`; `None` while nothing is in flight.
     pub fn next_deadline(&self) -> Option<u64> {
-        (!self.operations.is_empty()).then_some(self.swept_at_ms + SWEEP_MS)
+        let is_idle = self.operations.is_empty() && self.heal_queue.is_empty();
+        (!is_idle).then_some(self.swept_at_ms + SWEEP_MS)
     }
 
     /// Time passed: answers what is overdue, and asks further replicas for slow reads.
@@ -347,6 +360,8 @@ impl Engine {
             self.take_own_answers(now, out);
         }
         self.expired = due;
+        self.pump_heals(now, out);
+        self.take_own_answers(now, out);
     }
 
     /// Sends a request to a node of the ring, which may be this one.
@@ -413,7 +428,9 @@ impl Engine {
         };
         match &mut operation.kind {
             Kind::Plain { .. } => self.plain_answered(id, body, out),
-            Kind::Await { .. } => self.primary_answered(id, body, out),
+            Kind::Await(_) => self.sequenced_answered(now, id, body, out),
+            Kind::Claim(_) => self.claim_answered(now, id, body, out),
+            Kind::Heal(_) => self.heal_answered(now, id, body, out),
             Kind::Delegated(_) => self.delegated_answered(now, id, body, out),
             Kind::Read(read) => {
                 read.answered(id.replica(), body);
@@ -424,7 +441,7 @@ impl Engine {
             Kind::Push(_) => self.push_answered(now, id, body, out),
             Kind::Relay(relay) => {
                 relay.answered(id.replica(), body);
-                self.continue_relay(id, out);
+                self.continue_relay(now, id, out);
             }
             Kind::Export(export) => {
                 if let Some(dc) = export.dcs.get_mut(id.replica()) {
@@ -443,19 +460,18 @@ impl Engine {
         self.stats.timeouts += 1;
         match &mut operation.kind {
             Kind::Plain { .. } => self.plain_answered(id, ResponseBody::Failed(Failure::Timeout), out),
-            Kind::Await { .. } => self.primary_answered(id, ResponseBody::Failed(Failure::Timeout), out),
+            Kind::Await(_) => self.end_sequenced(id, ResponseBody::Failed(Failure::Timeout), out),
+            Kind::Claim(_) => self.claim_overdue(now, id, out),
+            Kind::Heal(_) => self.heal_overdue(now, id, out),
             Kind::Delegated(_) => self.delegated_overdue(now, id, out),
             Kind::Read(read) => {
                 replicas::time_out(&mut read.replicas);
                 self.read_failed(id, false, out);
             }
-            Kind::Overwrite(overwrite) => {
-                overwrite.time_out();
-                self.overwrite_failed(now, id, false, out);
-            }
+            Kind::Overwrite(_) => self.overwrite_overdue(now, id, out),
             Kind::Run(_) => self.run_overdue(now, id, out),
             Kind::Push(_) => self.push_answered(now, id, ResponseBody::Failed(Failure::Timeout), out),
-            Kind::Relay(_) => self.relay_overdue(id, out),
+            Kind::Relay(_) => self.relay_overdue(now, id, out),
             Kind::Export(_) => self.export_overdue(now, id, out),
         }
     }
@@ -480,7 +496,13 @@ impl Engine {
                 self.continue_run(now, id, out);
             }
             Kind::Delegated(_) => self.complete_elsewhere(now, id, State::Failed(Failure::Timeout), out),
-            Kind::Await { .. } | Kind::Plain { .. } | Kind::Relay(_) | Kind::Push(_) | Kind::Export(_) => {}
+            Kind::Heal(_) => self.heal_slow(now, id, out),
+            Kind::Await(_)
+            | Kind::Plain { .. }
+            | Kind::Relay(_)
+            | Kind::Push(_)
+            | Kind::Export(_)
+            | Kind::Claim(_) => {}
         }
     }
 
@@ -501,9 +523,13 @@ impl Kind {
             Self::Overwrite(overwrite) => overwrite.slow_at_ms(),
             Self::Run(run) => run.slow_at_ms(),
             Self::Delegated(delegated) => delegated.slow_at_ms(),
-            Self::Await { .. } | Self::Plain { .. } | Self::Relay(_) | Self::Push(_) | Self::Export(_) => {
-                None
-            }
+            Self::Heal(heal) => Some(heal.slow_at_ms),
+            Self::Await(_)
+            | Self::Plain { .. }
+            | Self::Relay(_)
+            | Self::Push(_)
+            | Self::Export(_)
+            | Self::Claim(_) => None,
         }
     }
 
@@ -536,10 +562,12 @@ impl Kind {
                 }
             }
             Self::Plain { node: owner, .. } if *owner == node => lost(0),
-            Self::Await { primary, .. } if *primary == node => lost(0),
+            Self::Await(sent) if sent.node == node => lost(0),
+            Self::Claim(claim) => replicas(&claim.replicas),
+            Self::Heal(heal) => replicas(&heal.replicas),
             Self::Delegated(delegated) if delegated.stamp.is_none() && delegated.primary == node => lost(0),
             Self::Push(push) if push.node == node => lost(0),
-            Self::Plain { .. } | Self::Await { .. } | Self::Delegated(_) | Self::Push(_) => {}
+            Self::Plain { .. } | Self::Await(_) | Self::Delegated(_) | Self::Push(_) => {}
         }
     }
 }

@@ -10,6 +10,7 @@ struct Readme;
 
 mod clock;
 mod engine;
+mod heal;
 mod level;
 mod message;
 mod operation;
@@ -24,8 +25,9 @@ pub use clock::{Clock, ClockTooFarAhead};
 pub use engine::{ClientCommand, Engine, EngineConfig, Input, NotInRing, Now, Origin, Out, Ticket};
 pub use level::{Level, UnknownLevel};
 pub use message::{
-    Failure, KeyRequest, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody, WireError,
+    Failure, KeyRequest, PushPurpose, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody, WireError,
 };
 pub use record::Record;
+pub use records::Trust;
 pub use stats::Stats;
 pub use version::Version;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use dynomite_codec::{Call, KeyState, Request};
 use dynomite_ring::{RackIdx, Token};
 
-use crate::{Level, Record, Version};
+use crate::{Level, Record, Trust, Version};
 pub use wire::WireError;
 
 /// A command on one key, and what was recognised of it: no node on its way has to look it up again.
@@ -120,14 +120,35 @@ pub enum RequestBody {
         /// CRC-32 of the reply that `effect` gave on the primary, where replies can be compared.
         reply_crc: Option<u32>,
     },
-    /// Take the primary's whole state, if it is greater (rule R10). Answered by `Accepted` or `Nacked`.
+    /// Take a whole state, if its record is greater (rules R10 and R15). Answered by `Accepted` or `Nacked`.
     Push {
         /// The key.
         key: Bytes,
-        /// The primary's record of that state.
+        /// The sender's record of that state.
         record: Record,
         /// The state; `None` when the key is absent.
         state: Option<KeyState>,
+        /// What it is for.
+        purpose: PushPurpose,
+    },
+    /// Tell the record. Answered by `Inspected`.
+    Inspect {
+        /// The key.
+        key: Bytes,
+    },
+    /// Tell record and state. Answered by `State`.
+    Fetch {
+        /// The key.
+        key: Bytes,
+        /// Whether a copy in doubt is wanted, too.
+        doubtful: bool,
+    },
+    /// Promise to follow no claim below `term` (rule R7). Answered by `Promised` or `Outbid`.
+    Claim {
+        /// The key.
+        key: Bytes,
+        /// The claim.
+        term: Version,
     },
     /// Import a state that another datacenter sequenced, if it is newer than `last` (rule R19).
     /// Answered by `Applied` or `Refused`.
@@ -152,6 +173,17 @@ pub enum RequestBody {
     },
 }
 
+/// Why a state is pushed, and so when it is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PushPurpose {
+    /// The primary's, to have a write acknowledged: only under the claim that was promised.
+    Acknowledge,
+    /// The greatest trusted one: where the record is smaller, or the copy in doubt.
+    Heal,
+    /// As `Heal`, by a gather that heard a majority of trusted copies: lost copies take it, whatever they held (rule R14).
+    Rebuild,
+}
+
 impl RequestBody {
     /// The key.
     pub fn key(&self) -> &[u8] {
@@ -163,6 +195,9 @@ impl RequestBody {
             | Self::Sequence { command, .. } => command.key(),
             Self::Forward { key, .. }
             | Self::Push { key, .. }
+            | Self::Inspect { key }
+            | Self::Fetch { key, .. }
+            | Self::Claim { key, .. }
             | Self::Import { key, .. }
             | Self::RelayImport { key, .. } => key,
         }
@@ -236,6 +271,34 @@ pub enum ResponseBody {
         /// Whether the replica's copy is not trusted, so that an equal record helps it too.
         dirty: bool,
     },
+    /// The record, as of the writes that were executed.
+    Inspected {
+        /// The replica's record.
+        record: Record,
+        /// Whether its copy may vote.
+        trust: Trust,
+    },
+    /// The replica follows no claim below the one that was asked for.
+    Promised {
+        /// The replica's record.
+        record: Record,
+        /// Whether its copy may vote.
+        trust: Trust,
+    },
+    /// The replica has promised itself to a greater claim, or holds a write of one.
+    Outbid {
+        /// That claim.
+        term: Version,
+    },
+    /// The whole state.
+    State {
+        /// The record of the state.
+        record: Record,
+        /// Whether the copy may vote.
+        trust: Trust,
+        /// The state; `None` when the key is absent.
+        state: Option<KeyState>,
+    },
     /// Nothing was done.
     Failed(Failure),
 }
@@ -275,6 +338,12 @@ pub enum Failure {
     /// The sender's clock is too far ahead. Not run.
     #[error("clock too far ahead")]
     ClockAhead,
+    /// The replica's copy was lost with its datastore's data and is not rebuilt yet. Not run.
+    #[error("copy lost and not rebuilt yet")]
+    CopyLost,
+    /// Another replica has claimed the key meanwhile. Not run.
+    #[error("another rack has claimed the key")]
+    Outbid,
     /// The node, as primary, reaches fewer replicas than the level needs. Not run.
     #[error("reaches too few replicas")]
     TooFewReplicas,

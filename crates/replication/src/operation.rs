@@ -4,14 +4,17 @@
 //!
 //! Invariants: a number that was given out for one operation never finds another; one slot holds one operation.
 
+pub(crate) mod claim;
 pub(crate) mod delegated;
 pub(crate) mod export;
+pub(crate) mod heal;
 pub(crate) mod overwrite;
 pub(crate) mod pool;
 pub(crate) mod read;
 pub(crate) mod relay;
 pub(crate) mod replicas;
 pub(crate) mod run;
+pub(crate) mod sequenced;
 
 use bytes::Bytes;
 use dynomite_ring::{NodeId, Token};
@@ -69,8 +72,8 @@ pub(crate) enum Kind {
     Read(Pooled<read::ReadOperation>),
     /// An overwrite by its coordinator.
     Overwrite(Pooled<overwrite::OverwriteOperation>),
-    /// A sequenced write whose primary is another node.
-    Await { requester: Requester, primary: NodeId },
+    /// A sequenced write that another node runs.
+    Await(Pooled<sequenced::SequencedElsewhere>),
     /// An overwrite that another node stamps.
     Delegated(Pooled<delegated::DelegatedOverwrite>),
     /// A sequenced write by its primary.
@@ -81,6 +84,10 @@ pub(crate) enum Kind {
     Push(Box<PushOperation>),
     /// The primary's whole state, on its way to the other datacenters.
     Export(Box<export::ExportOperation>),
+    /// The right to sequence a key, being claimed.
+    Claim(Box<claim::ClaimOperation>),
+    /// A key's copies, being made equal.
+    Heal(Box<heal::HealOperation>),
 }
 
 /// A push (rule R10) and the writes that wait for it.
@@ -105,6 +112,7 @@ pub(crate) struct Operations {
     pub(crate) overwrites: Pool<overwrite::OverwriteOperation>,
     pub(crate) runs: Pool<run::RunOperation>,
     pub(crate) delegated: Pool<delegated::DelegatedOverwrite>,
+    pub(crate) sequenced: Pool<sequenced::SequencedElsewhere>,
 }
 
 #[derive(Debug)]
@@ -170,6 +178,7 @@ impl Operations {
             Some(Kind::Overwrite(overwrite)) => self.overwrites.give_back(overwrite),
             Some(Kind::Run(run)) => self.runs.give_back(run),
             Some(Kind::Delegated(delegated)) => self.delegated.give_back(delegated),
+            Some(Kind::Await(sequenced)) => self.sequenced.give_back(sequenced),
             _ => {}
         }
     }
@@ -196,7 +205,8 @@ mod tests {
     use super::*;
 
     fn operation() -> Operation {
-        Operation { deadline_ms: 1, kind: Kind::Await { requester: Requester::Nobody, primary: NodeId(1) } }
+        let (requester, node) = (Requester::Nobody, NodeId(1));
+        Operation { deadline_ms: 1, kind: Kind::Plain { requester, node, is_write: true } }
     }
 
     #[test]

@@ -16,29 +16,71 @@ use std::hint::black_box;
 use hashbrown::DefaultHashBuilder;
 use smallvec::SmallVec;
 
-use crate::Record;
+use crate::{Record, Version};
 use index::Index;
 
 /// Keys up to this length, in bytes, need no memory of their own.
 const SHORT_KEY_MAX: usize = 24;
 
 /// What a replica knows of one key.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Entry {
     pub(crate) record: Record,
+    /// The greatest claim that was promised (rule R7).
+    pub(crate) promised: Version,
+    pub(crate) claim: Claim,
     pub(crate) trust: Trust,
     /// Number of the lane operation that brought the record's state.
     pub(crate) written_at: u64,
+    /// Seconds since the Unix epoch from which the key is known or expected to be absent.
+    pub(crate) absent_from: Option<u32>,
+}
+
+/// The right to sequence a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Claim {
+    /// Nothing was claimed here: on the key's fixed owner that is as good as the least claim (rule R5).
+    #[default]
+    Birth,
+    /// The copy was in doubt or lost: it must be claimed anew (rule R13).
+    Void,
+    /// Claimed with a majority's promise.
+    Term(Version),
 }
 
 /// Whether a copy may vote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Trust {
+pub enum Trust {
     /// The datastore holds the state that the record describes.
     #[default]
     Trusted,
-    /// A write on the key was in flight when the lane broke, or failed: the datastore's state is in doubt.
+    /// A sequenced write was in flight when the lane broke, or failed: the datastore's state is in doubt.
     Dirty,
+    /// As `Dirty`, with an overwrite or a whole state in flight.
+    DirtyOverwrite,
+    /// The datastore lost the copy.
+    Lost,
+}
+
+impl Trust {
+    /// Whether the copy may vote.
+    pub fn is_trusted(self) -> bool {
+        self == Self::Trusted
+    }
+
+    /// Whether a write was in flight when the copy was last seen.
+    pub fn is_dirty(self) -> bool {
+        matches!(self, Self::Dirty | Self::DirtyOverwrite)
+    }
+}
+
+/// What kind of write may not have been executed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// One that builds on the state before it.
+    Step,
+    /// One that brings a whole state: what is there instead may belong to another `base`.
+    Whole,
 }
 
 /// Where a key's entry is. Stays right for as long as the records live.
@@ -106,7 +148,18 @@ impl Records {
     /// Notes that the operation `written_at` on the lane brings the state of `record` to `key`, which [`Records::find`]
     /// found at `id`. The copy is trusted from then on.
     pub(crate) fn write(&mut self, id: RecordId, key: &[u8], record: Record, written_at: u64) -> RecordId {
-        let entry = Entry { record, trust: Trust::Trusted, written_at };
+        let entry = self.get(id);
+        self.put(id, key, Entry { record, trust: Trust::Trusted, written_at, ..entry })
+    }
+
+    /// As [`Records::write`], without trusting the copy anew: a sequenced write builds on the state that is there.
+    pub(crate) fn advance(&mut self, id: RecordId, key: &[u8], record: Record, written_at: u64) -> RecordId {
+        let entry = self.get(id);
+        self.put(id, key, Entry { record, written_at, ..entry })
+    }
+
+    /// Notes everything at once.
+    pub(crate) fn put(&mut self, id: RecordId, key: &[u8], entry: Entry) -> RecordId {
         match self.slots.get_mut(id.0 as usize) {
             Some(slot) => {
                 slot.entry = entry;
@@ -116,20 +169,41 @@ impl Records {
         }
     }
 
-    /// As [`Records::write`], without trusting the copy anew: a sequenced write builds on the state that is there.
-    pub(crate) fn advance(&mut self, id: RecordId, key: &[u8], record: Record, written_at: u64) -> RecordId {
-        let trust = self.get(id).trust;
-        let id = self.write(id, key, record, written_at);
-        self.slots[id.0 as usize].entry.trust = trust;
-        id
+    /// Notes the promise to follow no claim below `term`.
+    pub(crate) fn promise(&mut self, id: RecordId, key: &[u8], term: Version) -> RecordId {
+        let entry = self.get(id);
+        self.put(id, key, Entry { promised: term, ..entry })
+    }
+
+    /// Notes the right to sequence the key.
+    pub(crate) fn claim(&mut self, id: RecordId, key: &[u8], claim: Claim) -> RecordId {
+        let entry = self.get(id);
+        self.put(id, key, Entry { claim, ..entry })
+    }
+
+    pub(crate) fn set_trust(&mut self, id: RecordId, trust: Trust) {
+        if let Some(slot) = self.slots.get_mut(id.0 as usize) {
+            slot.entry.trust = trust;
+        }
+    }
+
+    /// The key of an entry; empty for [`RecordId::NONE`].
+    pub(crate) fn key(&self, id: RecordId) -> &[u8] {
+        self.slots.get(id.0 as usize).map(|slot| &slot.key[..]).unwrap_or_default()
     }
 
     /// Marks the copy as in doubt because the write that left `record` may not have been executed, unless a later
-    /// overwrite makes that write irrelevant. Returns whether it did.
-    pub(crate) fn doubt(&mut self, id: RecordId, record: &Record) -> bool {
+    /// overwrite makes that write irrelevant. Its claim is void then. Returns whether it did.
+    pub(crate) fn doubt(&mut self, id: RecordId, record: &Record, doubt: Doubt) -> bool {
         match self.slots.get_mut(id.0 as usize) {
             Some(Slot { entry, .. }) if entry.record.base == record.base => {
-                entry.trust = Trust::Dirty;
+                let is_whole = doubt == Doubt::Whole || entry.trust == Trust::DirtyOverwrite;
+                entry.trust = match entry.trust {
+                    Trust::Lost => Trust::Lost,
+                    _ if is_whole => Trust::DirtyOverwrite,
+                    _ => Trust::Dirty,
+                };
+                entry.claim = Claim::Void;
                 true
             }
             _ => false,
@@ -180,8 +254,9 @@ mod tests {
     fn doubt_is_about_the_overwrite_that_a_write_built_on() {
         let mut records = Records::default();
         let id = records.write(RecordId::NONE, b"k", record(1), 1);
-        assert!(!records.doubt(id, &record(9)) && !records.doubt(RecordId::NONE, &record(1)));
-        assert!(records.doubt(id, &record(1)));
+        assert!(!records.doubt(id, &record(9), Doubt::Step));
+        assert!(!records.doubt(RecordId::NONE, &record(1), Doubt::Step));
+        assert!(records.doubt(id, &record(1), Doubt::Step));
         records.advance(id, b"k", record(1), 2);
         assert_eq!(records.get(id).trust, Trust::Dirty, "a sequenced write builds on the doubtful state");
         records.write(id, b"k", record(2), 3);

@@ -36,6 +36,22 @@ pub struct Stats {
     pub clocks_refused: u64,
     /// Times a copy was put in doubt because a write to the datastore failed or its connection broke.
     pub copies_doubted: u64,
+    /// Claims of keys, to sequence or to heal them.
+    pub claims: u64,
+    /// States that a claimant adopted from another replica, or from a copy in doubt.
+    pub copies_adopted: u64,
+    /// Keys that a read found unequal and had healed.
+    pub read_repairs: u64,
+    /// Heals begun.
+    pub heals: u64,
+    /// States installed by heals.
+    pub heals_installed: u64,
+    /// Heals that could not make all copies equal.
+    pub heals_failed: u64,
+    /// Keys that could not be noted for healing, because too many waited.
+    pub heals_dropped: u64,
+    /// Writes that a replica missed.
+    pub writes_missed: u64,
     /// Operations in flight now.
     pub operations_in_flight: u64,
     /// Operations on the lane now.
@@ -53,12 +69,12 @@ impl Stats {
     }
 
     /// Every number with its name, in the order in which they are shown.
-    pub fn fields(&self) -> [(&'static str, u64); 19] {
+    pub fn fields(&self) -> [(&'static str, u64); 27] {
         let mut copy = *self;
         copy.fields_mut().map(|(name, value)| (name, *value))
     }
 
-    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 19] {
+    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 27] {
         [
             ("commands", &mut self.commands),
             ("operations_refused", &mut self.operations_refused),
@@ -76,6 +92,14 @@ impl Stats {
             ("unawaited_failures", &mut self.unawaited_failures),
             ("clocks_refused", &mut self.clocks_refused),
             ("copies_doubted", &mut self.copies_doubted),
+            ("claims", &mut self.claims),
+            ("copies_adopted", &mut self.copies_adopted),
+            ("read_repairs", &mut self.read_repairs),
+            ("heals", &mut self.heals),
+            ("heals_installed", &mut self.heals_installed),
+            ("heals_failed", &mut self.heals_failed),
+            ("heals_dropped", &mut self.heals_dropped),
+            ("writes_missed", &mut self.writes_missed),
             ("operations_in_flight", &mut self.operations_in_flight),
             ("lane_in_flight", &mut self.lane_in_flight),
             ("records", &mut self.records),

@@ -24,6 +24,11 @@ impl Version {
         self.clock >> 16
     }
 
+    /// Whether it was given to a sequenced write (rule R20).
+    pub fn is_sequenced(self) -> bool {
+        self.clock & 1 == 1
+    }
+
     /// Whether this is the version of what was never written.
     pub fn is_zero(self) -> bool {
         self == Self::ZERO

@@ -10,6 +10,7 @@ use crate::{
     operation::{
         Kind, OperationId,
         overwrite::RemoteDc,
+        sequenced::SequencedElsewhere,
         read::{ReadOperation, Step as ReadStep},
         replicas::{Replica, Replicas, State},
     },
@@ -21,14 +22,16 @@ use crate::{
 const PRIMARY_TENTHS: u64 = 9;
 
 /// A write for its primary, with what that has to know.
-pub(super) struct Sequenced {
+#[derive(Debug)]
+pub(crate) struct Sequenced {
     pub(super) requester: Requester,
     pub(super) command: KeyRequest,
     pub(super) token: Token,
     pub(super) level: Level,
     /// The rack of the client's node.
     pub(super) near: RackIdx,
-    pub(super) timeout_ms: u64,
+    /// When it must have been answered, in `Now::ms`.
+    pub(super) deadline_ms: u64,
 }
 
 impl Engine {
@@ -112,6 +115,7 @@ impl Engine {
             answers: replicas.iter().map(|_| Default::default()).collect(),
             replicas,
             failover_at_ms: now.ms + self.config.failover_ms,
+            was_healed: false,
         };
         let timeout_ms = command.deadline_ms.saturating_sub(now.ms);
         let read = self.operations.reads.put(read);
@@ -140,8 +144,20 @@ impl Engine {
                 }
                 ReadStep::Reply(reply) => {
                     out.replies.push((read.ticket, reply));
+                    if read.has_seen_difference() {
+                        let key = bytes::Bytes::copy_from_slice(read.command.key());
+                        self.stats.read_repairs += 1;
+                        self.heal_soon(key);
+                    }
                     self.operations.end(id);
                     return;
+                }
+                // The values are made equal, and asked for once more.
+                ReadStep::Fail { disagree: true } if !read.was_healed => {
+                    read.start_over();
+                    let key = bytes::Bytes::copy_from_slice(read.command.key());
+                    self.stats.read_repairs += 1;
+                    return self.heal(now, key, Some(id), out);
                 }
                 ReadStep::Fail { disagree } => return self.read_failed(id, disagree, out),
             }
@@ -187,27 +203,84 @@ impl Engine {
         RequestBody::Sequence { command, level, near: self.place.rack, sender_applies, timeout_ms }
     }
 
-    /// Sequenced and effect writes go to the key's primary, and to nobody else.
-    fn begin_sequenced(&mut self, now: Now, command: ClientCommand, out: &mut Out) {
-        let ClientCommand { ticket, command, token, level, deadline_ms } = command;
-        let command = rewrite::absolute(command, now.wall_ms());
-        let primary = self.ring.node(self.ring.primary(token, self.place.dc)).id;
-        let (requester, near) = (Requester::Client(ticket), self.place.rack);
-        let timeout_ms = deadline_ms.saturating_sub(now.ms);
-        if primary == self.config.node {
-            let write = Sequenced { requester, command, token, level, near, timeout_ms };
+    /// Sequenced and effect writes go to the key's primary; to the replica in the next rack when that does not run it. Who is
+    /// alive decides only who is asked: what may be run is a matter of claims (rules R5 to R7).
+    fn begin_sequenced(&mut self, now: Now, mut command: ClientCommand, out: &mut Out) {
+        command.command = rewrite::absolute(command.command, now.wall_ms());
+        let near = self.place.rack;
+        let ClientCommand { ticket, token, level, deadline_ms, .. } = command;
+        let first = self.sequencer(token, 0);
+        if first.is_some_and(|(_, node)| node == self.config.node) {
+            let (requester, command) = (Requester::Client(ticket), command.command);
+            let write = Sequenced { requester, command, token, level, near, deadline_ms };
             return self.run(now, write, out);
         }
-        let body = self.sequence(command, level, false, timeout_ms);
-        let id = self.insert(now, timeout_ms, Kind::Await { requester, primary });
-        self.ask(now, primary, token, id, body, out);
+        let sent = SequencedElsewhere { command, attempt: 0, node: self.config.node };
+        let sent = self.operations.sequenced.put(sent);
+        let id = self.insert(now, deadline_ms.saturating_sub(now.ms), Kind::Await(sent));
+        self.ask_sequencer(now, id, Failure::Unreachable, out);
     }
 
-    /// The primary of a client's sequenced write has answered, or will not.
-    pub(super) fn primary_answered(&mut self, id: OperationId, body: ResponseBody, out: &mut Out) {
-        let Some(operation) = self.operations.remove(id) else { return };
-        let Kind::Await { requester, primary } = operation.kind else { return };
-        self.answer_or_explain(requester, primary, body, true, out);
+    /// The replica of this datacenter that is asked at the `attempt`th time or, where that cannot be reached, a later one:
+    /// the primary first, then the racks that follow it. With the number of the attempt.
+    fn sequencer(&self, token: Token, attempt: usize) -> Option<(usize, NodeId)> {
+        let dc = self.ring.dc(self.place.dc);
+        let primary = self.ring.primary_rack(token, self.place.dc);
+        let first = dc.racks().iter().position(|rack| rack.index() == primary).unwrap_or(0);
+        let nodes = self.ring.replicas(token).in_dc(self.place.dc);
+        (attempt..nodes.len())
+            .map(|attempt| (attempt, self.ring.node(nodes[(first + attempt) % nodes.len()]).id))
+            .find(|(_, node)| *node == self.config.node || self.reachable.contains(node))
+    }
+
+    /// Asks the next replica that can be reached to run a client's write. Without one, `failure` is what the client hears.
+    fn ask_sequencer(&mut self, now: Now, id: OperationId, failure: Failure, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let deadline_ms = operation.deadline_ms;
+        let Kind::Await(sent) = &operation.kind else { return };
+        let ClientCommand { ticket, ref command, token, level, .. } = sent.command;
+        let (command, attempt) = (command.clone(), sent.attempt);
+        let Some((attempt, node)) = self.sequencer(token, attempt) else {
+            return self.end_sequenced(id, ResponseBody::Failed(failure), out);
+        };
+        if node == self.config.node {
+            self.operations.end(id);
+            let (requester, near) = (Requester::Client(ticket), self.place.rack);
+            let write = Sequenced { requester, command, token, level, near, deadline_ms };
+            return self.run(now, write, out);
+        }
+        if let Some(Kind::Await(sent)) = self.operations.find(id).map(|operation| &mut operation.kind) {
+            sent.attempt = attempt + 1;
+            sent.node = node;
+        }
+        let body = self.sequence(command, level, false, deadline_ms.saturating_sub(now.ms));
+        self.ask(now, node, token, id, body, out);
+    }
+
+    /// The replica that was asked to run a client's sequenced write has answered, or will not.
+    pub(super) fn sequenced_answered(
+        &mut self,
+        now: Now,
+        id: OperationId,
+        body: ResponseBody,
+        out: &mut Out,
+    ) {
+        match body {
+            ResponseBody::Failed(failure) if failure.not_run() => self.ask_sequencer(now, id, failure, out),
+            body => self.end_sequenced(id, body, out),
+        }
+    }
+
+    pub(super) fn end_sequenced(&mut self, id: OperationId, body: ResponseBody, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Await(sent) = &operation.kind else { return };
+        let (requester, mut node) = (Requester::Client(sent.command.ticket), sent.node);
+        if node == self.config.node {
+            // Nobody was asked.
+            node = self.ring.node(self.ring.primary(sent.command.token, self.place.dc)).id;
+        }
+        self.operations.end(id);
+        self.answer_or_explain(requester, node, body, true, out);
     }
 
     /// The key's replicas in this datacenter, own rack first, then the racks that follow it.
@@ -307,7 +380,6 @@ impl Engine {
         match dc.node {
             Some(node) => self.ask(now, node, token, id, body, out),
             None => {
-                self.stats.cross_dc_dropped += 1;
                 if id != OperationId::NOBODY {
                     self.own_answers.push_back((id, ResponseBody::Failed(Failure::Unreachable)));
                 }

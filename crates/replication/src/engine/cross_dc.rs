@@ -13,9 +13,8 @@ use crate::{
         Kind, OperationId,
         export::{Export, ExportOperation, Phase},
         relay::RelayOperation,
-        replicas::State,
+        replicas::{self, State},
     },
-    records::Trust,
 };
 
 impl Engine {
@@ -31,38 +30,51 @@ impl Engine {
     ) {
         let replicas = self.local_replicas(token, &State::Asked);
         let nodes: SmallVec<[NodeId; 3]> = replicas.iter().map(|replica| replica.node).collect();
-        let id = match timeout_ms {
-            Some(timeout_ms) => {
-                let timeout_ms = timeout_ms.min(self.config.request_timeout_ms);
-                self.insert(now, timeout_ms, Kind::Relay(RelayOperation { requester: from, replicas }))
-            }
-            None => {
-                let racks = replicas.len() as u16;
-                self.answer(from, ResponseBody::Relayed { applied: 0, racks }, out);
-                OperationId::NOBODY
-            }
-        };
+        let mut requester = from;
+        if timeout_ms.is_none() {
+            let racks = replicas.len() as u16;
+            self.answer(from, ResponseBody::Relayed { applied: 0, racks }, out);
+            requester = Requester::Nobody;
+        }
+        let key = Bytes::copy_from_slice(part(self).key());
+        let timeout_ms = timeout_ms.map_or(self.linger_ms(), |ms| ms.min(self.config.request_timeout_ms));
+        let id = self.insert(now, timeout_ms, Kind::Relay(RelayOperation { requester, key, replicas }));
         for (index, node) in nodes.iter().enumerate() {
-            let about = if id == OperationId::NOBODY { id } else { id.of_replica(index) };
             let body = part(self);
-            self.ask(now, *node, token, about, body, out);
+            self.ask(now, *node, token, id.of_replica(index), body, out);
         }
     }
 
-    pub(super) fn continue_relay(&mut self, id: OperationId, out: &mut Out) {
+    pub(super) fn continue_relay(&mut self, now: Now, id: OperationId, out: &mut Out) {
         let Some(operation) = self.operations.find(id) else { return };
-        let Kind::Relay(relay) = &operation.kind else { return };
-        if let Some(outcome) = relay.outcome() {
-            let requester = relay.requester;
-            self.operations.remove(id);
+        let Kind::Relay(relay) = &mut operation.kind else { return };
+        if relay.requester != Requester::Nobody
+            && let Some(outcome) = relay.outcome()
+        {
+            let requester = std::mem::replace(&mut relay.requester, Requester::Nobody);
             self.answer(requester, outcome, out);
         }
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Relay(relay) = &operation.kind else { return };
+        if relay.is_finished() {
+            self.end_relay(now, id, out);
+        }
     }
 
-    pub(super) fn relay_overdue(&mut self, id: OperationId, out: &mut Out) {
+    pub(super) fn relay_overdue(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        if let Some(Kind::Relay(relay)) = self.operations.find(id).map(|operation| &mut operation.kind) {
+            replicas::time_out(&mut relay.replicas);
+        }
+        self.end_relay(now, id, out);
+    }
+
+    fn end_relay(&mut self, now: Now, id: OperationId, out: &mut Out) {
         let Some(operation) = self.operations.remove(id) else { return };
         let Kind::Relay(relay) = operation.kind else { return };
         self.answer(relay.requester, relay.count(), out);
+        for replica in relay.replicas.iter().filter(|replica| matches!(replica.state, State::Failed(_))) {
+            self.missed(now, replica.node, relay.key.clone());
+        }
     }
 
     /// A majority of this datacenter has the sequenced write that left `record`: the others shall have it too (rule R18).
@@ -114,7 +126,7 @@ impl Engine {
         // Overwritten since: that write was sent to every datacenter by its coordinator.
         let is_overwritten =
             self.exports.get(&key).is_none_or(|export| export.settled.base != entry.record.base);
-        if is_overwritten || entry.trust == Trust::Dirty || self.lane_refusal(now).is_some() {
+        if is_overwritten || !entry.trust.is_trusted() || self.lane_refusal(now).is_some() {
             return self.end_export(&key);
         }
         if let Some(export) = self.exports.get_mut(&key) {
@@ -179,6 +191,9 @@ impl Engine {
         let Kind::Export(mut shipped) = operation.kind else { return };
         for dc in &mut shipped.dcs {
             dc.time_out();
+        }
+        for dc in shipped.dcs.iter().filter(|dc| matches!(dc.state, State::Failed(_))) {
+            self.missed_by_dc(now, dc.dc, shipped.key.clone());
         }
         let Some(export) = self.exports.get_mut(&shipped.key) else { return };
         export.phase = Phase::Idle;

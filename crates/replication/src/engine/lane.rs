@@ -32,6 +32,8 @@ pub(super) enum JobKind {
     Follow { copy: RecordId, record: Record, reply_crc: Option<u32> },
     /// A whole state; then `done` is the answer.
     Install { copy: RecordId, record: Record, done: Box<ResponseBody> },
+    /// Record and state for whoever asks; of a copy in doubt, too, if `doubtful`.
+    Fetch { copy: RecordId, record: Record, doubtful: bool },
     /// The state for a replica that is behind.
     DumpForPush(OperationId),
     /// The state for the other datacenters.

@@ -1,5 +1,6 @@
 //! Overwrites by their coordinator: sent to every rack and datacenter, acknowledged by as many as the level needs.
 
+use bytes::Bytes;
 use dynomite_ring::{NodeId, RackIdx, Token};
 use smallvec::SmallVec;
 
@@ -65,6 +66,7 @@ impl Engine {
         let node = replicas[0].node;
         replicas[0].state = State::Asked;
         let mut overwrite = self.new_overwrite(now, &part, version, replicas);
+        overwrite.awaits_dcs = !dcs.is_empty();
         overwrite.dcs = dcs;
         let overwrite = self.operations.overwrites.put(overwrite);
         let id = self.insert(now, timeout_ms, Kind::Overwrite(overwrite));
@@ -108,6 +110,7 @@ impl Engine {
             is_spread: false,
             replies: SmallVec::new(),
             dcs: SmallVec::new(),
+            awaits_dcs: false,
             reply_otherwise: if is_deletion(part.command) { b":1\r\n" } else { dynomite_codec::encode::OK },
         }
     }
@@ -146,14 +149,16 @@ impl Engine {
         }
         let Some(operation) = self.operations.find(id) else { return };
         let Kind::Overwrite(overwrite) = &operation.kind else { return };
-        let ack = overwrite.level == Level::DcEachSafeQuorum;
+        let ack = overwrite.awaits_dcs;
         let (version, token, command) = (overwrite.version, overwrite.token, overwrite.command.clone());
         let (racks, timeout_ms) = (overwrite.replicas.len(), overwrite.timeout_ms as u32);
         let forwarders = if ack { overwrite.dcs.clone() } else { self.forwarders(token) };
+        if let Some(Kind::Overwrite(overwrite)) = self.operations.find(id).map(|operation| &mut operation.kind) {
+            overwrite.dcs.clone_from(&forwarders);
+        }
         for (index, dc) in forwarders.iter().enumerate() {
             let body = RequestBody::RelayOverwrite { version, command: command.clone(), ack, timeout_ms };
-            let about = if ack { id.of_replica(racks + index) } else { OperationId::NOBODY };
-            self.ask_forwarder(now, dc, token, about, body, out);
+            self.ask_forwarder(now, dc, token, id.of_replica(racks + index), body, out);
         }
     }
 
@@ -182,26 +187,65 @@ impl Engine {
         self.continue_overwrite(now, id, out);
     }
 
+    /// Answers the requester when that can be done, and ends the operation when nothing more can come.
     pub(super) fn continue_overwrite(&mut self, now: Now, id: OperationId, out: &mut Out) {
         let Some(operation) = self.operations.find(id) else { return };
         let Kind::Overwrite(overwrite) = &operation.kind else { return };
-        match overwrite.next_step() {
-            Step::Wait => {}
-            Step::Reply(reply) => {
-                let requester = overwrite.requester;
-                self.operations.end(id);
-                self.answer(requester, ResponseBody::Done { reply }, out);
+        if overwrite.requester != Requester::Nobody {
+            match overwrite.next_step() {
+                Step::Wait => return,
+                Step::Reply(reply) => self.reply_overwrite(now, id, ResponseBody::Done { reply }, out),
+                Step::LeaveToRequester { prior, reply } => {
+                    let version = overwrite.version;
+                    self.reply_overwrite(now, id, ResponseBody::Stamped { version, prior, reply }, out);
+                }
+                Step::Fail { disagree } => return self.overwrite_failed(now, id, disagree, out),
             }
-            Step::LeaveToRequester { prior, reply } => {
-                let (requester, version) = (overwrite.requester, overwrite.version);
-                self.operations.end(id);
-                self.answer(requester, ResponseBody::Stamped { version, prior, reply }, out);
-            }
-            Step::Fail { disagree } => self.overwrite_failed(now, id, disagree, out),
+        }
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Overwrite(overwrite) = &operation.kind else { return };
+        if overwrite.is_finished() {
+            self.end_overwrite(now, id);
         }
     }
 
-    pub(super) fn overwrite_failed(&mut self, now: Now, id: OperationId, disagree: bool, out: &mut Out) {
+    fn reply_overwrite(&mut self, now: Now, id: OperationId, body: ResponseBody, out: &mut Out) {
+        let lingers_until_ms = now.ms + self.linger_ms();
+        let Some(operation) = self.operations.find(id) else { return };
+        operation.deadline_ms = operation.deadline_ms.min(lingers_until_ms);
+        let Kind::Overwrite(overwrite) = &mut operation.kind else { return };
+        let requester = std::mem::replace(&mut overwrite.requester, Requester::Nobody);
+        self.answer(requester, body, out);
+    }
+
+    /// Ends an overwrite whose requester was answered; who has missed it is noted.
+    fn end_overwrite(&mut self, now: Now, id: OperationId) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Overwrite(overwrite) = &operation.kind else { return };
+        let is_complete = |state: &State| *state == State::Ok;
+        if !overwrite.replicas.iter().all(|replica| is_complete(&replica.state))
+            || !overwrite.dcs.iter().all(|dc| is_complete(&dc.state))
+        {
+            let key = Bytes::copy_from_slice(overwrite.command.key());
+            let (replicas, dcs) = (overwrite.replicas.clone(), overwrite.dcs.clone());
+            self.note_missed(now, &key, &replicas, &dcs);
+        }
+        self.operations.end(id);
+    }
+
+    /// The deadline has come, of the requester or of those that have not answered since it was.
+    pub(super) fn overwrite_overdue(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Overwrite(overwrite) = &mut operation.kind else { return };
+        overwrite.time_out();
+        if overwrite.requester == Requester::Nobody {
+            self.end_overwrite(now, id);
+        } else {
+            self.overwrite_failed(now, id, false, out);
+        }
+    }
+
+    fn overwrite_failed(&mut self, now: Now, id: OperationId, disagree: bool, out: &mut Out) {
         let Some(operation) = self.operations.remove(id) else { return };
         let Kind::Overwrite(mut overwrite) = operation.kind else { return };
         self.stats.quorum_failures += 1;
@@ -209,6 +253,10 @@ impl Engine {
         let not_run = replicas::certainly_not_run(&overwrite.replicas)
             && overwrite.replies.is_empty()
             && self.ring.dcs().len() == 1;
+        if !not_run {
+            let key = Bytes::copy_from_slice(overwrite.command.key());
+            self.note_missed(now, &key, &overwrite.replicas, &overwrite.dcs);
+        }
         if let Some(replica) = overwrite.left_to_requester.take() {
             if !not_run {
                 // The requester hears of a failure, and its replica would be left behind.
@@ -220,7 +268,7 @@ impl Engine {
             overwrite.replicas.push(replica);
         }
         let outcome = if not_run { Outcome::NotRun } else { Outcome::Unknown };
-        let (needed, replicas, dcs) = (overwrite.needed, &overwrite.replicas, &overwrite.dcs);
+        let (needed, replicas, dcs) = (overwrite.needed, &overwrite.replicas, overwrite.awaited_dcs());
         let reply = texts::quorum(&self.ring, needed, replicas, dcs, disagree, outcome);
         self.answer(overwrite.requester, ResponseBody::Done { reply }, out);
     }

@@ -14,57 +14,75 @@ use super::{
     replica::error_text,
 };
 use crate::{
-    Failure, Level, Record, RequestBody, ResponseBody, Version,
+    Failure, Level, PushPurpose, Record, RequestBody, ResponseBody, Trust, Version,
     operation::{
         Kind, OperationId, PushOperation,
         replicas::{self, Near, State},
         run::{RunOperation, Step},
     },
-    records::Trust,
+    records::{Claim, Doubt, Entry},
     rewrite,
     texts::{self, Outcome},
 };
 
-/// The claim that a key's owner holds from the key's birth (rule R5).
-const OWNER: Version = Version::ZERO;
-
 impl Engine {
-    /// Another node sends a write to this primary.
+    /// Another node sends a write that this replica shall run, or stamp.
     pub(super) fn serve_sequence(&mut self, now: Now, write: Sequenced, sender_applies: bool, out: &mut Out) {
-        if self.ring.primary(write.token, self.place.dc) != self.place.index {
+        if self.ring.replicas(write.token).in_rack(self.place.rack) != self.place.index {
             return self.answer(write.requester, ResponseBody::Failed(Failure::NotOwner), out);
         }
         if write.command.call().class != Class::Overwrite {
             return self.run(now, write, out);
         }
         let version = self.clock.stamp(now.wall_us);
-        let Sequenced { requester, ref command, token, level, near, timeout_ms } = write;
-        let near = Some(near);
+        let Sequenced { requester, ref command, token, level, near, deadline_ms } = write;
+        let (near, timeout_ms) = (Some(near), deadline_ms.saturating_sub(now.ms));
         let part = Overwrite { requester, command, token, level, near, sender_applies, timeout_ms };
         self.coordinate_overwrite(now, part, version, out);
     }
 
-    /// Runs a write as the key's primary (rule R8).
+    /// Runs a sequenced write here, after the key was claimed if that is needed (rule R6).
     pub(super) fn run(&mut self, now: Now, write: Sequenced, out: &mut Out) {
-        let Sequenced { requester, command, token, level, near, timeout_ms } = write;
-        let copy = self.records.find(command.key());
-        let entry = self.records.get(copy);
+        let entry = self.records.of(write.command.key());
         let refusal = match entry.trust {
-            Trust::Dirty => Some(Failure::Untrusted),
-            Trust::Trusted => self.lane_refusal(now),
+            Trust::Lost => Some(Failure::CopyLost),
+            _ => self.lane_refusal(now),
         };
         if let Some(failure) = refusal {
-            return self.refuse_run(requester, failure, out);
+            return self.refuse_run(write.requester, failure, out);
         }
-        let prior = entry.record;
+        match self.may_run(&entry, write.token) {
+            Some(term) => self.run_under(now, write, term, out),
+            None => self.claim(now, write, out),
+        }
+    }
+
+    /// The claim under which this replica may run sequenced writes on a key (rules R5 and R6).
+    pub(super) fn may_run(&self, entry: &Entry, token: Token) -> Option<Version> {
+        let is_owner = || self.ring.primary(token, self.place.dc) == self.place.index;
+        let claimed = match entry.claim {
+            Claim::Birth => is_owner().then_some(Version::ZERO)?,
+            Claim::Void => return None,
+            Claim::Term(term) => term,
+        };
+        let may = entry.trust.is_trusted() && claimed >= entry.promised && claimed >= entry.record.term;
+        may.then_some(claimed)
+    }
+
+    /// Runs a write under the claim `term` (rule R8).
+    fn run_under(&mut self, now: Now, write: Sequenced, term: Version, out: &mut Out) {
+        let Sequenced { requester, command, token, level, near, deadline_ms } = write;
+        let timeout_ms = deadline_ms.saturating_sub(now.ms);
+        let copy = self.records.find(command.key());
+        let prior = self.records.get(copy).record;
         let mut replicas = self.local_replicas(token, &State::Idle);
         let racks = replicas.len();
         let dcs = self.awaited_dcs(token, level);
         if self.is_out_of_reach(now, &mut replicas, &dcs, level) {
             return self.refuse_write(requester, level, &replicas, &dcs, out);
         }
-        let stamp = self.clock.stamp(now.wall_us);
-        let record = prior.sequenced(OWNER, stamp, crc32fast::hash(command.request().raw()));
+        let stamp = self.clock.stamp_sequenced(now.wall_us);
+        let record = prior.sequenced(term, stamp, crc32fast::hash(command.request().raw()));
         replicas.retain(|replica| replica.node != self.config.node);
         let key = Bytes::copy_from_slice(command.key());
         let request = command.request().clone();
@@ -91,7 +109,7 @@ impl Engine {
         out.lane.push(LaneOperation::Command(request));
     }
 
-    fn refuse_run(&mut self, requester: Requester, failure: Failure, out: &mut Out) {
+    pub(super) fn refuse_run(&mut self, requester: Requester, failure: Failure, out: &mut Out) {
         let body = match requester {
             Requester::Client(_) => {
                 self.stats.quorum_failures += 1;
@@ -129,7 +147,7 @@ impl Engine {
     pub(super) fn run_lost(&mut self, id: OperationId, reason: &str, out: &mut Out) {
         let Some(operation) = self.operations.remove(id) else { return };
         let Kind::Run(run) = operation.kind else { return };
-        self.doubt(self.records.find(&run.key), &run.record);
+        self.doubt(self.records.find(&run.key), &run.record, Doubt::Step);
         let failure = Failure::Datastore(format!("Datastore connection lost ({reason})"));
         let reply = self.explain(self.config.node, &failure, Outcome::Unknown);
         self.answer(run.requester, ResponseBody::Done { reply }, out);
@@ -154,7 +172,7 @@ impl Engine {
                     && !dirty;
                 if is_superseded {
                     self.mark(id, State::Ok);
-                } else if own.trust == Trust::Trusted
+                } else if own.trust.is_trusted()
                     && (record < own.record || dirty && record == own.record)
                 {
                     return self.push(now, node, key, token, (id, wanted), out);
@@ -191,6 +209,10 @@ impl Engine {
         let Kind::Run(run) = &operation.kind else { return };
         if run.is_finished() {
             let (key, record, is_settled) = (run.key.clone(), run.record, run.is_settled);
+            if !run.replicas.iter().all(|replica| replica.state == State::Ok) {
+                let replicas = run.replicas.clone();
+                self.note_missed(now, &key, &replicas, &[]);
+            }
             self.operations.end(id);
             if !is_settled {
                 self.export_unsettled(&key, &record);
@@ -279,10 +301,11 @@ impl Engine {
         let Some(operation) = self.operations.find(id) else { return };
         let Kind::Push(push) = &operation.kind else { return };
         let (key, token, node, record) = (push.key.clone(), push.token, push.node, push.record);
-        let is_trusted = self.records.of(&key).trust == Trust::Trusted;
+        let is_trusted = self.records.of(&key).trust.is_trusted();
         match state {
             Ok(state) if is_trusted => {
-                self.ask(now, node, token, id, RequestBody::Push { key, record, state }, out);
+                let purpose = PushPurpose::Acknowledge;
+                self.ask(now, node, token, id, RequestBody::Push { key, record, state, purpose }, out);
             }
             Ok(_) => self.push_answered(now, id, ResponseBody::Failed(Failure::Untrusted), out),
             Err(failure) => self.push_answered(now, id, ResponseBody::Failed(failure), out),

@@ -6,8 +6,8 @@ use dynomite_ring::Token;
 
 use super::{Engine, Now, Out, Requester, coordinator::Sequenced, lane::JobKind};
 use crate::{
-    Failure, KeyRequest, Record, RequestBody, ResponseBody, Version,
-    records::{Entry, RecordId, Trust},
+    Failure, KeyRequest, PushPurpose, Record, RequestBody, ResponseBody, Trust, Version,
+    records::{Claim, Doubt, Entry, RecordId},
 };
 
 /// A lane whose oldest operation waits longer than this part of the request timeout is called stalled.
@@ -25,8 +25,8 @@ impl Engine {
     ) {
         match body {
             RequestBody::Sequence { command, level, near, sender_applies, timeout_ms } => {
-                let timeout_ms = u64::from(timeout_ms);
-                let write = Sequenced { requester: from, command, token, level, near, timeout_ms };
+                let deadline_ms = now.ms + u64::from(timeout_ms);
+                let write = Sequenced { requester: from, command, token, level, near, deadline_ms };
                 self.serve_sequence(now, write, sender_applies, out);
             }
             RequestBody::RelayOverwrite { version, command, ack, timeout_ms } => {
@@ -46,7 +46,12 @@ impl Engine {
             RequestBody::Forward { prior, record, key, effect, reply_crc } => {
                 self.follow(now, from, Step { prior, record }, key, effect, reply_crc, out);
             }
-            RequestBody::Push { key, record, state } => self.take_push(now, from, key, record, state, out),
+            RequestBody::Push { key, record, state, purpose } => {
+                self.take_push(now, from, key, record, state, purpose, out);
+            }
+            RequestBody::Inspect { key } => self.inspect(now, from, &key, out),
+            RequestBody::Fetch { key, doubtful } => self.fetch(now, from, key, doubtful, out),
+            RequestBody::Claim { key, term } => self.promise(now, from, &key, term, out),
             RequestBody::Import { key, version, state } => {
                 self.import(now, from, key, version, state, out);
             }
@@ -90,8 +95,8 @@ impl Engine {
         }
         let id = self.records.find(command.key());
         let Entry { record, trust, .. } = self.records.get(id);
-        if trust == Trust::Dirty {
-            self.answer(from, ResponseBody::Failed(Failure::Untrusted), out);
+        if let Some(failure) = distrusted(trust) {
+            self.answer(from, ResponseBody::Failed(failure), out);
         } else if value {
             self.lane.push(now, from, JobKind::Read { copy: id, record });
             out.lane.push(LaneOperation::Command(command.into_request()));
@@ -152,12 +157,16 @@ impl Engine {
         }
         let id = self.records.find(&key);
         let entry = self.records.get(id);
-        if entry.trust == Trust::Dirty || entry.record != step.prior {
-            self.stats.forwards_nacked += 1;
-            let done = ResponseBody::Nacked { record: entry.record, dirty: entry.trust == Trust::Dirty };
-            return self.answer_when_executed(now, from, id, done, out);
+        if entry.trust == Trust::Lost {
+            return self.answer(from, ResponseBody::Failed(Failure::CopyLost), out);
         }
         let record = step.record;
+        if !entry.trust.is_trusted() || entry.record != step.prior || record.term < entry.promised {
+            self.stats.forwards_nacked += 1;
+            let done = ResponseBody::Nacked { record: entry.record, dirty: entry.trust.is_dirty() };
+            return self.answer_when_executed(now, from, id, done, out);
+        }
+        let id = if record.term > entry.promised { self.records.promise(id, &key, record.term) } else { id };
         match effect {
             Some(request) => {
                 let copy = self.records.advance(id, &key, record, self.lane.next_number());
@@ -171,7 +180,8 @@ impl Engine {
         }
     }
 
-    /// The receiving half of rule R10.
+    /// The receiving half of rules R10 and R15.
+    #[allow(clippy::too_many_arguments, reason = "the parts of one message")]
     fn take_push(
         &mut self,
         now: Now,
@@ -179,6 +189,7 @@ impl Engine {
         key: Bytes,
         record: Record,
         state: Option<KeyState>,
+        purpose: PushPurpose,
         out: &mut Out,
     ) {
         if self.is_refused(now, from, out) {
@@ -186,17 +197,75 @@ impl Engine {
         }
         let id = self.records.find(&key);
         let entry = self.records.get(id);
-        let helps = record > entry.record || entry.trust == Trust::Dirty && record == entry.record;
-        if helps {
+        let helps = match entry.trust {
+            Trust::Trusted => record > entry.record,
+            Trust::Dirty | Trust::DirtyOverwrite => record >= entry.record,
+            Trust::Lost => purpose == PushPurpose::Rebuild,
+        };
+        let is_promised_away = purpose == PushPurpose::Acknowledge && record.term < entry.promised;
+        if helps && !is_promised_away {
             self.install(now, from, (id, key), record, state, ResponseBody::Accepted { record }, out);
+        } else if entry.trust == Trust::Lost {
+            self.answer(from, ResponseBody::Failed(Failure::CopyLost), out);
+        } else if is_promised_away {
+            self.answer(from, ResponseBody::Failed(Failure::Outbid), out);
         } else {
-            let done = if record == entry.record {
+            let done = if record == entry.record && entry.trust.is_trusted() {
                 ResponseBody::Accepted { record }
             } else {
-                ResponseBody::Nacked { record: entry.record, dirty: entry.trust == Trust::Dirty }
+                ResponseBody::Nacked { record: entry.record, dirty: entry.trust.is_dirty() }
             };
             self.answer_when_executed(now, from, id, done, out);
         }
+    }
+
+    /// Tells the record as of the writes that were executed.
+    fn inspect(&mut self, now: Now, from: Requester, key: &[u8], out: &mut Out) {
+        if self.is_refused(now, from, out) {
+            return;
+        }
+        let id = self.records.find(key);
+        let Entry { record, trust, .. } = self.records.get(id);
+        self.answer_when_executed(now, from, id, ResponseBody::Inspected { record, trust }, out);
+    }
+
+    /// Tells record and state.
+    fn fetch(&mut self, now: Now, from: Requester, key: Bytes, doubtful: bool, out: &mut Out) {
+        if self.is_refused(now, from, out) {
+            return;
+        }
+        let copy = self.records.find(&key);
+        let Entry { record, trust, .. } = self.records.get(copy);
+        match distrusted(trust) {
+            Some(failure) if trust == Trust::Lost || !doubtful => {
+                self.answer(from, ResponseBody::Failed(failure), out);
+            }
+            _ => {
+                self.lane.push(now, from, JobKind::Fetch { copy, record, doubtful });
+                out.lane.push(LaneOperation::Dump { key });
+            }
+        }
+    }
+
+    /// Rule R7: a promise is for a claim above all that was promised, and not below what was run.
+    fn promise(&mut self, now: Now, from: Requester, key: &[u8], term: Version, out: &mut Out) {
+        if self.is_refused(now, from, out) {
+            return;
+        }
+        if !self.follows_clock(now, term.clock) {
+            return self.answer(from, ResponseBody::Failed(Failure::ClockAhead), out);
+        }
+        let id = self.records.find(key);
+        let Entry { record, trust, promised, .. } = self.records.get(id);
+        if trust == Trust::Lost {
+            return self.answer(from, ResponseBody::Failed(Failure::CopyLost), out);
+        }
+        if term <= promised || term < record.term {
+            let term = promised.max(record.term);
+            return self.answer(from, ResponseBody::Outbid { term }, out);
+        }
+        let id = self.records.promise(id, key, term);
+        self.answer_when_executed(now, from, id, ResponseBody::Promised { record, trust }, out);
     }
 
     /// Rule R19.
@@ -246,6 +315,22 @@ impl Engine {
         out.lane.push(LaneOperation::Install { key, state });
     }
 
+    /// Brings a fetched state to the own copy, which was claimed with `term`.
+    pub(super) fn install_adopted(
+        &mut self,
+        now: Now,
+        key: &Bytes,
+        record: Record,
+        term: Version,
+        state: Option<KeyState>,
+        out: &mut Out,
+    ) {
+        let id = self.records.find(key);
+        let done = ResponseBody::Accepted { record };
+        self.install(now, Requester::Nobody, (id, key.clone()), record, state, done, out);
+        self.records.claim(self.records.find(key), key, Claim::Term(term));
+    }
+
     /// Rule R12: what is said of a key is said when its earlier writes were executed.
     fn answer_when_executed(
         &mut self,
@@ -265,8 +350,12 @@ impl Engine {
 
     /// What may be said of a key whose copy has become doubtful since the answer was prepared.
     fn as_trusted(&self, copy: RecordId, done: ResponseBody) -> ResponseBody {
-        if self.records.get(copy).trust == Trust::Trusted {
-            return done;
+        let trust = self.records.get(copy).trust;
+        match done {
+            ResponseBody::Inspected { record, .. } => return ResponseBody::Inspected { record, trust },
+            ResponseBody::Promised { record, .. } => return ResponseBody::Promised { record, trust },
+            done if trust.is_trusted() => return done,
+            _ => {}
         }
         match done {
             ResponseBody::Nacked { record, .. } | ResponseBody::Accepted { record } => {
@@ -302,7 +391,7 @@ impl Engine {
             (JobKind::Follow { copy, record, reply_crc }, Output::Reply(reply)) => {
                 let differs = reply_crc.is_some_and(|crc| crc != crc32fast::hash(&reply));
                 if differs || error_text(&reply).is_some() {
-                    self.doubt(copy, &record);
+                    self.doubt(copy, &record, Doubt::Step);
                 }
                 let done = self.as_trusted(copy, ResponseBody::Accepted { record });
                 self.answer(job.requester, done, out);
@@ -315,6 +404,17 @@ impl Engine {
             (JobKind::DumpForPush(id), Output::State(state)) => self.push_read(now, id, Ok(state), out),
             (JobKind::DumpForPush(id), Output::Failed(text)) => {
                 self.push_read(now, id, Err(Failure::Datastore(text)), out);
+            }
+            (JobKind::Fetch { copy, record, doubtful }, Output::State(state)) => {
+                let trust = self.records.get(copy).trust;
+                let done = match distrusted(trust) {
+                    Some(failure) if !doubtful => ResponseBody::Failed(failure),
+                    _ => ResponseBody::State { record, trust, state },
+                };
+                self.answer(job.requester, done, out);
+            }
+            (JobKind::Fetch { .. }, Output::Failed(text)) => {
+                self.answer(job.requester, ResponseBody::Failed(Failure::Datastore(text)), out);
             }
             (JobKind::DumpForExport(key), Output::State(state)) => {
                 self.export_read(now, key, Some(state), out);
@@ -346,17 +446,19 @@ impl Engine {
         let lost =
             || ResponseBody::Failed(Failure::Datastore(format!("Datastore connection lost ({reason})")));
         match kind {
-            JobKind::Execute | JobKind::Read { .. } => self.answer(requester, lost(), out),
+            JobKind::Execute | JobKind::Read { .. } | JobKind::Fetch { .. } => {
+                self.answer(requester, lost(), out);
+            }
             JobKind::Overwrite { copy, version, .. } => {
-                self.doubt(copy, &Record::overwritten(version));
+                self.doubt(copy, &Record::overwritten(version), Doubt::Whole);
                 self.answer(requester, lost(), out);
             }
             JobKind::Install { copy, record, .. } => {
-                self.doubt(copy, &record);
+                self.doubt(copy, &record, Doubt::Whole);
                 self.answer(requester, lost(), out);
             }
             JobKind::Follow { copy, record, .. } => {
-                self.doubt(copy, &record);
+                self.doubt(copy, &record, Doubt::Step);
                 self.answer(requester, ResponseBody::Nacked { record, dirty: true }, out);
             }
             JobKind::Run(id) => self.run_lost(id, reason, out),
@@ -369,13 +471,15 @@ impl Engine {
     }
 
     fn in_doubt(&mut self, copy: RecordId, record: &Record, text: String) -> ResponseBody {
-        self.doubt(copy, record);
+        self.doubt(copy, record, Doubt::Whole);
         ResponseBody::Failed(Failure::Datastore(text))
     }
 
-    pub(super) fn doubt(&mut self, copy: RecordId, record: &Record) {
-        if self.records.doubt(copy, record) {
+    pub(super) fn doubt(&mut self, copy: RecordId, record: &Record, doubt: Doubt) {
+        if self.records.doubt(copy, record, doubt) {
             self.stats.copies_doubted += 1;
+            let key = Bytes::copy_from_slice(self.records.key(copy));
+            self.heal_soon(key);
         }
     }
 }
@@ -385,6 +489,15 @@ impl Engine {
 struct Step {
     prior: Record,
     record: Record,
+}
+
+/// Why a copy is not to be read.
+fn distrusted(trust: Trust) -> Option<Failure> {
+    match trust {
+        Trust::Trusted => None,
+        Trust::Dirty | Trust::DirtyOverwrite => Some(Failure::Untrusted),
+        Trust::Lost => Some(Failure::CopyLost),
+    }
 }
 
 /// The text of an error reply.

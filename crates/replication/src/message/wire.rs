@@ -5,8 +5,8 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use dynomite_codec::{ArgRange, ArgRanges, Call, Class, KeyState, Request, command::commands};
 use dynomite_ring::{NodeId, RackIdx, Token};
 
-use super::{Failure, KeyRequest, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody};
-use crate::{Level, Record, Version};
+use super::{Failure, KeyRequest, PushPurpose, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody};
+use crate::{Level, Record, Trust, Version};
 
 /// A message that does not follow the format. Whose fault: the peer. The link is out of step and must be closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -73,10 +73,11 @@ impl ReplicaRequest {
                 head.put_u8(u8::from(effect.is_some()));
                 effect.as_ref().map_or_else(Bytes::new, |request| put_request(head, request))
             }
-            RequestBody::Push { key, record, state } => {
+            RequestBody::Push { key, record, state, purpose } => {
                 head.put_u8(7);
                 put_bytes(head, key);
                 put_record(head, record);
+                head.put_u8(*purpose as u8);
                 put_state(head, state.as_ref())
             }
             RequestBody::Import { key, version, state } => {
@@ -91,6 +92,20 @@ impl ReplicaRequest {
                 put_version(head, *version);
                 head.put_u32_le(*timeout_ms);
                 put_state(head, state.as_ref())
+            }
+            RequestBody::Inspect { key } => {
+                head.put_u8(10);
+                key.clone()
+            }
+            RequestBody::Fetch { key, doubtful } => {
+                head.put_u8(11);
+                head.put_u8(u8::from(*doubtful));
+                key.clone()
+            }
+            RequestBody::Claim { key, term } => {
+                head.put_u8(12);
+                put_version(head, *term);
+                key.clone()
             }
         }
     }
@@ -129,7 +144,12 @@ impl ReplicaRequest {
                 let effect = if reader.flag()? { Some(reader.request()?) } else { None };
                 RequestBody::Forward { prior, record, key, effect, reply_crc: has_crc.then_some(crc) }
             }
-            7 => RequestBody::Push { key: reader.bytes()?, record: reader.record()?, state: reader.state()? },
+            7 => RequestBody::Push {
+                key: reader.bytes()?,
+                record: reader.record()?,
+                purpose: reader.purpose()?,
+                state: reader.state()?,
+            },
             8 => RequestBody::Import {
                 key: reader.bytes()?,
                 version: reader.version()?,
@@ -141,6 +161,9 @@ impl ReplicaRequest {
                 timeout_ms: reader.u32()?,
                 state: reader.state()?,
             },
+            10 => RequestBody::Inspect { key: reader.rest() },
+            11 => RequestBody::Fetch { doubtful: reader.flag()?, key: reader.rest() },
+            12 => RequestBody::Claim { term: reader.version()?, key: reader.rest() },
             tag => return Err(WireError::UnknownTag(tag)),
         };
         Ok(Self { id, token, clock, body })
@@ -203,6 +226,29 @@ impl ReplicaResponse {
                 put_record(head, prior);
                 reply.clone()
             }
+            ResponseBody::Inspected { record, trust } => {
+                head.put_u8(10);
+                put_record(head, record);
+                head.put_u8(*trust as u8);
+                Bytes::new()
+            }
+            ResponseBody::Promised { record, trust } => {
+                head.put_u8(11);
+                put_record(head, record);
+                head.put_u8(*trust as u8);
+                Bytes::new()
+            }
+            ResponseBody::Outbid { term } => {
+                head.put_u8(12);
+                put_version(head, *term);
+                Bytes::new()
+            }
+            ResponseBody::State { record, trust, state } => {
+                head.put_u8(13);
+                put_record(head, record);
+                head.put_u8(*trust as u8);
+                put_state(head, state.as_ref())
+            }
         }
     }
 
@@ -226,6 +272,14 @@ impl ReplicaResponse {
                 version: reader.version()?,
                 prior: reader.record()?,
                 reply: reader.rest(),
+            },
+            10 => ResponseBody::Inspected { record: reader.record()?, trust: reader.trust()? },
+            11 => ResponseBody::Promised { record: reader.record()?, trust: reader.trust()? },
+            12 => ResponseBody::Outbid { term: reader.version()? },
+            13 => ResponseBody::State {
+                record: reader.record()?,
+                trust: reader.trust()?,
+                state: reader.state()?,
             },
             tag => return Err(WireError::UnknownTag(tag)),
         };
@@ -295,6 +349,8 @@ fn failure_tag(failure: &Failure) -> u8 {
         Failure::NotOwner => 9,
         Failure::ClockAhead => 10,
         Failure::TooFewReplicas => 11,
+        Failure::CopyLost => 12,
+        Failure::Outbid => 13,
     }
 }
 
@@ -342,6 +398,25 @@ impl Reader {
     fn level(&mut self) -> Result<Level, WireError> {
         let tag = self.u8()?;
         Level::ALL.get(usize::from(tag)).copied().ok_or(WireError::UnknownTag(tag))
+    }
+
+    fn purpose(&mut self) -> Result<PushPurpose, WireError> {
+        match self.u8()? {
+            0 => Ok(PushPurpose::Acknowledge),
+            1 => Ok(PushPurpose::Heal),
+            2 => Ok(PushPurpose::Rebuild),
+            tag => Err(WireError::UnknownTag(tag)),
+        }
+    }
+
+    fn trust(&mut self) -> Result<Trust, WireError> {
+        match self.u8()? {
+            0 => Ok(Trust::Trusted),
+            1 => Ok(Trust::Dirty),
+            2 => Ok(Trust::DirtyOverwrite),
+            3 => Ok(Trust::Lost),
+            tag => Err(WireError::UnknownTag(tag)),
+        }
     }
 
     fn version(&mut self) -> Result<Version, WireError> {
@@ -411,6 +486,8 @@ impl Reader {
             9 => Failure::NotOwner,
             10 => Failure::ClockAhead,
             11 => Failure::TooFewReplicas,
+            12 => Failure::CopyLost,
+            13 => Failure::Outbid,
             tag => return Err(WireError::UnknownTag(tag)),
         })
     }

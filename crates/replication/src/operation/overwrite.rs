@@ -8,9 +8,11 @@ use smallvec::SmallVec;
 use super::replicas::{self, Near, Replica, Replicas, State, Verdict, verdict};
 use crate::{Failure, KeyRequest, Level, Record, ResponseBody, Version, engine::Requester};
 
-/// An overwrite under way. Remote datacenters are waited for at `DC_EACH_SAFE_QUORUM` only.
+/// An overwrite under way. It stays after the requester was answered until all replicas and datacenters have answered, so
+/// that whoever missed it is known. Remote datacenters are waited for at `DC_EACH_SAFE_QUORUM` only.
 #[derive(Debug)]
 pub(crate) struct OverwriteOperation {
+    /// Who waits for the reply; nobody once it was given.
     pub(crate) requester: Requester,
     pub(crate) version: Version,
     pub(crate) command: KeyRequest,
@@ -29,9 +31,10 @@ pub(crate) struct OverwriteOperation {
     pub(crate) is_spread: bool,
     /// What the replicas replied, with the record that each held before.
     pub(crate) replies: SmallVec<[(Record, Bytes); 3]>,
-    /// Datacenters beside the local one that must apply it by a majority; their messages' replica numbers follow those of
-    /// `replicas`.
+    /// The other datacenters' forwarders; their messages' replica numbers follow those of `replicas`.
     pub(crate) dcs: SmallVec<[RemoteDc; 2]>,
+    /// Whether the other datacenters must apply it by a majority. Otherwise it is enough that they got it, and not waited for.
+    pub(crate) awaits_dcs: bool,
     /// The reply if no replica gave one (all had the state by another way).
     pub(crate) reply_otherwise: &'static [u8],
 }
@@ -87,7 +90,10 @@ impl OverwriteOperation {
     pub(crate) fn answered(&mut self, replica: usize, body: ResponseBody) {
         if replica >= self.replicas.len() {
             if let Some(dc) = self.dcs.get_mut(replica - self.replicas.len()) {
-                dc.answered(body);
+                match body {
+                    ResponseBody::Relayed { .. } if !self.awaits_dcs => dc.state = State::Ok,
+                    body => dc.answered(body),
+                }
             }
             return;
         }
@@ -102,6 +108,19 @@ impl OverwriteOperation {
             ResponseBody::Failed(failure) => State::Failed(failure),
             _ => State::Failed(Failure::Datastore("unexpected answer".into())),
         };
+    }
+
+    /// The other datacenters, if the level waits for them.
+    pub(crate) fn awaited_dcs(&self) -> &[RemoteDc] {
+        if self.awaits_dcs { &self.dcs } else { &[] }
+    }
+
+    /// Whether nothing more can be heard of it.
+    pub(crate) fn is_finished(&self) -> bool {
+        let is_open = |state: &State| matches!(state, State::Asked | State::Idle);
+        matches!(self.requester, Requester::Nobody)
+            && !self.replicas.iter().any(|replica| is_open(&replica.state))
+            && !self.dcs.iter().any(|dc| is_open(&dc.state))
     }
 
     /// Whether the own datastore has answered and the others are to be sent it.
@@ -132,10 +151,10 @@ impl OverwriteOperation {
         if self.near.is_some_and(|near| near.is_open(&self.replicas)) {
             return Step::Wait;
         }
-        if self.dcs.iter().any(|dc| matches!(dc.state, State::Failed(_) | State::Newer)) {
+        if self.awaited_dcs().iter().any(|dc| matches!(dc.state, State::Failed(_) | State::Newer)) {
             return Step::Fail { disagree: false };
         }
-        if self.dcs.iter().any(|dc| dc.state != State::Ok) {
+        if self.awaited_dcs().iter().any(|dc| dc.state != State::Ok) {
             return Step::Wait;
         }
         if self.level.is_safe() {

@@ -20,6 +20,8 @@ pub(crate) struct ReadOperation {
     pub(crate) answers: smallvec::SmallVec<[Answer; 3]>,
     /// When replicas that have not answered are called slow, and others asked as well.
     pub(crate) failover_at_ms: u64,
+    /// Whether the key was healed for this read, which is done once.
+    pub(crate) was_healed: bool,
 }
 
 /// What one replica has told, and what it was asked.
@@ -58,6 +60,21 @@ impl ReadOperation {
             // A replica that first told its record and then could not be read keeps its vote but gives no value.
             ResponseBody::Failed(failure) => state.state = State::Failed(failure),
             _ => state.state = State::Failed(Failure::Datastore("unexpected answer".into())),
+        }
+    }
+
+    /// Whether replicas have told different records. One of them may just be a moment behind.
+    pub(crate) fn has_seen_difference(&self) -> bool {
+        let mut records = self.answers.iter().filter_map(|answer| answer.record);
+        records.next().is_some_and(|first| records.any(|record| record != first))
+    }
+
+    /// Asks everybody again, now that the key was healed.
+    pub(crate) fn start_over(&mut self) {
+        self.was_healed = true;
+        for (replica, answer) in self.replicas.iter_mut().zip(&mut self.answers) {
+            replica.state = State::Idle;
+            *answer = Answer::default();
         }
     }
 

@@ -1,12 +1,17 @@
 //! Another datacenter's write, being handed to the racks of this one by their forwarder.
 
+use bytes::Bytes;
+
 use super::replicas::{Replicas, State, Verdict, verdict};
 use crate::{Level, ResponseBody, engine::Requester};
 
-/// A write that the sender in another datacenter waits for.
+/// A write of another datacenter. It stays after the sender was answered until every replica has answered, so that whoever
+/// missed it is known.
 #[derive(Debug)]
 pub(crate) struct RelayOperation {
+    /// Who waits for the count; nobody once it was given, or if the sender does not wait.
     pub(crate) requester: Requester,
+    pub(crate) key: Bytes,
     pub(crate) replicas: Replicas,
 }
 
@@ -28,6 +33,11 @@ impl RelayOperation {
             Verdict::Wait => None,
             Verdict::Reached | Verdict::Impossible => Some(self.count()),
         }
+    }
+
+    /// Whether nothing more can be heard of it.
+    pub(crate) fn is_finished(&self) -> bool {
+        !self.replicas.iter().any(|replica| replica.state == State::Asked)
     }
 
     /// What has been reached so far.

@@ -52,8 +52,9 @@ fn shuffled_run(seed: u64, with_faults: bool) -> (Cluster, Vec<(&'static str, u6
             }
         }
     }
-    for member in &mut cluster.members {
-        member.lane_is_frozen = false;
+    for member in 0..3 {
+        cluster.members[member].lane_is_frozen = false;
+        (0..3).filter(|other| *other != member).for_each(|other| cluster.link_up(member, other));
     }
     cluster.settle();
     cluster.advance(2 * TIMEOUT_MS + 40);

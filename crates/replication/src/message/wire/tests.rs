@@ -38,6 +38,12 @@ fn level() -> impl Strategy<Value = Level> {
     prop::sample::select(&Level::ALL[..])
 }
 
+const PURPOSES: [PushPurpose; 3] = [PushPurpose::Acknowledge, PushPurpose::Heal, PushPurpose::Rebuild];
+
+fn trust() -> impl Strategy<Value = Trust> {
+    prop::sample::select(&[Trust::Trusted, Trust::Dirty, Trust::DirtyOverwrite, Trust::Lost][..])
+}
+
 fn request_body() -> impl Strategy<Value = RequestBody> {
     prop_oneof![
         command().prop_map(RequestBody::Execute),
@@ -67,11 +73,11 @@ fn request_body() -> impl Strategy<Value = RequestBody> {
                 reply_crc
             }
         ),
-        (bytes(), record(), state()).prop_map(|(key, record, state)| RequestBody::Push {
-            key,
-            record,
-            state
-        }),
+        (bytes(), record(), state(), prop::sample::select(&PURPOSES[..]))
+            .prop_map(|(key, record, state, purpose)| RequestBody::Push { key, record, state, purpose }),
+        bytes().prop_map(|key| RequestBody::Inspect { key }),
+        (bytes(), any::<bool>()).prop_map(|(key, doubtful)| RequestBody::Fetch { key, doubtful }),
+        (bytes(), version()).prop_map(|(key, term)| RequestBody::Claim { key, term }),
         (bytes(), version(), state()).prop_map(|(key, version, state)| RequestBody::Import {
             key,
             version,
@@ -96,6 +102,8 @@ fn failure() -> impl Strategy<Value = Failure> {
         Just(Failure::NotOwner),
         Just(Failure::ClockAhead),
         Just(Failure::TooFewReplicas),
+        Just(Failure::CopyLost),
+        Just(Failure::Outbid),
     ]
 }
 
@@ -116,6 +124,11 @@ fn response_body() -> impl Strategy<Value = ResponseBody> {
             prior,
             reply
         }),
+        (record(), trust()).prop_map(|(record, trust)| ResponseBody::Inspected { record, trust }),
+        (record(), trust()).prop_map(|(record, trust)| ResponseBody::Promised { record, trust }),
+        version().prop_map(|term| ResponseBody::Outbid { term }),
+        (record(), trust(), state())
+            .prop_map(|(record, trust, state)| ResponseBody::State { record, trust, state }),
     ]
 }
 

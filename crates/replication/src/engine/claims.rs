@@ -1,0 +1,259 @@
+//! Claims: how a replica that may not sequence a key gets the right to (rules R5 to R7, R13).
+//!
+//! A majority promises the claim, the claimant adopts the greatest record that it told, and then runs what waits. Whoever
+//! claimed before has lost its majority with that.
+
+use bytes::Bytes;
+use dynomite_ring::Token;
+
+use super::{Engine, Now, Out, coordinator::Sequenced};
+use crate::{
+    Failure, Record, RequestBody, ResponseBody, Trust, Version,
+    heal::{Adoption, Copy, adoption},
+    operation::{
+        Kind, OperationId,
+        claim::{ClaimOperation, Fetching, Standing},
+        replicas::State,
+    },
+    records::{Claim, Entry},
+};
+
+/// A key is claimed anew at most so often for the same writes.
+const RESTARTS_MAX: u8 = 3;
+
+impl Engine {
+    /// Claims the key of a write, which is run when that has succeeded.
+    pub(super) fn claim(&mut self, now: Now, write: Sequenced, out: &mut Out) {
+        let key = Bytes::copy_from_slice(write.command.key());
+        if let Some(id) = self.claims.get(&key).copied()
+            && let Some(Kind::Claim(claim)) = self.operations.find(id).map(|operation| &mut operation.kind)
+        {
+            claim.waiting.push(write);
+            return;
+        }
+        let token = write.token;
+        self.begin_claim(now, key, token, vec![write], 0, out);
+    }
+
+    /// Claims a key whose copies cannot be made equal otherwise (rule R13).
+    pub(super) fn claim_to_heal(&mut self, now: Now, key: Bytes, token: Token, out: &mut Out) {
+        if !self.claims.contains_key(&key) {
+            self.begin_claim(now, key, token, Vec::new(), 0, out);
+        }
+    }
+
+    fn begin_claim(
+        &mut self,
+        now: Now,
+        key: Bytes,
+        token: Token,
+        waiting: Vec<Sequenced>,
+        restarts: u8,
+        out: &mut Out,
+    ) {
+        self.stats.claims += 1;
+        let term = self.clock.stamp(now.wall_us);
+        let replicas = self.local_replicas(token, &State::Asked);
+        let nodes: Vec<_> = replicas.iter().map(|replica| replica.node).collect();
+        let copies = replicas.iter().map(|_| None).collect();
+        let claim = ClaimOperation {
+            key: key.clone(),
+            token,
+            term,
+            replicas,
+            copies,
+            fetching: None,
+            restarts,
+            waiting,
+        };
+        let until_ms = claim.waiting.iter().map(|write| write.deadline_ms).max();
+        let timeout_ms =
+            until_ms.map_or(self.config.request_timeout_ms, |until_ms| until_ms.saturating_sub(now.ms));
+        let id = self.insert(now, timeout_ms, Kind::Claim(Box::new(claim)));
+        self.claims.insert(key.clone(), id);
+        for (index, node) in nodes.into_iter().enumerate() {
+            let body = RequestBody::Claim { key: key.clone(), term };
+            self.ask(now, node, token, id.of_replica(index), body, out);
+        }
+    }
+
+    /// A replica has promised, or will not; or the state to adopt has come.
+    pub(super) fn claim_answered(&mut self, now: Now, id: OperationId, body: ResponseBody, out: &mut Out) {
+        if let ResponseBody::Outbid { term } = body {
+            self.follows_clock(now, term.clock);
+        }
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Claim(claim) = &mut operation.kind else { return };
+        if let Some(fetching) = claim.fetching {
+            if fetching.from == id.replica() {
+                self.adoption_fetched(now, id, fetching, body, out);
+            }
+            return;
+        }
+        let Some(replica) = claim.replicas.get_mut(id.replica()) else { return };
+        replica.state = match body {
+            ResponseBody::Promised { record, trust } => {
+                claim.copies[id.replica()] = Some(Copy { record, trust });
+                State::Ok
+            }
+            ResponseBody::Outbid { .. } => State::Failed(Failure::Outbid),
+            ResponseBody::Failed(failure) => State::Failed(failure),
+            _ => State::Failed(Failure::Datastore("unexpected answer".into())),
+        };
+        self.continue_claim(now, id, out);
+    }
+
+    fn continue_claim(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Claim(claim) = &mut operation.kind else { return };
+        match claim.standing() {
+            Standing::Wait => {}
+            Standing::Denied(Failure::Outbid) if !claim.is_open() || claim.restarts > 0 => {
+                self.claim_anew(now, id, Failure::Outbid, out);
+            }
+            Standing::Denied(failure) => self.end_claim(now, id, Err(failure), out),
+            Standing::Granted => match adoption(&claim.copies) {
+                Adoption::Hold => self.hold(now, id, out),
+                Adoption::AsItIs(0) => self.adopt_own(now, id, out),
+                Adoption::Fetch(from) => self.fetch_to_adopt(now, id, Fetching { from, as_it_is: false }, out),
+                Adoption::AsItIs(from) => self.fetch_to_adopt(now, id, Fetching { from, as_it_is: true }, out),
+                Adoption::NeedsAll if claim.is_open() => {}
+                Adoption::NeedsAll => self.end_claim(now, id, Err(Failure::Untrusted), out),
+            },
+        }
+    }
+
+    /// What this replica knows of a key that it has claimed with `term`, unless another claim came after.
+    fn own_copy(&self, key: &[u8], term: Version) -> Option<Entry> {
+        Some(self.records.of(key)).filter(|entry| entry.promised == term && entry.trust != Trust::Lost)
+    }
+
+    /// The own copy is the one to go on with.
+    fn hold(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        let Some((key, term, own)) = self.claimed(id) else { return };
+        match own {
+            Some(own) if own.trust.is_trusted() && own.record.term <= term => {
+                let copy = self.records.find(&key);
+                self.records.claim(copy, &key, Claim::Term(term));
+                self.end_claim(now, id, Ok(()), out);
+            }
+            _ => self.claim_anew(now, id, Failure::Outbid, out),
+        }
+    }
+
+    /// Nobody trusts the greatest record, and it is the own copy's: what the datastore holds becomes the state.
+    fn adopt_own(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Claim(claim) = &operation.kind else { return };
+        let greatest = claim.copies[0].map(|copy| copy.record);
+        let Some((key, term, own)) = self.claimed(id) else { return };
+        match own {
+            Some(own) if Some(own.record) == greatest && !own.trust.is_trusted() => {
+                let record = own.record.sequenced(term, self.clock.stamp_sequenced(now.wall_us), 0);
+                let copy = self.records.find(&key);
+                let adopted = Entry { record, trust: Trust::Trusted, claim: Claim::Term(term), ..own };
+                self.records.put(copy, &key, adopted);
+                self.stats.copies_adopted += 1;
+                self.heal_soon(key);
+                self.end_claim(now, id, Ok(()), out);
+            }
+            // An overwrite came meanwhile.
+            Some(own) if own.trust.is_trusted() => self.hold(now, id, out),
+            _ => self.claim_anew(now, id, Failure::Outbid, out),
+        }
+    }
+
+    fn fetch_to_adopt(&mut self, now: Now, id: OperationId, fetching: Fetching, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Claim(claim) = &mut operation.kind else { return };
+        claim.fetching = Some(fetching);
+        let replica = &mut claim.replicas[fetching.from];
+        replica.state = State::Asked;
+        let (node, token, key) = (replica.node, claim.token, claim.key.clone());
+        let body = RequestBody::Fetch { key, doubtful: fetching.as_it_is };
+        self.ask(now, node, token, id.of_replica(fetching.from), body, out);
+    }
+
+    /// The state of the greatest record has come, or will not.
+    fn adoption_fetched(
+        &mut self,
+        now: Now,
+        id: OperationId,
+        fetching: Fetching,
+        body: ResponseBody,
+        out: &mut Out,
+    ) {
+        let Some((key, term, own)) = self.claimed(id) else { return };
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Claim(claim) = &operation.kind else { return };
+        let greatest = claim.copies[fetching.from].map(|copy| copy.record).unwrap_or_default();
+        let (record, trust, state) = match body {
+            ResponseBody::State { record, trust, state } => (record, trust, state),
+            ResponseBody::Failed(failure) => return self.claim_anew(now, id, failure, out),
+            _ => return self.claim_anew(now, id, Failure::Untrusted, out),
+        };
+        let record: Record = if trust.is_trusted() && record >= greatest {
+            record
+        } else if fetching.as_it_is && record == greatest {
+            record.sequenced(term, self.clock.stamp_sequenced(now.wall_us), 0)
+        } else {
+            return self.claim_anew(now, id, Failure::Untrusted, out);
+        };
+        match own {
+            Some(own) if record.term <= term && (record > own.record || !own.trust.is_trusted()) => {
+                if let Some(failure) = self.lane_refusal(now) {
+                    return self.end_claim(now, id, Err(failure), out);
+                }
+                self.stats.copies_adopted += 1;
+                self.install_adopted(now, &key, record, term, state, out);
+                self.heal_soon(key);
+                self.end_claim(now, id, Ok(()), out);
+            }
+            Some(own) if own.trust.is_trusted() => self.hold(now, id, out),
+            _ => self.claim_anew(now, id, Failure::Outbid, out),
+        }
+    }
+
+    fn claimed(&self, id: OperationId) -> Option<(Bytes, Version, Option<Entry>)> {
+        let Kind::Claim(claim) = &self.operations.get(id)?.kind else { return None };
+        Some((claim.key.clone(), claim.term, self.own_copy(&claim.key, claim.term)))
+    }
+
+    /// Something changed while the key was claimed: begins again, if that was not tried too often.
+    fn claim_anew(&mut self, now: Now, id: OperationId, failure: Failure, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Claim(claim) = &mut operation.kind else { return };
+        if claim.restarts >= RESTARTS_MAX {
+            return self.end_claim(now, id, Err(failure), out);
+        }
+        let (key, token, restarts) = (claim.key.clone(), claim.token, claim.restarts + 1);
+        let waiting = std::mem::take(&mut claim.waiting);
+        self.operations.remove(id);
+        self.begin_claim(now, key, token, waiting, restarts, out);
+    }
+
+    /// The claim has succeeded or failed: the writes that waited are run or refused.
+    pub(super) fn end_claim(
+        &mut self,
+        now: Now,
+        id: OperationId,
+        outcome: Result<(), Failure>,
+        out: &mut Out,
+    ) {
+        let Some(operation) = self.operations.remove(id) else { return };
+        let Kind::Claim(claim) = operation.kind else { return };
+        self.claims.remove(&claim.key);
+        for write in claim.waiting {
+            match &outcome {
+                Ok(()) if write.deadline_ms > now.ms => self.run(now, write, out),
+                Ok(()) => self.refuse_run(write.requester, Failure::TooFewReplicas, out),
+                Err(failure) => self.refuse_run(write.requester, failure.clone(), out),
+            }
+        }
+    }
+
+    /// Too few have promised in time.
+    pub(super) fn claim_overdue(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        self.end_claim(now, id, Err(Failure::TooFewReplicas), out);
+    }
+}

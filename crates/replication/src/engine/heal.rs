@@ -1,0 +1,305 @@
+//! The one healing operation (rule R15): gather a key's records, fetch the greatest trusted state, install it where it is
+//! missing. Whoever notices a difference asks for it; it may run at any time, several times, and at several nodes at once.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use dynomite_ring::Token;
+use hashbrown::HashSet;
+use smallvec::SmallVec;
+
+use super::{Engine, Now, Out};
+use crate::{
+    Failure, RequestBody, ResponseBody,
+    heal::{Copy, Plan, plan},
+    operation::{
+        Kind, OperationId,
+        heal::{Behind, Fetched, HealOperation, Phase},
+        replicas::State,
+    },
+};
+
+/// Keys that are healed at the same time.
+const RUNNING_MAX: usize = 64;
+/// Keys that wait to be healed; the buckets of more are marked as needing repair.
+const WAITING_MAX: usize = 100_000;
+/// When a key that could not be healed is tried again.
+const RETRY_MS: u64 = 1000;
+/// A heal begins anew at most so often because something changed meanwhile.
+const RESTARTS_MAX: u8 = 3;
+
+/// Keys that wait to be healed, each once.
+#[derive(Debug, Default)]
+pub(super) struct HealQueue {
+    due: VecDeque<Bytes>,
+    /// Those that were tried in vain, with the time from which they are tried again.
+    later: VecDeque<(u64, Bytes)>,
+    keys: HashSet<Bytes>,
+}
+
+impl HealQueue {
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Adds a key, to be healed from `at_ms` on if there is such a time; `false` when there is no room.
+    fn put(&mut self, at_ms: Option<u64>, key: Bytes) -> bool {
+        if self.keys.contains(&key) {
+            return true;
+        }
+        if self.keys.len() >= WAITING_MAX {
+            return false;
+        }
+        self.keys.insert(key.clone());
+        match at_ms {
+            Some(at_ms) => self.later.push_back((at_ms, key)),
+            None => self.due.push_back(key),
+        }
+        true
+    }
+
+    /// The next key whose time has come.
+    fn take(&mut self, now: Now) -> Option<Bytes> {
+        let waited = self.later.pop_front_if(|(at_ms, _)| *at_ms <= now.ms).map(|(_, key)| key);
+        let key = waited.or_else(|| self.due.pop_front())?;
+        self.keys.remove(&key);
+        Some(key)
+    }
+}
+
+impl Engine {
+    /// Has a key healed in the background.
+    pub(super) fn heal_soon(&mut self, key: Bytes) {
+        self.queue_heal(None, key);
+    }
+
+    fn queue_heal(&mut self, at_ms: Option<u64>, key: Bytes) {
+        if self.place.is_alone {
+            return;
+        }
+        if !self.heal_queue.put(at_ms, key) {
+            self.stats.heals_dropped += 1;
+        }
+    }
+
+    /// Begins heals that wait, as far as there is room for them.
+    pub(super) fn pump_heals(&mut self, now: Now, out: &mut Out) {
+        // Without the own copy nothing can be decided.
+        while self.heals.len() < RUNNING_MAX && self.lane_refusal(now).is_none() {
+            let Some(key) = self.heal_queue.take(now) else { return };
+            self.heal(now, key, None, out);
+        }
+    }
+
+    /// Heals a key; `waiting` is told when that has ended, well or not.
+    pub(super) fn heal(&mut self, now: Now, key: Bytes, waiting: Option<OperationId>, out: &mut Out) {
+        if let Some(id) = self.heals.get(&key).copied()
+            && let Some(Kind::Heal(heal)) = self.operations.find(id).map(|operation| &mut operation.kind)
+        {
+            heal.waiting.extend(waiting);
+            return;
+        }
+        let token = self.ring.token(&key);
+        self.begin_heal(now, key, token, waiting.into_iter().collect(), 0, out);
+    }
+
+    fn begin_heal(
+        &mut self,
+        now: Now,
+        key: Bytes,
+        token: Token,
+        waiting: SmallVec<[OperationId; 1]>,
+        restarts: u8,
+        out: &mut Out,
+    ) {
+        self.stats.heals += 1;
+        let replicas = self.local_replicas(token, &State::Asked);
+        let nodes: SmallVec<[_; 3]> = replicas.iter().map(|replica| replica.node).collect();
+        let copies = replicas.iter().map(|_| None).collect();
+        let slow_at_ms = now.ms + self.config.failover_ms;
+        let phase = Phase::Gathering;
+        let heal = HealOperation {
+            key: key.clone(),
+            token,
+            replicas,
+            copies,
+            phase,
+            slow_at_ms,
+            restarts,
+            waiting,
+        };
+        let id = self.insert(now, self.config.request_timeout_ms, Kind::Heal(Box::new(heal)));
+        self.heals.insert(key.clone(), id);
+        for (index, node) in nodes.into_iter().enumerate() {
+            let body = RequestBody::Inspect { key: key.clone() };
+            self.ask(now, node, token, id.of_replica(index), body, out);
+        }
+    }
+
+    /// A replica has told its record or state, or has taken one, or will not.
+    pub(super) fn heal_answered(&mut self, now: Now, id: OperationId, body: ResponseBody, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Heal(heal) = &mut operation.kind else { return };
+        if let Phase::Fetching(_) = heal.phase {
+            return self.heal_fetched(now, id, body, out);
+        }
+        let Some(replica) = heal.replicas.get_mut(id.replica()) else { return };
+        replica.state = match body {
+            ResponseBody::Inspected { record, trust } => {
+                heal.copies[id.replica()] = Some(Copy { record, trust });
+                State::Ok
+            }
+            ResponseBody::Accepted { .. } => State::Ok,
+            ResponseBody::Failed(failure) => State::Failed(failure),
+            // It has changed meanwhile, and is not behind any more.
+            _ => State::Newer,
+        };
+        if !heal.is_open() {
+            self.continue_heal(now, id, out);
+        }
+    }
+
+    /// All that were asked have answered, or are not waited for any longer.
+    pub(super) fn continue_heal(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Heal(heal) = &mut operation.kind else { return };
+        match heal.phase {
+            Phase::Fetching(_) => {}
+            Phase::Installing => {
+                let is_installed = heal.replicas.iter().all(|replica| !matches!(replica.state, State::Failed(_)));
+                self.end_heal(now, id, is_installed, out);
+            }
+            Phase::Gathering => {
+                let plan = plan(&heal.copies, false);
+                self.carry_out(now, id, plan, out);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, now: Now, id: OperationId, plan: Plan, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Heal(heal) = &mut operation.kind else { return };
+        match plan {
+            Plan::Equal => {
+                self.end_heal(now, id, true, out);
+            }
+            Plan::TooFew => self.end_heal(now, id, false, out),
+            Plan::Claim => {
+                let (key, token) = (heal.key.clone(), heal.token);
+                let is_replica = self.ring.replicas(token).in_rack(self.place.rack) == self.place.index;
+                self.end_heal(now, id, false, out);
+                if is_replica {
+                    self.claim_to_heal(now, key, token, out);
+                }
+            }
+            Plan::Install { from: Some(from), behind, .. } => {
+                let (node, token, key) = (heal.replicas[from].node, heal.token, heal.key.clone());
+                heal.replicas[from].state = State::Asked;
+                heal.phase = Phase::Fetching(behind);
+                let body = RequestBody::Fetch { key, doubtful: false };
+                self.ask(now, node, token, id.of_replica(from), body, out);
+            }
+            Plan::Install { from: None, record, behind } => {
+                self.install_at(now, id, behind, &Fetched { record, state: None }, out);
+            }
+        }
+    }
+
+    /// The state to install has come, or will not.
+    fn heal_fetched(&mut self, now: Now, id: OperationId, body: ResponseBody, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Heal(heal) = &mut operation.kind else { return };
+        let wanted = heal.copies.get(id.replica()).copied().flatten();
+        let Phase::Fetching(behind) = std::mem::replace(&mut heal.phase, Phase::Installing) else { return };
+        for replica in &mut heal.replicas {
+            replica.state = State::Ok;
+        }
+        match body {
+            ResponseBody::State { record, trust, state }
+                if trust.is_trusted() && wanted.is_some_and(|copy| record >= copy.record) =>
+            {
+                self.install_at(now, id, behind, &Fetched { record, state }, out);
+            }
+            // In doubt since, or behind: somebody else has the greatest now.
+            ResponseBody::State { .. } | ResponseBody::Failed(Failure::Untrusted | Failure::CopyLost) => {
+                self.heal_anew(now, id, out);
+            }
+            _ => self.end_heal(now, id, false, out),
+        }
+    }
+
+    fn install_at(&mut self, now: Now, id: OperationId, behind: Behind, fetched: &Fetched, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Heal(heal) = &mut operation.kind else { return };
+        heal.phase = Phase::Installing;
+        let (token, key, record) = (heal.token, heal.key.clone(), fetched.record);
+        let mut targets: SmallVec<[_; 3]> = SmallVec::new();
+        for (index, purpose) in behind {
+            heal.replicas[index].state = State::Asked;
+            targets.push((index, heal.replicas[index].node, purpose));
+        }
+        for (index, node, purpose) in targets {
+            self.stats.heals_installed += 1;
+            let (key, state) = (key.clone(), fetched.state.clone());
+            let body = RequestBody::Push { key, record, state, purpose };
+            self.ask(now, node, token, id.of_replica(index), body, out);
+        }
+    }
+
+    fn heal_anew(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Heal(heal) = &mut operation.kind else { return };
+        if heal.restarts >= RESTARTS_MAX {
+            return self.end_heal(now, id, false, out);
+        }
+        let (key, token, restarts) = (heal.key.clone(), heal.token, heal.restarts + 1);
+        let waiting = std::mem::take(&mut heal.waiting);
+        self.operations.remove(id);
+        self.begin_heal(now, key, token, waiting, restarts, out);
+    }
+
+    /// A heal has ended. Replicas that could not be heard get a hint; an own copy that is still in doubt is tried again.
+    fn end_heal(&mut self, now: Now, id: OperationId, is_healed: bool, out: &mut Out) {
+        let Some(operation) = self.operations.remove(id) else { return };
+        let Kind::Heal(heal) = operation.kind else { return };
+        self.heals.remove(&heal.key);
+        for replica in &heal.replicas {
+            if matches!(replica.state, State::Failed(_)) && replica.node != self.config.node {
+                self.missed(now, replica.node, heal.key.clone());
+            }
+        }
+        if !is_healed {
+            self.stats.heals_failed += 1;
+            if !self.records.of(&heal.key).trust.is_trusted() {
+                self.queue_heal(Some(now.ms + RETRY_MS), heal.key);
+            }
+        }
+        for waiting in heal.waiting {
+            self.healed_for(now, waiting, out);
+        }
+        self.pump_heals(now, out);
+    }
+
+    /// Some replicas are silent: goes on without them.
+    pub(super) fn heal_slow(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Heal(heal) = &mut operation.kind else { return };
+        heal.slow_at_ms = u64::MAX;
+        if let Phase::Gathering = heal.phase {
+            for replica in &mut heal.replicas {
+                if replica.state == State::Asked {
+                    replica.state = State::Failed(Failure::Timeout);
+                }
+            }
+            self.continue_heal(now, id, out);
+        }
+    }
+
+    /// It takes too long.
+    pub(super) fn heal_overdue(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        if let Some(Kind::Heal(heal)) = self.operations.find(id).map(|operation| &mut operation.kind) {
+            crate::operation::replicas::time_out(&mut heal.replicas);
+        }
+        self.end_heal(now, id, false, out);
+    }
+}

@@ -1,0 +1,58 @@
+//! A key's copies, being made equal (rule R15).
+
+use bytes::Bytes;
+use dynomite_codec::KeyState;
+use dynomite_ring::Token;
+use smallvec::SmallVec;
+
+use super::{
+    OperationId,
+    replicas::{Replicas, State},
+};
+use crate::{PushPurpose, heal::Copies};
+
+/// A heal under way.
+#[derive(Debug)]
+pub(crate) struct HealOperation {
+    pub(crate) key: Bytes,
+    pub(crate) token: Token,
+    /// All racks of the datacenter, this one's first.
+    pub(crate) replicas: Replicas,
+    /// Beside `replicas`: what each said of the key.
+    pub(crate) copies: Copies,
+    pub(crate) phase: Phase,
+    /// When replicas that have not told their record are no longer waited for.
+    pub(crate) slow_at_ms: u64,
+    /// How often it began anew, since something changed meanwhile.
+    pub(crate) restarts: u8,
+    /// Reads that wait for it.
+    pub(crate) waiting: SmallVec<[OperationId; 1]>,
+}
+
+/// How far a heal has come.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    /// The copies are being asked for their records.
+    Gathering,
+    /// The greatest state is being fetched, to be installed at the listed replicas.
+    Fetching(Behind),
+    /// It is being installed.
+    Installing,
+}
+
+/// Replicas that are behind, and what a state is pushed to them for.
+pub(crate) type Behind = SmallVec<[(usize, PushPurpose); 3]>;
+
+/// A state with all that is needed to install it.
+#[derive(Debug)]
+pub(crate) struct Fetched {
+    pub(crate) record: crate::Record,
+    pub(crate) state: Option<KeyState>,
+}
+
+impl HealOperation {
+    /// Whether somebody was asked and has not answered.
+    pub(crate) fn is_open(&self) -> bool {
+        self.replicas.iter().any(|replica| replica.state == State::Asked)
+    }
+}
