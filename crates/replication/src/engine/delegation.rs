@@ -79,11 +79,12 @@ impl Engine {
             }
             (None, body) => {
                 let (requester, primary) = (Requester::Client(delegated.command.ticket), delegated.primary);
+                let key = Bytes::copy_from_slice(delegated.command.command.key());
+                self.operations.end(id);
                 if matches!(body, ResponseBody::Failed(_)) {
                     // The primary may have told the version, and this copy will not hear of it.
-                    self.heal_soon(Bytes::copy_from_slice(delegated.command.command.key()));
+                    self.heal_soon(key);
                 }
-                self.operations.end(id);
                 self.answer_or_explain(requester, primary, body, true, out);
             }
         }
