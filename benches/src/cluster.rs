@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use dynomite_backend::{MemoryConfig, MemoryStore, SyncStore};
 use dynomite_codec::Request;
-use dynomite_replication::{ClientCommand, Engine, EngineConfig, Level, Now, Origin, Out, Ticket};
+use dynomite_replication::{
+    ClientCommand, Engine, EngineConfig, Level, Now, Origin, Out, StoreState, Ticket,
+};
 use dynomite_ring::{HashKind, KeyHasher, Node, NodeId, Ring, Token};
 
 use crate::arrival::{arrive, recognised};
@@ -166,6 +168,8 @@ impl Member {
 pub(crate) fn engine(id: NodeId, ring: &Arc<Ring>) -> Engine {
     let config = EngineConfig {
         node: id,
+        worker: 0,
+        workers: 1,
         request_timeout_ms: TIMEOUT_MS,
         failover_ms: FAILOVER_MS,
         operations_max: IN_FLIGHT_MAX,
@@ -173,6 +177,6 @@ pub(crate) fn engine(id: NodeId, ring: &Arc<Ring>) -> Engine {
         clock_ahead_max_ms: TIMEOUT_MS,
     };
     let mut engine = Engine::new(config, Arc::clone(ring)).expect("the ring has the node");
-    engine.handle_lane_up();
+    engine.handle_lane_up(Now { ms: 1, wall_us: 1_000 }, StoreState::Kept);
     engine
 }

@@ -10,6 +10,7 @@
 
 mod claims;
 mod coordinator;
+mod copies;
 mod cross_dc;
 mod delegation;
 mod heal;
@@ -37,6 +38,8 @@ use crate::{
     texts,
 };
 pub(crate) use coordinator::Sequenced;
+use copies::LostCopies;
+pub use copies::{Recovery, StoreState};
 use heal::HealQueue;
 use lane::LaneQueue;
 
@@ -136,6 +139,10 @@ impl Out {
 pub struct EngineConfig {
     /// This node; it must be in the ring.
     pub node: NodeId,
+    /// Which of the node's workers the engine is, and how many there are: each is responsible for a part of the buckets.
+    pub worker: usize,
+    /// See `worker`.
+    pub workers: usize,
     /// How long what this engine does on its own may take; half of it is how long a datastore may be silent.
     pub request_timeout_ms: u64,
     /// When a read is also sent to the next replica, and a silent replica is no longer waited for.
@@ -190,6 +197,7 @@ pub struct Engine {
     claims: HashMap<Bytes, OperationId>,
     heals: HashMap<Bytes, OperationId>,
     heal_queue: HealQueue,
+    lost: LostCopies,
     /// Answers of this node to itself; taken up at the end of each event, so that no operation changes under another's feet.
     own_answers: VecDeque<(OperationId, ResponseBody)>,
     swept_at_ms: u64,
@@ -223,6 +231,7 @@ impl Engine {
             claims: HashMap::new(),
             heals: HashMap::new(),
             heal_queue: HealQueue::default(),
+            lost: LostCopies::default(),
             own_answers: VecDeque::new(),
             swept_at_ms: 0,
             expired: Vec::new(),
@@ -305,11 +314,6 @@ impl Engine {
     pub fn handle_output(&mut self, now: Now, output: Output, out: &mut Out) {
         self.lane_done(now, output, out);
         self.take_own_answers(now, out);
-    }
-
-    /// The lane takes operations.
-    pub fn handle_lane_up(&mut self) {
-        self.lane.set_up();
     }
 
     /// The lane broke: none of its operations will be answered, and which of them ran is unknown.

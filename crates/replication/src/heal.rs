@@ -43,8 +43,7 @@ pub(crate) fn plan(copies: &[Option<Copy>], counts_lost: bool) -> Plan {
     if heard(copies).any(|(_, copy)| is_dirty_above(&copy)) {
         return Plan::Claim;
     }
-    let rebuilds =
-        trusted().count() >= majority || counts_lost || heard(copies).count() == copies.len();
+    let rebuilds = trusted().count() >= majority || counts_lost || heard(copies).count() == copies.len();
     // Without any trusted copy all are lost: what is left of the key is its greatest record.
     let record = winner.or_else(|| heard(copies).map(|(_, copy)| copy.record).max()).unwrap_or_default();
     let mut has_lost = false;

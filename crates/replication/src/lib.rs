@@ -8,6 +8,7 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
+mod bucket;
 mod clock;
 mod engine;
 mod heal;
@@ -21,8 +22,11 @@ mod stats;
 mod texts;
 mod version;
 
+pub use bucket::{BUCKETS, Bucket, BucketSet};
 pub use clock::{Clock, ClockTooFarAhead};
-pub use engine::{ClientCommand, Engine, EngineConfig, Input, NotInRing, Now, Origin, Out, Ticket};
+pub use engine::{
+    ClientCommand, Engine, EngineConfig, Input, NotInRing, Now, Origin, Out, Recovery, StoreState, Ticket,
+};
 pub use level::{Level, UnknownLevel};
 pub use message::{
     Failure, KeyRequest, PushPurpose, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody, WireError,

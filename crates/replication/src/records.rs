@@ -100,6 +100,8 @@ pub(crate) struct Records {
     slots: Vec<Slot>,
     /// The slots that are being fetched.
     fetched: Vec<u32>,
+    /// What was promised for every key that has no entry.
+    promised: Version,
 }
 
 /// Takes two lines of the processor's cache, and not three.
@@ -123,7 +125,7 @@ impl Records {
 
     /// Brings the entries of `keys`, if there are any, near the processor. Changes nothing.
     pub(crate) fn fetch<'a>(&mut self, keys: impl Iterator<Item = &'a [u8]>) {
-        let Self { hasher, index, slots, fetched } = self;
+        let Self { hasher, index, slots, fetched, .. } = self;
         // No read waits for another one of the same pass.
         fetched.extend(keys.filter_map(|key| index.home(hasher.hash_one(key) as u32)));
         for number in fetched.drain(..) {
@@ -138,7 +140,8 @@ impl Records {
     }
 
     pub(crate) fn get(&self, id: RecordId) -> Entry {
-        self.slots.get(id.0 as usize).map(|slot| slot.entry).unwrap_or_default()
+        let unknown = || Entry { promised: self.promised, ..Entry::default() };
+        self.slots.get(id.0 as usize).map_or_else(unknown, |slot| slot.entry)
     }
 
     pub(crate) fn of(&self, key: &[u8]) -> Entry {
@@ -181,10 +184,17 @@ impl Records {
         self.put(id, key, Entry { claim, ..entry })
     }
 
-    pub(crate) fn set_trust(&mut self, id: RecordId, trust: Trust) {
-        if let Some(slot) = self.slots.get_mut(id.0 as usize) {
-            slot.entry.trust = trust;
+    /// Notes that all copies are lost.
+    pub(crate) fn lose_all(&mut self) {
+        for slot in &mut self.slots {
+            slot.entry.trust = Trust::Lost;
+            slot.entry.claim = Claim::Void;
         }
+    }
+
+    /// Notes the promise to follow no claim below `term`, for all keys that have no entry. Zero takes it back.
+    pub(crate) fn promise_all(&mut self, term: Version) {
+        self.promised = term;
     }
 
     /// The key of an entry; empty for [`RecordId::NONE`].

@@ -36,6 +36,8 @@ pub struct Stats {
     pub clocks_refused: u64,
     /// Times a copy was put in doubt because a write to the datastore failed or its connection broke.
     pub copies_doubted: u64,
+    /// Times all copies were lost, with the datastore's data or the record log.
+    pub stores_lost: u64,
     /// Claims of keys, to sequence or to heal them.
     pub claims: u64,
     /// States that a claimant adopted from another replica, or from a copy in doubt.
@@ -69,12 +71,12 @@ impl Stats {
     }
 
     /// Every number with its name, in the order in which they are shown.
-    pub fn fields(&self) -> [(&'static str, u64); 27] {
+    pub fn fields(&self) -> [(&'static str, u64); 28] {
         let mut copy = *self;
         copy.fields_mut().map(|(name, value)| (name, *value))
     }
 
-    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 27] {
+    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 28] {
         [
             ("commands", &mut self.commands),
             ("operations_refused", &mut self.operations_refused),
@@ -92,6 +94,7 @@ impl Stats {
             ("unawaited_failures", &mut self.unawaited_failures),
             ("clocks_refused", &mut self.clocks_refused),
             ("copies_doubted", &mut self.copies_doubted),
+            ("stores_lost", &mut self.stores_lost),
             ("claims", &mut self.claims),
             ("copies_adopted", &mut self.copies_adopted),
             ("read_repairs", &mut self.read_repairs),

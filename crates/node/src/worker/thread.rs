@@ -91,7 +91,8 @@ fn open(plan: Plan) -> io::Result<SharedWorker> {
     let Plan { index, shared, backend, listener, peer_listener, receiver, senders, events, .. } = plan;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let peer_listener = peer_listener.map(tokio::net::TcpListener::from_std).transpose()?;
-    let engine = Engine::new(engine_config(&shared), Arc::clone(&shared.ring)).map_err(io::Error::other)?;
+    let engine =
+        Engine::new(engine_config(&shared, index), Arc::clone(&shared.ring)).map_err(io::Error::other)?;
     let tasks = Tasks::default();
     let worker: SharedWorker = Rc::new(RefCell::new(Worker {
         lane: LanePort::new(backend.open_lane(index, shared.worker_count)),
@@ -152,10 +153,12 @@ impl Drop for End {
     }
 }
 
-fn engine_config(shared: &Shared) -> EngineConfig {
+fn engine_config(shared: &Shared, worker: usize) -> EngineConfig {
     let (timeouts, limits) = (&shared.config.timeouts, &shared.config.limits);
     EngineConfig {
         node: shared.node,
+        worker,
+        workers: shared.worker_count,
         request_timeout_ms: timeouts.request.as_millis() as u64,
         failover_ms: timeouts.failover.as_millis() as u64,
         operations_max: limits.operations_max as usize,

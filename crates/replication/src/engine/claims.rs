@@ -115,8 +115,12 @@ impl Engine {
             Standing::Granted => match adoption(&claim.copies) {
                 Adoption::Hold => self.hold(now, id, out),
                 Adoption::AsItIs(0) => self.adopt_own(now, id, out),
-                Adoption::Fetch(from) => self.fetch_to_adopt(now, id, Fetching { from, as_it_is: false }, out),
-                Adoption::AsItIs(from) => self.fetch_to_adopt(now, id, Fetching { from, as_it_is: true }, out),
+                Adoption::Fetch(from) => {
+                    self.fetch_to_adopt(now, id, Fetching { from, as_it_is: false }, out)
+                }
+                Adoption::AsItIs(from) => {
+                    self.fetch_to_adopt(now, id, Fetching { from, as_it_is: true }, out)
+                }
                 Adoption::NeedsAll if claim.is_open() => {}
                 Adoption::NeedsAll => self.end_claim(now, id, Err(Failure::Untrusted), out),
             },
@@ -124,8 +128,9 @@ impl Engine {
     }
 
     /// What this replica knows of a key that it has claimed with `term`, unless another claim came after.
-    fn own_copy(&self, key: &[u8], term: Version) -> Option<Entry> {
-        Some(self.records.of(key)).filter(|entry| entry.promised == term && entry.trust != Trust::Lost)
+    fn own_copy(&self, key: &[u8], token: Token, term: Version) -> Option<Entry> {
+        let entry = self.look_up(key, token).1;
+        (entry.promised == term && entry.trust != Trust::Lost).then_some(entry)
     }
 
     /// The own copy is the one to go on with.
@@ -216,7 +221,7 @@ impl Engine {
 
     fn claimed(&self, id: OperationId) -> Option<(Bytes, Version, Option<Entry>)> {
         let Kind::Claim(claim) = &self.operations.get(id)?.kind else { return None };
-        Some((claim.key.clone(), claim.term, self.own_copy(&claim.key, claim.term)))
+        Some((claim.key.clone(), claim.term, self.own_copy(&claim.key, claim.token, claim.term)))
     }
 
     /// Something changed while the key was claimed: begins again, if that was not tried too often.

@@ -10,9 +10,9 @@ use crate::{
     operation::{
         Kind, OperationId,
         overwrite::RemoteDc,
-        sequenced::SequencedElsewhere,
         read::{ReadOperation, Step as ReadStep},
         replicas::{Replica, Replicas, State},
+        sequenced::SequencedElsewhere,
     },
     rewrite,
     texts::{self, Outcome},
@@ -137,7 +137,7 @@ impl Engine {
                         (read.replicas[replica].node, read.token, read.command.clone());
                     let about = id.of_replica(replica);
                     if node == self.config.node {
-                        self.read(now, Requester::Operation(about), command, value, out);
+                        self.read(now, Requester::Operation(about), token, command, value, out);
                     } else {
                         self.ask(now, node, token, about, RequestBody::Read { command, value }, out);
                     }

@@ -41,6 +41,7 @@ impl Engine {
     ) {
         let Some(operation) = self.operations.find(id) else { return };
         let Kind::Delegated(delegated) = &mut operation.kind else { return };
+        let token = delegated.command.token;
         match (&delegated.stamp, body) {
             (Some(stamp), ResponseBody::Applied { prior, reply }) => {
                 let reply = match reply {
@@ -62,14 +63,14 @@ impl Engine {
             (None, ResponseBody::Stamped { version, .. }) if delegated.is_given_up => {
                 let command = delegated.command.command.clone();
                 self.operations.end(id);
-                self.overwrite(now, Requester::Nobody, version, command, false, out);
+                self.overwrite(now, Requester::Nobody, token, version, command, false, out);
             }
             (None, _) if delegated.is_given_up => self.operations.end(id),
             (None, ResponseBody::Stamped { version, prior, reply }) => {
                 let slow_at_ms = now.ms + self.config.failover_ms;
                 delegated.stamp = Some(Stamp { version, prior, reply, slow_at_ms });
                 let command = delegated.command.command.clone();
-                self.overwrite(now, Requester::Operation(id), version, command, false, out);
+                self.overwrite(now, Requester::Operation(id), token, version, command, false, out);
             }
             (None, ResponseBody::Failed(failure)) if failure.not_run() => {
                 let command = delegated.command.clone();

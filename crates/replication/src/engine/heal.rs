@@ -118,16 +118,8 @@ impl Engine {
         let copies = replicas.iter().map(|_| None).collect();
         let slow_at_ms = now.ms + self.config.failover_ms;
         let phase = Phase::Gathering;
-        let heal = HealOperation {
-            key: key.clone(),
-            token,
-            replicas,
-            copies,
-            phase,
-            slow_at_ms,
-            restarts,
-            waiting,
-        };
+        let heal =
+            HealOperation { key: key.clone(), token, replicas, copies, phase, slow_at_ms, restarts, waiting };
         let id = self.insert(now, self.config.request_timeout_ms, Kind::Heal(Box::new(heal)));
         self.heals.insert(key.clone(), id);
         for (index, node) in nodes.into_iter().enumerate() {
@@ -166,7 +158,8 @@ impl Engine {
         match heal.phase {
             Phase::Fetching(_) => {}
             Phase::Installing => {
-                let is_installed = heal.replicas.iter().all(|replica| !matches!(replica.state, State::Failed(_)));
+                let is_installed =
+                    heal.replicas.iter().all(|replica| !matches!(replica.state, State::Failed(_)));
                 self.end_heal(now, id, is_installed, out);
             }
             Phase::Gathering => {
@@ -270,7 +263,7 @@ impl Engine {
         }
         if !is_healed {
             self.stats.heals_failed += 1;
-            if !self.records.of(&heal.key).trust.is_trusted() {
+            if !self.look_up(&heal.key, heal.token).1.trust.is_trusted() {
                 self.queue_heal(Some(now.ms + RETRY_MS), heal.key);
             }
         }

@@ -71,7 +71,8 @@ impl Engine {
         let overwrite = self.operations.overwrites.put(overwrite);
         let id = self.insert(now, timeout_ms, Kind::Overwrite(overwrite));
         if node == self.config.node {
-            self.overwrite(now, Requester::Operation(id), version, command.clone(), false, out);
+            let requester = Requester::Operation(id);
+            self.overwrite(now, requester, token, version, command.clone(), false, out);
         } else {
             let body = RequestBody::Overwrite { version, command: command.clone(), foreign: false };
             self.ask(now, node, token, id, body, out);
@@ -153,7 +154,9 @@ impl Engine {
         let (version, token, command) = (overwrite.version, overwrite.token, overwrite.command.clone());
         let (racks, timeout_ms) = (overwrite.replicas.len(), overwrite.timeout_ms as u32);
         let forwarders = if ack { overwrite.dcs.clone() } else { self.forwarders(token) };
-        if let Some(Kind::Overwrite(overwrite)) = self.operations.find(id).map(|operation| &mut operation.kind) {
+        if let Some(Kind::Overwrite(overwrite)) =
+            self.operations.find(id).map(|operation| &mut operation.kind)
+        {
             overwrite.dcs.clone_from(&forwarders);
         }
         for (index, dc) in forwarders.iter().enumerate() {

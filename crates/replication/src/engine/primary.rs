@@ -43,7 +43,7 @@ impl Engine {
 
     /// Runs a sequenced write here, after the key was claimed if that is needed (rule R6).
     pub(super) fn run(&mut self, now: Now, write: Sequenced, out: &mut Out) {
-        let entry = self.records.of(write.command.key());
+        let (_, entry) = self.look_up(write.command.key(), write.token);
         let refusal = match entry.trust {
             Trust::Lost => Some(Failure::CopyLost),
             _ => self.lane_refusal(now),
@@ -73,8 +73,8 @@ impl Engine {
     fn run_under(&mut self, now: Now, write: Sequenced, term: Version, out: &mut Out) {
         let Sequenced { requester, command, token, level, near, deadline_ms } = write;
         let timeout_ms = deadline_ms.saturating_sub(now.ms);
-        let copy = self.records.find(command.key());
-        let prior = self.records.get(copy).record;
+        let (copy, entry) = self.look_up(command.key(), token);
+        let prior = entry.record;
         let mut replicas = self.local_replicas(token, &State::Idle);
         let racks = replicas.len();
         let dcs = self.awaited_dcs(token, level);
@@ -172,9 +172,7 @@ impl Engine {
                     && !dirty;
                 if is_superseded {
                     self.mark(id, State::Ok);
-                } else if own.trust.is_trusted()
-                    && (record < own.record || dirty && record == own.record)
-                {
+                } else if own.trust.is_trusted() && (record < own.record || dirty && record == own.record) {
                     return self.push(now, node, key, token, (id, wanted), out);
                 } else {
                     self.mark(id, State::Newer);

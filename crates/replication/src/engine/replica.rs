@@ -39,21 +39,21 @@ impl Engine {
                 self.relay(now, from, token, Some(u64::from(timeout_ms)), part, out);
             }
             RequestBody::Execute(command) => self.execute(now, from, command, out),
-            RequestBody::Read { command, value } => self.read(now, from, command, value, out),
+            RequestBody::Read { command, value } => self.read(now, from, token, command, value, out),
             RequestBody::Overwrite { version, command, foreign } => {
-                self.overwrite(now, from, version, command, foreign, out);
+                self.overwrite(now, from, token, version, command, foreign, out);
             }
             RequestBody::Forward { prior, record, key, effect, reply_crc } => {
-                self.follow(now, from, Step { prior, record }, key, effect, reply_crc, out);
+                self.follow(now, from, token, Step { prior, record }, key, effect, reply_crc, out);
             }
             RequestBody::Push { key, record, state, purpose } => {
-                self.take_push(now, from, key, record, state, purpose, out);
+                self.take_push(now, from, token, key, record, state, purpose, out);
             }
-            RequestBody::Inspect { key } => self.inspect(now, from, &key, out),
-            RequestBody::Fetch { key, doubtful } => self.fetch(now, from, key, doubtful, out),
-            RequestBody::Claim { key, term } => self.promise(now, from, &key, term, out),
+            RequestBody::Inspect { key } => self.inspect(now, from, token, &key, out),
+            RequestBody::Fetch { key, doubtful } => self.fetch(now, from, token, key, doubtful, out),
+            RequestBody::Claim { key, term } => self.promise(now, from, token, &key, term, out),
             RequestBody::Import { key, version, state } => {
-                self.import(now, from, key, version, state, out);
+                self.import(now, from, token, key, version, state, out);
             }
         }
     }
@@ -86,6 +86,7 @@ impl Engine {
         &mut self,
         now: Now,
         from: Requester,
+        token: Token,
         command: KeyRequest,
         value: bool,
         out: &mut Out,
@@ -93,8 +94,7 @@ impl Engine {
         if self.is_refused(now, from, out) {
             return;
         }
-        let id = self.records.find(command.key());
-        let Entry { record, trust, .. } = self.records.get(id);
+        let (id, Entry { record, trust, .. }) = self.look_up(command.key(), token);
         if let Some(failure) = distrusted(trust) {
             self.answer(from, ResponseBody::Failed(failure), out);
         } else if value {
@@ -110,6 +110,7 @@ impl Engine {
         &mut self,
         now: Now,
         from: Requester,
+        token: Token,
         version: Version,
         command: KeyRequest,
         foreign: bool,
@@ -121,8 +122,11 @@ impl Engine {
         if !self.follows_clock(now, version.clock) {
             return self.answer(from, ResponseBody::Failed(Failure::ClockAhead), out);
         }
-        let id = self.records.find(command.key());
-        let prior = self.records.get(id).record;
+        let (id, entry) = self.look_up(command.key(), token);
+        if self.takes_no_writes(&entry) {
+            return self.answer(from, ResponseBody::Failed(Failure::CopyLost), out);
+        }
+        let prior = entry.record;
         let held = if foreign { prior.last } else { prior.base };
         if version > held {
             let record = Record::overwritten(version);
@@ -146,6 +150,7 @@ impl Engine {
         &mut self,
         now: Now,
         from: Requester,
+        token: Token,
         step: Step,
         key: Bytes,
         effect: Option<Request>,
@@ -155,8 +160,7 @@ impl Engine {
         if self.is_refused(now, from, out) {
             return;
         }
-        let id = self.records.find(&key);
-        let entry = self.records.get(id);
+        let (id, entry) = self.look_up(&key, token);
         if entry.trust == Trust::Lost {
             return self.answer(from, ResponseBody::Failed(Failure::CopyLost), out);
         }
@@ -186,6 +190,7 @@ impl Engine {
         &mut self,
         now: Now,
         from: Requester,
+        token: Token,
         key: Bytes,
         record: Record,
         state: Option<KeyState>,
@@ -195,8 +200,7 @@ impl Engine {
         if self.is_refused(now, from, out) {
             return;
         }
-        let id = self.records.find(&key);
-        let entry = self.records.get(id);
+        let (id, entry) = self.look_up(&key, token);
         let helps = match entry.trust {
             Trust::Trusted => record > entry.record,
             Trust::Dirty | Trust::DirtyOverwrite => record >= entry.record,
@@ -220,22 +224,20 @@ impl Engine {
     }
 
     /// Tells the record as of the writes that were executed.
-    fn inspect(&mut self, now: Now, from: Requester, key: &[u8], out: &mut Out) {
+    fn inspect(&mut self, now: Now, from: Requester, token: Token, key: &[u8], out: &mut Out) {
         if self.is_refused(now, from, out) {
             return;
         }
-        let id = self.records.find(key);
-        let Entry { record, trust, .. } = self.records.get(id);
+        let (id, Entry { record, trust, .. }) = self.look_up(key, token);
         self.answer_when_executed(now, from, id, ResponseBody::Inspected { record, trust }, out);
     }
 
     /// Tells record and state.
-    fn fetch(&mut self, now: Now, from: Requester, key: Bytes, doubtful: bool, out: &mut Out) {
+    fn fetch(&mut self, now: Now, from: Requester, token: Token, key: Bytes, doubtful: bool, out: &mut Out) {
         if self.is_refused(now, from, out) {
             return;
         }
-        let copy = self.records.find(&key);
-        let Entry { record, trust, .. } = self.records.get(copy);
+        let (copy, Entry { record, trust, .. }) = self.look_up(&key, token);
         match distrusted(trust) {
             Some(failure) if trust == Trust::Lost || !doubtful => {
                 self.answer(from, ResponseBody::Failed(failure), out);
@@ -248,15 +250,14 @@ impl Engine {
     }
 
     /// Rule R7: a promise is for a claim above all that was promised, and not below what was run.
-    fn promise(&mut self, now: Now, from: Requester, key: &[u8], term: Version, out: &mut Out) {
+    fn promise(&mut self, now: Now, from: Requester, token: Token, key: &[u8], term: Version, out: &mut Out) {
         if self.is_refused(now, from, out) {
             return;
         }
         if !self.follows_clock(now, term.clock) {
             return self.answer(from, ResponseBody::Failed(Failure::ClockAhead), out);
         }
-        let id = self.records.find(key);
-        let Entry { record, trust, promised, .. } = self.records.get(id);
+        let (id, Entry { record, trust, promised, .. }) = self.look_up(key, token);
         if trust == Trust::Lost {
             return self.answer(from, ResponseBody::Failed(Failure::CopyLost), out);
         }
@@ -273,6 +274,7 @@ impl Engine {
         &mut self,
         now: Now,
         from: Requester,
+        token: Token,
         key: Bytes,
         version: Version,
         state: Option<KeyState>,
@@ -284,8 +286,11 @@ impl Engine {
         if !self.follows_clock(now, version.clock) {
             return self.answer(from, ResponseBody::Failed(Failure::ClockAhead), out);
         }
-        let id = self.records.find(&key);
-        let prior = self.records.get(id).record;
+        let (id, entry) = self.look_up(&key, token);
+        if self.takes_no_writes(&entry) {
+            return self.answer(from, ResponseBody::Failed(Failure::CopyLost), out);
+        }
+        let prior = entry.record;
         if version > prior.last {
             let done = ResponseBody::Applied { prior, reply: None };
             self.install(now, from, (id, key), Record::overwritten(version), state, done, out);
@@ -478,8 +483,7 @@ impl Engine {
     pub(super) fn doubt(&mut self, copy: RecordId, record: &Record, doubt: Doubt) {
         if self.records.doubt(copy, record, doubt) {
             self.stats.copies_doubted += 1;
-            let key = Bytes::copy_from_slice(self.records.key(copy));
-            self.heal_soon(key);
+            self.heal_soon(self.key_of(copy));
         }
     }
 }

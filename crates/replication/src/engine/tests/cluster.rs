@@ -12,7 +12,7 @@ use dynomite_ring::{HashKind, KeyHasher, Node, NodeId, Ring, Token};
 
 use crate::{
     ClientCommand, Engine, EngineConfig, KeyRequest, Level, Now, Origin, Out, ReplicaRequest,
-    ReplicaResponse, Ticket,
+    ReplicaResponse, StoreState, Ticket,
 };
 
 pub(super) const TIMEOUT_MS: u64 = 1000;
@@ -221,7 +221,8 @@ impl Cluster {
     }
 
     pub(super) fn lane_up(&mut self, member: usize) {
-        self.members[member].engine.handle_lane_up();
+        let now = self.now(member);
+        self.members[member].engine.handle_lane_up(now, StoreState::Kept);
     }
 
     /// What a node's datastore itself answers.
@@ -314,6 +315,8 @@ impl Member {
         let id = NodeId::from_name(name);
         let config = EngineConfig {
             node: id,
+            worker: 0,
+            workers: 1,
             request_timeout_ms: TIMEOUT_MS,
             failover_ms: FAILOVER_MS,
             operations_max: 10_000,
@@ -321,7 +324,7 @@ impl Member {
             clock_ahead_max_ms: 60_000,
         };
         let mut engine = Engine::new(config, Arc::clone(ring)).unwrap();
-        engine.handle_lane_up();
+        engine.handle_lane_up(Now { ms: 0, wall_us: WALL_MS * 1000 }, StoreState::Kept);
         Self {
             name: name.to_owned(),
             id,

@@ -127,8 +127,11 @@ fn response_body() -> impl Strategy<Value = ResponseBody> {
         (record(), trust()).prop_map(|(record, trust)| ResponseBody::Inspected { record, trust }),
         (record(), trust()).prop_map(|(record, trust)| ResponseBody::Promised { record, trust }),
         version().prop_map(|term| ResponseBody::Outbid { term }),
-        (record(), trust(), state())
-            .prop_map(|(record, trust, state)| ResponseBody::State { record, trust, state }),
+        (record(), trust(), state()).prop_map(|(record, trust, state)| ResponseBody::State {
+            record,
+            trust,
+            state
+        }),
     ]
 }
 
