@@ -8,6 +8,7 @@
 //! * every request of another node gets exactly one response, or none when that node no longer waits for it;
 //! * operations for the lane are answered in the order in which they were given out.
 
+mod again;
 mod claims;
 mod coordinator;
 mod copies;
@@ -31,7 +32,7 @@ use crate::{
     Clock, Failure, KeyRequest, Level, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody, Stats,
     operation::{
         Kind, Operation, OperationId, Operations,
-        export::Export,
+        export::{AgainPhase, Export},
         replicas::{self, Replica, State},
     },
     records::Records,
@@ -434,6 +435,8 @@ impl Engine {
             Kind::Plain { .. } => self.plain_answered(id, body, out),
             Kind::Await(_) => self.sequenced_answered(now, id, body, out),
             Kind::Claim(_) => self.claim_answered(now, id, body, out),
+            Kind::ExportAgain(_) => self.export_again_answered(now, id, body, out),
+            Kind::Import(_) => self.import_answered(now, id, body, out),
             Kind::Heal(_) => self.heal_answered(now, id, body, out),
             Kind::Delegated(_) => self.delegated_answered(now, id, body, out),
             Kind::Read(read) => {
@@ -466,6 +469,8 @@ impl Engine {
             Kind::Plain { .. } => self.plain_answered(id, ResponseBody::Failed(Failure::Timeout), out),
             Kind::Await(_) => self.end_sequenced(id, ResponseBody::Failed(Failure::Timeout), out),
             Kind::Claim(_) => self.claim_overdue(now, id, out),
+            Kind::ExportAgain(_) => self.end_export_again(now, id, false, out),
+            Kind::Import(_) => self.import_slow(now, id, out),
             Kind::Heal(_) => self.heal_overdue(now, id, out),
             Kind::Delegated(_) => self.delegated_overdue(now, id, out),
             Kind::Read(read) => {
@@ -501,6 +506,8 @@ impl Engine {
             }
             Kind::Delegated(_) => self.complete_elsewhere(now, id, State::Failed(Failure::Timeout), out),
             Kind::Heal(_) => self.heal_slow(now, id, out),
+            Kind::ExportAgain(_) => self.export_again_slow(now, id, out),
+            Kind::Import(_) => self.import_slow(now, id, out),
             Kind::Await(_)
             | Kind::Plain { .. }
             | Kind::Relay(_)
@@ -528,6 +535,8 @@ impl Kind {
             Self::Run(run) => run.slow_at_ms(),
             Self::Delegated(delegated) => delegated.slow_at_ms(),
             Self::Heal(heal) => Some(heal.slow_at_ms),
+            Self::ExportAgain(export) => Some(export.slow_at_ms),
+            Self::Import(import) => Some(import.slow_at_ms),
             Self::Await(_)
             | Self::Plain { .. }
             | Self::Relay(_)
@@ -569,10 +578,27 @@ impl Kind {
             Self::Await(sent) if sent.node == node => lost(0),
             Self::Claim(claim) => replicas(&claim.replicas),
             Self::Heal(heal) => replicas(&heal.replicas),
+            Self::Import(import) => replicas(&import.replicas),
+            Self::ExportAgain(export) if export.phase == AgainPhase::Sending(node) => lost(0),
+            Self::ExportAgain(export) => replicas(&export.replicas),
             Self::Delegated(delegated) if delegated.stamp.is_none() && delegated.primary == node => lost(0),
             Self::Push(push) if push.node == node => lost(0),
             Self::Plain { .. } | Self::Await(_) | Self::Delegated(_) | Self::Push(_) => {}
         }
+    }
+}
+
+#[cfg(test)]
+impl Engine {
+    /// See `export_again`.
+    fn export_again_now(&mut self, now: Now, key: Bytes, dc: DcIdx, out: &mut Out) {
+        self.export_again(now, key, dc, None, out);
+        self.take_own_answers(now, out);
+    }
+
+    fn forget_for_test(&mut self, key: &[u8]) {
+        let id = self.records.find(key);
+        self.records.put(id, key, Default::default());
     }
 }
 

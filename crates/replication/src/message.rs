@@ -168,6 +168,8 @@ pub enum RequestBody {
         version: Version,
         /// The state; `None` when the key is absent.
         state: Option<KeyState>,
+        /// Whether it is sent again, and the receiver's datacenter must be asked first what it holds (rules R19 and R20).
+        again: bool,
         /// How long the sender will wait, in milliseconds.
         timeout_ms: u32,
     },

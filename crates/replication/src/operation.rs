@@ -8,6 +8,7 @@ pub(crate) mod claim;
 pub(crate) mod delegated;
 pub(crate) mod export;
 pub(crate) mod heal;
+pub(crate) mod import;
 pub(crate) mod overwrite;
 pub(crate) mod pool;
 pub(crate) mod read;
@@ -84,6 +85,10 @@ pub(crate) enum Kind {
     Push(Box<PushOperation>),
     /// The primary's whole state, on its way to the other datacenters.
     Export(Box<export::ExportOperation>),
+    /// A state that another datacenter may have missed, being sent there again.
+    ExportAgain(Box<export::ExportAgainOperation>),
+    /// Such a state, before the racks of this datacenter get it.
+    Import(Box<import::ImportOperation>),
     /// The right to sequence a key, being claimed.
     Claim(Box<claim::ClaimOperation>),
     /// A key's copies, being made equal.

@@ -27,6 +27,8 @@ pub struct Stats {
     pub pushes: u64,
     /// States sent to other datacenters.
     pub exports: u64,
+    /// States sent to other datacenters again, because they may have missed them.
+    pub exports_again: u64,
     /// Writes for another datacenter that no forwarder there could be given.
     pub cross_dc_dropped: u64,
     /// Writes that failed at one replica while nobody waited for it: on their way between datacenters, or sent after the write
@@ -71,12 +73,12 @@ impl Stats {
     }
 
     /// Every number with its name, in the order in which they are shown.
-    pub fn fields(&self) -> [(&'static str, u64); 28] {
+    pub fn fields(&self) -> [(&'static str, u64); 29] {
         let mut copy = *self;
         copy.fields_mut().map(|(name, value)| (name, *value))
     }
 
-    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 28] {
+    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 29] {
         [
             ("commands", &mut self.commands),
             ("operations_refused", &mut self.operations_refused),
@@ -90,6 +92,7 @@ impl Stats {
             ("forwards_nacked", &mut self.forwards_nacked),
             ("pushes", &mut self.pushes),
             ("exports", &mut self.exports),
+            ("exports_again", &mut self.exports_again),
             ("cross_dc_dropped", &mut self.cross_dc_dropped),
             ("unawaited_failures", &mut self.unawaited_failures),
             ("clocks_refused", &mut self.clocks_refused),

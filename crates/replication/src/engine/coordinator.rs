@@ -223,7 +223,7 @@ impl Engine {
 
     /// The replica of this datacenter that is asked at the `attempt`th time or, where that cannot be reached, a later one:
     /// the primary first, then the racks that follow it. With the number of the attempt.
-    fn sequencer(&self, token: Token, attempt: usize) -> Option<(usize, NodeId)> {
+    pub(super) fn sequencer(&self, token: Token, attempt: usize) -> Option<(usize, NodeId)> {
         let dc = self.ring.dc(self.place.dc);
         let primary = self.ring.primary_rack(token, self.place.dc);
         let first = dc.racks().iter().position(|rack| rack.index() == primary).unwrap_or(0);

@@ -169,8 +169,13 @@ impl Engine {
         let id = self.insert(now, timeout_ms, Kind::Export(Box::new(operation)));
         for (index, dc) in dcs.iter().enumerate() {
             let (key, state) = (key.clone(), state.clone());
-            let body =
-                RequestBody::RelayImport { key, version: record.last, state, timeout_ms: timeout_ms as u32 };
+            let body = RequestBody::RelayImport {
+                key,
+                version: record.last,
+                state,
+                again: false,
+                timeout_ms: timeout_ms as u32,
+            };
             self.ask_forwarder(now, dc, token, id.of_replica(index), body, out);
         }
     }

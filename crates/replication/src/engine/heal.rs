@@ -268,9 +268,18 @@ impl Engine {
             }
         }
         for waiting in heal.waiting {
-            self.healed_for(now, waiting, out);
+            self.ended_for(now, waiting, is_healed, out);
         }
         self.pump_heals(now, out);
+    }
+
+    /// What an operation waited for has ended: a heal, or a state sent to another datacenter.
+    pub(super) fn ended_for(&mut self, now: Now, id: OperationId, _is_done: bool, out: &mut Out) {
+        match self.operations.get(id).map(|operation| &operation.kind) {
+            Some(Kind::Read(_)) => self.continue_read(now, id, out),
+            Some(Kind::ExportAgain(_)) => self.export_anew(now, id, out),
+            _ => {}
+        }
     }
 
     /// Some replicas are silent: goes on without them.

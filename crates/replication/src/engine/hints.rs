@@ -3,9 +3,8 @@
 use bytes::Bytes;
 use dynomite_ring::{DcIdx, NodeId};
 
-use super::{Engine, Now, Out};
+use super::{Engine, Now};
 use crate::operation::{
-    Kind, OperationId,
     overwrite::RemoteDc,
     replicas::{Replica, State},
 };
@@ -47,12 +46,5 @@ impl Engine {
     pub(super) fn missed_by_dc(&mut self, _now: Now, dc: DcIdx, key: Bytes) {
         let _ = (dc, key);
         self.stats.cross_dc_dropped += 1;
-    }
-
-    /// The key of a read that waits was healed, or could not be.
-    pub(super) fn healed_for(&mut self, now: Now, id: OperationId, out: &mut Out) {
-        if let Some(Kind::Read(_)) = self.operations.get(id).map(|operation| &operation.kind) {
-            self.continue_read(now, id, out);
-        }
     }
 }

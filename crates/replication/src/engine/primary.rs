@@ -5,7 +5,7 @@
 //! in which the writes ran.
 
 use bytes::Bytes;
-use dynomite_codec::{Class, KeyState, Operation as LaneOperation};
+use dynomite_codec::{Class, KeyState, Operation as LaneOperation, command::flags};
 use dynomite_ring::{NodeId, RackIdx, Token};
 use smallvec::SmallVec;
 
@@ -126,6 +126,8 @@ impl Engine {
         let Kind::Run(run) = &mut operation.kind else { return };
         let (effect, reply_crc) = match (error_text(&reply), run.command.call().class) {
             (Some(_), _) => (None, None),
+            // It was run for its version alone.
+            (None, _) if run.command.call().command.flags.contains(flags::READONLY) => (None, None),
             (None, Class::Effect) => (rewrite::effect(run.command.request(), &reply), None),
             (None, _) => (Some(run.command.request().clone()), Some(crc32fast::hash(&reply))),
         };

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use dynomite_codec::{KeyState, Operation as LaneOperation, Output, Request};
 use dynomite_ring::Token;
 
-use super::{Engine, Now, Out, Requester, coordinator::Sequenced, lane::JobKind};
+use super::{Engine, Now, Out, Requester, again::Import, coordinator::Sequenced, lane::JobKind};
 use crate::{
     Failure, KeyRequest, PushPurpose, Record, RequestBody, ResponseBody, Trust, Version,
     records::{Claim, Doubt, Entry, RecordId},
@@ -34,7 +34,11 @@ impl Engine {
                     |_: &Self| RequestBody::Overwrite { version, command: command.clone(), foreign: true };
                 self.relay(now, from, token, ack.then_some(u64::from(timeout_ms)), part, out);
             }
-            RequestBody::RelayImport { key, version, state, timeout_ms } => {
+            RequestBody::RelayImport { key, version, state, again: true, timeout_ms } => {
+                let import = Import { key, version, state };
+                self.begin_import(now, from, token, import, u64::from(timeout_ms), out);
+            }
+            RequestBody::RelayImport { key, version, state, again: false, timeout_ms } => {
                 let part = |_: &Self| RequestBody::Import { key: key.clone(), version, state: state.clone() };
                 self.relay(now, from, token, Some(u64::from(timeout_ms)), part, out);
             }

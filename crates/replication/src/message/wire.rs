@@ -86,10 +86,11 @@ impl ReplicaRequest {
                 put_version(head, *version);
                 put_state(head, state.as_ref())
             }
-            RequestBody::RelayImport { key, version, state, timeout_ms } => {
+            RequestBody::RelayImport { key, version, state, again, timeout_ms } => {
                 head.put_u8(9);
                 put_bytes(head, key);
                 put_version(head, *version);
+                head.put_u8(u8::from(*again));
                 head.put_u32_le(*timeout_ms);
                 put_state(head, state.as_ref())
             }
@@ -158,6 +159,7 @@ impl ReplicaRequest {
             9 => RequestBody::RelayImport {
                 key: reader.bytes()?,
                 version: reader.version()?,
+                again: reader.flag()?,
                 timeout_ms: reader.u32()?,
                 state: reader.state()?,
             },

@@ -8,7 +8,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use dynomite_backend::{MemoryConfig, MemoryStore, SyncStore};
 use dynomite_codec::{Operation as LaneOperation, Output, Request, classify};
-use dynomite_ring::{HashKind, KeyHasher, Node, NodeId, Ring, Token};
+use dynomite_ring::{DcIdx, HashKind, KeyHasher, Node, NodeId, Ring, Token};
 
 use crate::{
     ClientCommand, Engine, EngineConfig, KeyRequest, Level, Now, Origin, Out, ReplicaRequest,
@@ -192,6 +192,18 @@ impl Cluster {
             }
             self.settle();
         }
+    }
+
+    /// A member loses a key's record and its state, and does not know.
+    pub(super) fn forget(&mut self, member: usize, key: &str) {
+        self.members[member].engine.forget_for_test(key.as_bytes());
+        self.stored(member, &format!("DEL {key}"));
+    }
+
+    /// Has a member send a key's state to another datacenter again.
+    pub(super) fn export_again(&mut self, member: usize, key: &str, dc: u16) {
+        let (key, now) = (Bytes::copy_from_slice(key.as_bytes()), self.now(member));
+        self.feed(member, |engine, out| engine.export_again_now(now, key, DcIdx(dc), out));
     }
 
     pub(super) fn link_up(&mut self, at: usize, to: usize) {

@@ -116,3 +116,85 @@ fn a_replica_that_misses_a_write_from_elsewhere_is_counted() {
     let missed: u64 = cluster.members.iter().map(|member| member.engine.stats().writes_missed).sum();
     assert_eq!(missed, 1);
 }
+
+/// Links between the two datacenters of three racks.
+fn cut_off(cluster: &mut Cluster) {
+    for (a, b) in (0..3).flat_map(|a| (3..6).map(move |b| (a, b))) {
+        cluster.link_down(a, b);
+        cluster.link_down(b, a);
+    }
+}
+
+fn join_again(cluster: &mut Cluster) {
+    for (a, b) in (0..3).flat_map(|a| (3..6).map(move |b| (a, b))) {
+        cluster.link_up(a, b);
+        cluster.link_up(b, a);
+    }
+}
+
+#[test]
+fn a_state_that_a_datacenter_missed_is_taken_when_it_is_sent_again() {
+    for lines in [&["SET k v"][..], &["RPUSH k a b"], &["SET k v", "APPEND k w"], &["SET k v", "DEL k"]] {
+        let mut cluster = Cluster::racks(&[3, 3]);
+        cut_off(&mut cluster);
+        for line in lines {
+            cluster.run(0, line, Level::DcQuorum);
+        }
+        join_again(&mut cluster);
+        cluster.export_again(1, "k", 1);
+        cluster.advance(500);
+        let stored = cluster.stored_everywhere("DUMP k");
+        assert!(stored.iter().all(|state| *state == stored[0]), "{lines:?}: {stored:?}");
+    }
+}
+
+#[test]
+fn a_state_that_is_sent_again_replaces_nothing_newer() {
+    let mut cluster = Cluster::racks(&[3, 3]);
+    cut_off(&mut cluster);
+    cluster.run(0, "SET k older", Level::DcQuorum);
+    cluster.advance(20);
+    cluster.run(3, "SET k newer", Level::DcQuorum);
+    join_again(&mut cluster);
+    cluster.export_again(0, "k", 1);
+    cluster.advance(500);
+    assert_eq!(cluster.stored_everywhere("GET k")[3..], ["$5\r\nnewer\r\n"; 3]);
+    cluster.export_again(4, "k", 0);
+    cluster.advance(500);
+    assert_eq!(cluster.stored_everywhere("GET k"), ["$5\r\nnewer\r\n"; 6]);
+}
+
+#[test]
+fn copies_are_made_equal_before_their_state_is_sent_again() {
+    let mut cluster = Cluster::racks(&[3, 3]);
+    cut_off(&mut cluster);
+    cluster.held.extend([(0, 1), (0, 2)]);
+    cluster.submit(0, "SET k alone", Level::DcOne);
+    cluster.link_down(0, 1);
+    cluster.link_down(0, 2);
+    cluster.held.clear();
+    for other in [1, 2] {
+        cluster.link_up(0, other);
+    }
+    cluster.settle();
+    join_again(&mut cluster);
+    cluster.export_again(2, "k", 1);
+    cluster.advance(500);
+    assert_eq!(cluster.stored_everywhere("GET k"), ["$5\r\nalone\r\n"; 6]);
+}
+
+#[test]
+fn a_datacenter_does_not_take_back_what_it_has_sequenced_itself() {
+    let mut cluster = Cluster::racks(&[3, 3]);
+    let key = cluster.key_of(0);
+    cluster.run(0, &format!("INCR {key}"), Level::DcQuorum);
+    cluster.advance(50);
+    // As if every rack of the first datacenter had forgotten it.
+    for member in 0..3 {
+        cluster.forget(member, &key);
+    }
+    cluster.export_again(3, &key, 0);
+    cluster.advance(500);
+    let stored = cluster.stored_everywhere(&format!("EXISTS {key}"));
+    assert_eq!(stored, [":0\r\n"; 6], "what it holds now was sequenced anew");
+}

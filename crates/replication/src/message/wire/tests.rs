@@ -83,9 +83,15 @@ fn request_body() -> impl Strategy<Value = RequestBody> {
             version,
             state
         }),
-        (bytes(), version(), state(), any::<u32>()).prop_map(|(key, version, state, timeout_ms)| {
-            RequestBody::RelayImport { key, version, state, timeout_ms }
-        }),
+        (bytes(), version(), state(), any::<bool>(), any::<u32>()).prop_map(
+            |(key, version, state, again, timeout_ms)| RequestBody::RelayImport {
+                key,
+                version,
+                state,
+                again,
+                timeout_ms
+            }
+        ),
     ]
 }
 
