@@ -29,7 +29,8 @@ use dynomite_ring::{DcIdx, NodeId, NodeIdx, RackIdx, Ring, Token};
 use hashbrown::{HashMap, HashSet};
 
 use crate::{
-    Clock, Failure, KeyRequest, Level, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody, Stats,
+    Clock, Failure, KeyRequest, Level, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody,
+    SequencingRules, Stats,
     operation::{
         Kind, Operation, OperationId, Operations,
         export::{AgainPhase, Export},
@@ -154,6 +155,8 @@ pub struct EngineConfig {
     pub lane_window_max: usize,
     /// How far another node's clock may be ahead of this one's.
     pub clock_ahead_max_ms: u64,
+    /// Who sequences which keys.
+    pub sequencing: SequencingRules,
 }
 
 /// The ring does not hold this node. Whose fault: the operator's configuration.

@@ -18,6 +18,7 @@ mod operation;
 mod record;
 mod records;
 mod rewrite;
+mod sequencing;
 mod stats;
 mod texts;
 mod version;
@@ -33,5 +34,6 @@ pub use message::{
 };
 pub use record::Record;
 pub use records::Trust;
+pub use sequencing::{Sequencing, SequencingRules};
 pub use stats::Stats;
 pub use version::Version;

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use dynomite_backend::Backend;
-use dynomite_replication::{Engine, EngineConfig};
+use dynomite_replication::{Engine, EngineConfig, SequencingRules};
 use dynomite_ring::NodeIdx;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::UnboundedSender;
@@ -164,5 +164,6 @@ fn engine_config(shared: &Shared, worker: usize) -> EngineConfig {
         operations_max: limits.operations_max as usize,
         lane_window_max: limits.lane_window as usize,
         clock_ahead_max_ms: limits.clock_skew_max.as_millis() as u64,
+        sequencing: SequencingRules::default(),
     }
 }

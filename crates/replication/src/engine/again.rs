@@ -297,7 +297,7 @@ impl Engine {
         let request = Request::from_args([&b"EXISTS"[..], key]);
         let call = Call { command: row, class: Class::Sequenced };
         let Some(command) = KeyRequest::new(call, request) else { return };
-        let Some((_, node)) = self.sequencer(token, 0) else { return };
+        let Some((_, node)) = self.sequencer(key, token, 0) else { return };
         let timeout_ms = self.config.request_timeout_ms;
         let body = self.sequence(command, Level::DcQuorum, false, timeout_ms);
         self.ask(now, node, token, OperationId::NOBODY, body, out);

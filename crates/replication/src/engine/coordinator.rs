@@ -209,7 +209,7 @@ impl Engine {
         command.command = rewrite::absolute(command.command, now.wall_ms());
         let near = self.place.rack;
         let ClientCommand { ticket, token, level, deadline_ms, .. } = command;
-        let first = self.sequencer(token, 0);
+        let first = self.sequencer(command.command.key(), token, 0);
         if first.is_some_and(|(_, node)| node == self.config.node) {
             let (requester, command) = (Requester::Client(ticket), command.command);
             let write = Sequenced { requester, command, token, level, near, deadline_ms };
@@ -221,13 +221,13 @@ impl Engine {
         self.ask_sequencer(now, id, Failure::Unreachable, out);
     }
 
-    /// The replica of this datacenter that is asked at the `attempt`th time or, where that cannot be reached, a later one:
-    /// the primary first, then the racks that follow it. With the number of the attempt.
-    pub(super) fn sequencer(&self, token: Token, attempt: usize) -> Option<(usize, NodeId)> {
-        let dc = self.ring.dc(self.place.dc);
-        let primary = self.ring.primary_rack(token, self.place.dc);
-        let first = dc.racks().iter().position(|rack| rack.index() == primary).unwrap_or(0);
-        let nodes = self.ring.replicas(token).in_dc(self.place.dc);
+    /// The replica that is asked at the `attempt`th time or, where that cannot be reached, a later one, with the number of the
+    /// attempt: the primary first, then the racks that follow it, of the key's home or else of this datacenter.
+    pub(super) fn sequencer(&self, key: &[u8], token: Token, attempt: usize) -> Option<(usize, NodeId)> {
+        let dc = self.config.sequencing.of(key).home.unwrap_or(self.place.dc);
+        let primary = self.ring.primary_rack(token, dc);
+        let first = self.ring.dc(dc).racks().iter().position(|rack| rack.index() == primary).unwrap_or(0);
+        let nodes = self.ring.replicas(token).in_dc(dc);
         (attempt..nodes.len())
             .map(|attempt| (attempt, self.ring.node(nodes[(first + attempt) % nodes.len()]).id))
             .find(|(_, node)| *node == self.config.node || self.reachable.contains(node))
@@ -240,7 +240,7 @@ impl Engine {
         let Kind::Await(sent) = &operation.kind else { return };
         let ClientCommand { ticket, ref command, token, level, .. } = sent.command;
         let (command, attempt) = (command.clone(), sent.attempt);
-        let Some((attempt, node)) = self.sequencer(token, attempt) else {
+        let Some((attempt, node)) = self.sequencer(command.key(), token, attempt) else {
             return self.end_sequenced(id, ResponseBody::Failed(failure), out);
         };
         if node == self.config.node {
@@ -277,7 +277,8 @@ impl Engine {
         let (requester, mut node) = (Requester::Client(sent.command.ticket), sent.node);
         if node == self.config.node {
             // Nobody was asked.
-            node = self.ring.node(self.ring.primary(sent.command.token, self.place.dc)).id;
+            let dc = self.config.sequencing.of(sent.command.command.key()).home.unwrap_or(self.place.dc);
+            node = self.ring.node(self.ring.primary(sent.command.token, dc)).id;
         }
         self.operations.end(id);
         self.answer_or_explain(requester, node, body, true, out);

@@ -12,7 +12,7 @@ use dynomite_ring::{DcIdx, HashKind, KeyHasher, Node, NodeId, Ring, Token};
 
 use crate::{
     ClientCommand, Engine, EngineConfig, KeyRequest, Level, Now, Origin, Out, ReplicaRequest,
-    ReplicaResponse, StoreState, Ticket,
+    ReplicaResponse, SequencingRules, StoreState, Ticket,
 };
 
 pub(super) const TIMEOUT_MS: u64 = 1000;
@@ -57,6 +57,11 @@ const WALL_MS: u64 = 1_700_000_000_000;
 impl Cluster {
     /// One node per rack.
     pub(super) fn racks(dcs: &[usize]) -> Self {
+        Self::racks_with(dcs, &SequencingRules::default())
+    }
+
+    /// The same, with rules about who sequences which keys.
+    pub(super) fn racks_with(dcs: &[usize], sequencing: &SequencingRules) -> Self {
         let mut nodes = Vec::new();
         for (dc, racks) in dcs.iter().enumerate() {
             for rack in 0..*racks {
@@ -68,10 +73,14 @@ impl Cluster {
                 ));
             }
         }
-        Self::new(nodes)
+        Self::with_rules(nodes, sequencing)
     }
 
     pub(super) fn new(nodes: Vec<(String, String, String, Vec<Token>)>) -> Self {
+        Self::with_rules(nodes, &SequencingRules::default())
+    }
+
+    fn with_rules(nodes: Vec<(String, String, String, Vec<Token>)>, sequencing: &SequencingRules) -> Self {
         let hasher = KeyHasher::new(HashKind::RedisSlot, None);
         let members: Vec<Node> = nodes
             .iter()
@@ -87,7 +96,7 @@ impl Cluster {
             .collect();
         let ring = Arc::new(Ring::build(hasher, 1, members).unwrap());
         let mut cluster = Self {
-            members: nodes.iter().map(|(_, _, name, _)| Member::new(name, &ring)).collect(),
+            members: nodes.iter().map(|(_, _, name, _)| Member::new(name, &ring, sequencing)).collect(),
             ring,
             links: BTreeMap::new(),
             held: BTreeSet::new(),
@@ -323,7 +332,7 @@ pub(super) enum Event {
 }
 
 impl Member {
-    fn new(name: &str, ring: &Arc<Ring>) -> Self {
+    fn new(name: &str, ring: &Arc<Ring>, sequencing: &SequencingRules) -> Self {
         let id = NodeId::from_name(name);
         let config = EngineConfig {
             node: id,
@@ -334,6 +343,7 @@ impl Member {
             operations_max: 10_000,
             lane_window_max: 10_000,
             clock_ahead_max_ms: 60_000,
+            sequencing: sequencing.clone(),
         };
         let mut engine = Engine::new(config, Arc::clone(ring)).unwrap();
         engine.handle_lane_up(Now { ms: 0, wall_us: WALL_MS * 1000 }, StoreState::Kept);

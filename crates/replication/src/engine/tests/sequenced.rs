@@ -1,5 +1,7 @@
 use super::cluster::{Cluster, FAILOVER_MS, TIMEOUT_MS};
-use crate::Level;
+use dynomite_ring::DcIdx;
+
+use crate::{Level, Sequencing, SequencingRules};
 
 #[test]
 fn counters_are_distinct_through_every_node() {
@@ -220,4 +222,33 @@ fn a_silent_replica_in_the_clients_rack_delays_the_reply_only_a_little() {
         cluster.advance(FAILOVER_MS + 20);
         assert_eq!(cluster.reply(ticket).as_deref(), Some(":1\r\n"), "{level}");
     }
+}
+
+#[test]
+fn a_key_with_a_home_is_sequenced_there_only() {
+    let home = Sequencing { home: Some(DcIdx(1)), ..Sequencing::default() };
+    let mut cluster = Cluster::racks_with(&[3, 3], &SequencingRules::new([("cart".into(), home)]));
+    for (member, reply) in [(0, ":1\r\n"), (3, ":2\r\n"), (2, ":3\r\n"), (4, ":4\r\n")] {
+        assert_eq!(cluster.run(member, "INCR cart", Level::DcQuorum), reply);
+    }
+    cluster.advance(50);
+    assert_eq!(cluster.stored_everywhere("GET cart"), ["$1\r\n4\r\n"; 6]);
+    for other in 3..6 {
+        cluster.link_down(0, other);
+    }
+    let reply = cluster.run(0, "INCR cart", Level::DcOne);
+    assert!(reply.ends_with("not run\r\n"), "{reply}");
+    assert_eq!(cluster.run(0, "INCR other", Level::DcOne), ":1\r\n");
+}
+
+#[test]
+fn an_available_key_is_sequenced_without_a_majority() {
+    let available = Sequencing { available: true, ..Sequencing::default() };
+    let mut cluster = Cluster::racks_with(&[3], &SequencingRules::new([("seen:".into(), available)]));
+    cluster.run(0, "INCR seen:1", Level::DcOne);
+    cluster.kill(1);
+    cluster.kill(2);
+    assert_eq!(cluster.run(0, "INCR seen:1", Level::DcOne), ":2\r\n");
+    let reply = cluster.run(0, "INCR seen:1", Level::DcQuorum);
+    assert!(reply.ends_with("not run\r\n"), "the level still counts: {reply}");
 }
