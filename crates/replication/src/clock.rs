@@ -4,7 +4,10 @@
 
 use dynomite_ring::NodeId;
 
-use crate::Version;
+use crate::{
+    Version,
+    planted::{self, Planted},
+};
 
 /// A node's stamping clock. Wall time comes in as an argument; a wall clock that jumps back only slows the stamps down
 /// until it has caught up.
@@ -56,7 +59,8 @@ impl Clock {
         let fraction = (wall_us % 1000) * (1 << 16) / 1000;
         let least = ((wall_us / 1000) << 16 | fraction).max(self.last + 1);
         self.last = least + ((least ^ lowest_bit) & 1);
-        Version { clock: self.last, node: self.node }
+        let node = if planted::has(Planted::VersionsWithoutNode) { NodeId(0) } else { self.node };
+        Version { clock: self.last, node }
     }
 
     /// Takes note of another node's clock, so that later stamps are greater.

@@ -6,7 +6,10 @@
 
 use smallvec::SmallVec;
 
-use crate::{PushPurpose, Record, Trust};
+use crate::{
+    PushPurpose, Record, Trust,
+    planted::{self, Planted},
+};
 
 /// What one rack's replica said of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +46,10 @@ pub(crate) fn plan(copies: &[Option<Copy>], counts_lost: bool) -> Plan {
     if heard(copies).any(|(_, copy)| is_dirty_above(&copy)) {
         return Plan::Claim;
     }
-    let rebuilds = trusted().count() >= majority || counts_lost || heard(copies).count() == copies.len();
+    let rebuilds = planted::has(Planted::RebuildsFromOne)
+        || trusted().count() >= majority
+        || counts_lost
+        || heard(copies).count() == copies.len();
     // Without any trusted copy all are lost: what is left of the key is its greatest record.
     let record = winner.or_else(|| heard(copies).map(|(_, copy)| copy.record).max()).unwrap_or_default();
     let mut has_lost = false;
@@ -85,7 +91,8 @@ pub(crate) fn adoption(copies: &[Option<Copy>]) -> Adoption {
     }
     let is_whole_in_flight =
         heard(copies).any(|(_, copy)| holds(&copy) && copy.trust == Trust::DirtyOverwrite);
-    if is_whole_in_flight && heard(copies).count() < copies.len() {
+    if is_whole_in_flight && !planted::has(Planted::AdoptsWithoutAll) && heard(copies).count() < copies.len()
+    {
         return Adoption::NeedsAll;
     }
     let holder = heard(copies).find(|(_, copy)| holds(&copy)).map_or(0, |(index, _)| index);

@@ -15,6 +15,7 @@ mod heal;
 mod level;
 mod message;
 mod operation;
+pub mod planted;
 mod record;
 mod records;
 mod rewrite;

@@ -15,6 +15,7 @@ use crate::{
         claim::{ClaimOperation, Fetching, Standing},
         replicas::State,
     },
+    planted::{self, Planted},
     records::{Claim, Entry},
 };
 
@@ -112,6 +113,7 @@ impl Engine {
                 self.claim_anew(now, id, Failure::Outbid, out);
             }
             Standing::Denied(failure) => self.end_claim(now, id, Err(failure), out),
+            Standing::Granted if planted::has(Planted::ClaimAdoptsNothing) => self.hold(now, id, out),
             Standing::Granted => match adoption(&claim.copies) {
                 Adoption::Hold => self.hold(now, id, out),
                 Adoption::AsItIs(0) => self.adopt_own(now, id, out),
@@ -155,6 +157,10 @@ impl Engine {
         match own {
             Some(own) if Some(own.record) == greatest && !own.trust.is_trusted() => {
                 let record = own.record.sequenced(term, self.clock.stamp_sequenced(now.wall_us), 0);
+                let record = match planted::has(Planted::AdoptsUnderFreshBase) {
+                    true => Record::overwritten(record.last),
+                    false => record,
+                };
                 let copy = self.records.find(&key);
                 let adopted = Entry { record, trust: Trust::Trusted, claim: Claim::Term(term), ..own };
                 self.records.put(copy, &key, adopted);

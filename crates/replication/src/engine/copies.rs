@@ -7,6 +7,7 @@ use dynomite_ring::Token;
 use super::{Engine, Now};
 use crate::{
     BUCKETS, Bucket, BucketSet, Trust, Version,
+    planted::{self, Planted},
     records::{Entry, RecordId},
 };
 
@@ -50,6 +51,9 @@ impl Engine {
             && self.lost.buckets.contains(Bucket::of(token))
         {
             entry.trust = Trust::Lost;
+        }
+        if entry.trust == Trust::Lost && planted::has(Planted::LostVotes) {
+            entry.trust = Trust::Trusted;
         }
         (id, entry)
     }

@@ -12,6 +12,7 @@ use crate::{
         overwrite::{OverwriteOperation, Step},
         replicas::{self, Near, Replicas, State},
     },
+    planted::{self, Planted},
     texts::{self, Outcome},
 };
 
@@ -251,6 +252,13 @@ impl Engine {
     fn overwrite_failed(&mut self, now: Now, id: OperationId, disagree: bool, out: &mut Out) {
         let Some(operation) = self.operations.remove(id) else { return };
         let Kind::Overwrite(mut overwrite) = operation.kind else { return };
+        if planted::has(Planted::OverwriteIsRestamped) && overwrite.requester != Requester::Nobody {
+            let version = self.clock.stamp(now.wall_us);
+            let OverwriteOperation { requester, ref command, token, level, timeout_ms, .. } = *overwrite;
+            let part =
+                Overwrite { requester, command, token, level, near: None, sender_applies: false, timeout_ms };
+            return self.coordinate_overwrite(now, part, version, out);
+        }
         self.stats.quorum_failures += 1;
         // A remote datacenter that was asked may have applied it; a reply shows that somebody has.
         let not_run = replicas::certainly_not_run(&overwrite.replicas)

@@ -20,6 +20,7 @@ use crate::{
         replicas::{self, Near, State},
         run::{RunOperation, Step},
     },
+    planted::{self, Planted},
     records::{Claim, Doubt, Entry},
     rewrite,
     texts::{self, Outcome},
@@ -65,10 +66,14 @@ impl Engine {
     pub(super) fn may_run(&self, entry: &Entry, token: Token) -> Option<Version> {
         let is_owner = || self.ring.primary(token, self.place.dc) == self.place.index;
         let claimed = match entry.claim {
+            Claim::Birth if planted::has(Planted::EverybodyOwns) => Version::ZERO,
             Claim::Birth => is_owner().then_some(Version::ZERO)?,
             Claim::Void => return None,
             Claim::Term(term) => term,
         };
+        if planted::has(Planted::RunsAfterPromise) && entry.trust.is_trusted() {
+            return Some(claimed.max(entry.record.term));
+        }
         let may = entry.trust.is_trusted() && claimed >= entry.promised && claimed >= entry.record.term;
         may.then_some(claimed)
     }
@@ -180,6 +185,8 @@ impl Engine {
                     self.mark(id, State::Ok);
                 } else if own.trust.is_trusted() && (record < own.record || dirty && record == own.record) {
                     return self.push(now, node, key, token, (id, wanted), out);
+                } else if planted::has(Planted::GreaterAcknowledges) {
+                    self.mark(id, State::Ok);
                 } else {
                     self.mark(id, State::Newer);
                 }
@@ -342,5 +349,6 @@ fn unknown_outcome(ring: &dynomite_ring::Ring, rack: RackIdx, node: NodeId, run:
     let mut all = run.replicas.clone();
     let state = if run.reply.is_some() { State::Ok } else { State::Failed(Failure::DatastoreStalled) };
     all.insert(0, replicas::Replica { node, rack, state });
-    texts::quorum(ring, run.needed + 1, &all, &run.dcs, false, Outcome::Unknown)
+    let outcome = if planted::has(Planted::RunIsNotRun) { Outcome::NotRun } else { Outcome::Unknown };
+    texts::quorum(ring, run.needed + 1, &all, &run.dcs, false, outcome)
 }

@@ -7,6 +7,7 @@ use dynomite_ring::Token;
 use super::{Engine, Now, Out, Requester, again::Import, coordinator::Sequenced, lane::JobKind};
 use crate::{
     Failure, KeyRequest, PushPurpose, Record, RequestBody, ResponseBody, Trust, Version,
+    planted::{self, Planted},
     records::{Claim, Doubt, Entry, RecordId},
 };
 
@@ -169,7 +170,9 @@ impl Engine {
             return self.answer(from, ResponseBody::Failed(Failure::CopyLost), out);
         }
         let record = step.record;
-        if !entry.trust.is_trusted() || entry.record != step.prior || record.term < entry.promised {
+        let fits = entry.record == step.prior || planted::has(Planted::ForwardOnAnyRecord);
+        let is_promised_away = record.term < entry.promised && !planted::has(Planted::ForwardAfterPromise);
+        if !entry.trust.is_trusted() || !fits || is_promised_away {
             self.stats.forwards_nacked += 1;
             let done = ResponseBody::Nacked { record: entry.record, dirty: entry.trust.is_dirty() };
             return self.answer_when_executed(now, from, id, done, out);
@@ -206,6 +209,7 @@ impl Engine {
         }
         let (id, entry) = self.look_up(&key, token);
         let helps = match entry.trust {
+            Trust::Trusted if planted::has(Planted::HealInstallsOlder) => record != entry.record,
             Trust::Trusted => record > entry.record,
             Trust::Dirty | Trust::DirtyOverwrite => record >= entry.record,
             Trust::Lost => purpose == PushPurpose::Rebuild,
@@ -295,7 +299,7 @@ impl Engine {
             return self.answer(from, ResponseBody::Failed(Failure::CopyLost), out);
         }
         let prior = entry.record;
-        if version > prior.last {
+        if version > prior.last || planted::has(Planted::ImportsOlder) {
             let done = ResponseBody::Applied { prior, reply: None };
             self.install(now, from, (id, key), Record::overwritten(version), state, done, out);
         } else {
@@ -349,7 +353,9 @@ impl Engine {
         done: ResponseBody,
         out: &mut Out,
     ) {
-        if self.lane.has_executed(self.records.get(copy).written_at) {
+        if planted::has(Planted::AnswersBeforeExecution)
+            || self.lane.has_executed(self.records.get(copy).written_at)
+        {
             let done = self.as_trusted(copy, done);
             self.answer(to, done, out);
         } else {
@@ -485,6 +491,9 @@ impl Engine {
     }
 
     pub(super) fn doubt(&mut self, copy: RecordId, record: &Record, doubt: Doubt) {
+        if planted::has(Planted::NoDoubt) {
+            return;
+        }
         if self.records.doubt(copy, record, doubt) {
             self.stats.copies_doubted += 1;
             self.heal_soon(self.key_of(copy));

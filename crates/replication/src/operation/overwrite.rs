@@ -6,7 +6,11 @@ use dynomite_ring::{DcIdx, Token};
 use smallvec::SmallVec;
 
 use super::replicas::{self, Near, Replica, Replicas, State, Verdict, verdict};
-use crate::{Failure, KeyRequest, Level, Record, ResponseBody, Version, engine::Requester};
+use crate::{
+    Failure, KeyRequest, Level, Record, ResponseBody, Version,
+    engine::Requester,
+    planted::{self, Planted},
+};
 
 /// An overwrite under way. It stays after the requester was answered until all replicas and datacenters have answered, so
 /// that whoever missed it is known. Remote datacenters are waited for at `DC_EACH_SAFE_QUORUM` only.
@@ -104,6 +108,7 @@ impl OverwriteOperation {
                 }
                 State::Ok
             }
+            ResponseBody::Refused { .. } if planted::has(Planted::RefusalAcknowledges) => State::Ok,
             ResponseBody::Refused { .. } => State::Newer,
             ResponseBody::Failed(failure) => State::Failed(failure),
             _ => State::Failed(Failure::Datastore("unexpected answer".into())),

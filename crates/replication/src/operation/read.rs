@@ -5,7 +5,11 @@ use dynomite_codec::replies_agree;
 use dynomite_ring::Token;
 
 use super::replicas::{Replicas, State};
-use crate::{Failure, KeyRequest, Level, Record, ResponseBody, engine::Ticket};
+use crate::{
+    Failure, KeyRequest, Level, Record, ResponseBody,
+    engine::Ticket,
+    planted::{self, Planted},
+};
 
 /// A read under way. `replicas` are ordered by preference, the nearest first.
 #[derive(Debug)]
@@ -95,6 +99,7 @@ impl ReadOperation {
     pub(crate) fn next_step(&mut self) -> Step {
         let step = match self.level {
             Level::DcOne => self.next_of_one(),
+            Level::DcQuorum if planted::has(Planted::ReadsTheNearest) => self.next_of_one(),
             Level::DcQuorum => self.next_of_quorum(),
             Level::DcSafeQuorum | Level::DcEachSafeQuorum => self.next_of_safe(),
         };

@@ -3,7 +3,10 @@
 use dynomite_ring::{NodeId, RackIdx};
 use smallvec::SmallVec;
 
-use crate::Failure;
+use crate::{
+    Failure,
+    planted::{self, Planted},
+};
 
 /// One replica of the key in the local datacenter.
 #[derive(Debug, Clone)]
@@ -63,7 +66,10 @@ pub(crate) enum Verdict {
 
 /// Counts `replicas` against `needed`.
 pub(crate) fn verdict(replicas: &[Replica], needed: usize) -> Verdict {
-    let ok = count(replicas, |state| *state == State::Ok);
+    let mut ok = count(replicas, |state| *state == State::Ok);
+    if ok > 0 && planted::has(Planted::CountsTwice) {
+        ok += 1;
+    }
     let open = count(replicas, |state| matches!(state, State::Asked | State::Idle));
     if ok >= needed {
         Verdict::Reached
