@@ -10,6 +10,7 @@ struct Readme;
 
 mod clock;
 mod engine;
+pub mod frame;
 mod level;
 mod message;
 mod operation;
