@@ -15,6 +15,13 @@ pub(crate) fn run(source: &ConfigSource) -> Result<ExitCode> {
     let config = source.load()?;
     logging::init(&config.log)?;
     file_limit::raise(config.limits.clients_max);
+    if let Some(note) = config.memory_only_note() {
+        if config.has_one_copy() {
+            info!("{note}");
+        } else {
+            warn!("{note}");
+        }
+    }
     // The node has threads of its own for the data; this one only waits.
     let runtime = runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
     runtime.block_on(async {

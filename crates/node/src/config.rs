@@ -24,7 +24,7 @@ mod validate;
 mod tests;
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub use dynomite_ring::HashKind;
 
@@ -45,6 +45,12 @@ use document::Document;
 pub const CLIENT_PORT: u16 = 8102;
 /// The most workers a node can have.
 pub const WORKERS_MAX: u16 = 256;
+
+const NOTE_ONE_COPY: &str = "data_dir is not set: records are kept in memory only; with one copy of each key in the \
+                             whole cluster nothing depends on them";
+const NOTE_SEVERAL_COPIES: &str = "data_dir is not set: records and hints are kept in memory only; after a restart \
+                                   this node cannot tell how new its copies are, and they count as outdated until \
+                                   they are written again or brought up to date by the other racks";
 
 /// Everything a node needs to know to start. `docs/configuration.md` describes every key.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,6 +73,9 @@ pub struct Config {
     pub peer_address: Option<HostPort>,
     /// How many workers (threads) serve.
     pub workers: Workers,
+    /// Where the node keeps what it must still know after a restart; `None`: in memory only, see
+    /// [`Config::memory_only_note`].
+    pub data_dir: Option<PathBuf>,
     /// How keys become tokens. The same on every node of the cluster.
     pub hash: HashKind,
     /// The two characters that enclose the part of a key that is hashed; only with a legacy hash.
@@ -232,6 +241,21 @@ impl Config {
     pub fn own_seed(&self) -> Option<&Seed> {
         self.seeds.iter().find(|seed| seed.name == self.name)
     }
+
+    /// What it means that there is no data directory, in one sentence for the operator; `None` when there is one.
+    pub fn memory_only_note(&self) -> Option<&'static str> {
+        if self.data_dir.is_some() {
+            return None;
+        }
+        Some(if self.has_one_copy() { NOTE_ONE_COPY } else { NOTE_SEVERAL_COPIES })
+    }
+
+    /// Whether all nodes are in one rack, so that there is one copy of each key.
+    pub fn has_one_copy(&self) -> bool {
+        let members = self.members();
+        let place = |member: &Member| (member.datacenter.clone(), member.rack.clone());
+        members.iter().all(|member| place(member) == place(&members[0]))
+    }
 }
 
 impl Default for Config {
@@ -246,6 +270,7 @@ impl Default for Config {
             peer_listen: None,
             peer_address: None,
             workers: Workers::Auto,
+            data_dir: None,
             hash: HashKind::RedisSlot,
             hash_tag: None,
             vnodes: 16,

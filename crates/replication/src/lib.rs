@@ -12,6 +12,7 @@ mod bucket;
 mod clock;
 mod engine;
 mod heal;
+pub mod frame;
 mod level;
 mod message;
 mod operation;

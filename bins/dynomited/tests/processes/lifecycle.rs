@@ -99,6 +99,15 @@ fn without_a_configuration_it_is_a_single_node_on_the_memory_store() {
     let printed = String::from_utf8(checked.stdout).unwrap();
     assert!(checked.status.success() && printed.contains("listen = \"127.0.0.1:8102\""), "{printed}");
     assert!(printed.contains("url = \"memory\""), "{printed}");
+    assert!(printed.contains("# data_dir is not set: records are kept in memory only"), "{printed}");
+}
+
+#[test]
+fn without_a_data_directory_the_log_begins_with_what_that_means() {
+    let cluster = three_racks(1).start();
+    let log = cluster.nodes()[0].server.log();
+    let first = log.lines().next().unwrap_or_default();
+    assert!(first.contains("WARN") && first.contains("after a restart this node cannot tell"), "{log}");
 }
 
 #[test]

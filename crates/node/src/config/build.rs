@@ -36,6 +36,7 @@ pub(super) fn build(raw: RawConfig, problems: &mut Vec<Problem>) -> Config {
         peer_listen: raw.peer_listen.map(|listen| listen.0.0),
         peer_address: raw.peer_address.map(|address| address.0),
         workers: raw.workers.unwrap_or(default.workers),
+        data_dir: raw.data_dir.map(PathBuf::from),
         hash: raw.hash.map_or(default.hash, |hash| hash.0.0),
         hash_tag: raw.hash_tag.map(|tag| tag.0.0),
         vnodes: raw.vnodes.unwrap_or(default.vnodes),
@@ -49,6 +50,15 @@ pub(super) fn build(raw: RawConfig, problems: &mut Vec<Problem>) -> Config {
     };
     if raw.vnodes.is_some() && !config.members().iter().any(|member| member.tokens.is_none()) {
         problems.push(Problem::new("vnodes", "has no effect: all tokens are given; leave it out"));
+    }
+    let log_keys = [
+        ("timeouts.log_sync", raw.timeouts.log_sync.is_some()),
+        ("limits.log_segment", raw.limits.log_segment.is_some()),
+    ];
+    for (key, is_given) in log_keys {
+        if is_given && config.data_dir.is_none() {
+            problems.push(Problem::new(key, "has no effect without data_dir: nothing is kept on disk"));
+        }
     }
     config
 }
@@ -152,6 +162,8 @@ fn timeouts(raw: &RawTimeouts) -> Timeouts {
         client_stall: or(raw.client_stall, default.client_stall),
         connect: or(raw.connect, default.connect),
         heartbeat: or(raw.heartbeat, default.heartbeat),
+        hint_window: or(raw.hint_window, default.hint_window),
+        log_sync: or(raw.log_sync, default.log_sync),
     }
 }
 
@@ -171,6 +183,8 @@ fn limits(raw: &RawLimits) -> Limits {
         link_bytes_max: raw.link_bytes_max.unwrap_or(default.link_bytes_max),
         lane_window: raw.lane_window.unwrap_or(default.lane_window),
         clock_skew_max: or(raw.clock_skew_max, default.clock_skew_max),
+        hints_max: raw.hints_max.unwrap_or(default.hints_max),
+        log_segment: raw.log_segment.unwrap_or(default.log_segment),
     }
 }
 

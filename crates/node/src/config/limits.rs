@@ -33,6 +33,10 @@ pub struct Limits {
     pub lane_window: u32,
     /// How far ahead another node's clock may be.
     pub clock_skew_max: Duration,
+    /// Hints that one worker keeps for one other node; over it the comparison of replicas has to find what was missed.
+    pub hints_max: ByteSize,
+    /// Size at which a log of the data directory goes on in a new file.
+    pub log_segment: ByteSize,
 }
 
 impl Default for Limits {
@@ -51,6 +55,8 @@ impl Default for Limits {
             link_bytes_max: ByteSize::mib(256),
             lane_window: 65_536,
             clock_skew_max: Duration::from_secs(60),
+            hints_max: ByteSize::mib(16),
+            log_segment: ByteSize::mib(32),
         }
     }
 }

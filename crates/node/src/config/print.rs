@@ -48,6 +48,12 @@ impl Config {
             Workers::Auto => out.text("workers", "auto"),
             Workers::Count(count) => out.value("workers", count),
         }
+        if let Some(path) = &self.data_dir {
+            out.text("data_dir", path.display());
+        }
+        if let Some(note) = self.memory_only_note() {
+            out.note(note);
+        }
         out.text("hash", self.hash);
         if let Some((open, close)) = self.hash_tag {
             out.text("hash_tag", format!("{}{}", char::from(open), char::from(close)));
@@ -99,6 +105,10 @@ impl Config {
         out.text("client_stall", Millis(timeouts.client_stall));
         out.text("connect", Millis(timeouts.connect));
         out.text("heartbeat", Millis(timeouts.heartbeat));
+        out.text("hint_window", Millis(timeouts.hint_window));
+        if self.data_dir.is_some() {
+            out.text("log_sync", Millis(timeouts.log_sync));
+        }
     }
 
     fn print_limits(&self, out: &mut Printer) {
@@ -117,6 +127,10 @@ impl Config {
         out.text("link_bytes_max", limits.link_bytes_max);
         out.value("lane_window", limits.lane_window);
         out.text("clock_skew_max", Millis(limits.clock_skew_max));
+        out.text("hints_max", limits.hints_max);
+        if self.data_dir.is_some() {
+            out.text("log_segment", limits.log_segment);
+        }
     }
 }
 
@@ -159,6 +173,11 @@ impl Printer {
     fn derived(&mut self, key: &str, value: impl Display) {
         self.text.push_str("# ");
         self.text(key, value);
+    }
+
+    /// What is worth knowing beside the values.
+    fn note(&mut self, note: &str) {
+        self.text.push_str(&format!("# {note}\n"));
     }
 
     fn seed(&mut self, seed: &Seed) {

@@ -23,6 +23,7 @@ pub(super) struct RawConfig {
     pub(super) peer_listen: Option<Text<ListenAddress>>,
     pub(super) peer_address: Option<Text<HostPort>>,
     pub(super) workers: Option<Workers>,
+    pub(super) data_dir: Option<String>,
     pub(super) hash: Option<Text<HashName>>,
     pub(super) hash_tag: Option<Text<HashTag>>,
     pub(super) vnodes: Option<u16>,
@@ -80,6 +81,8 @@ pub(super) struct RawTimeouts {
     pub(super) client_stall: Option<Millis>,
     pub(super) connect: Option<Millis>,
     pub(super) heartbeat: Option<Millis>,
+    pub(super) hint_window: Option<Millis>,
+    pub(super) log_sync: Option<Millis>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -98,6 +101,8 @@ pub(super) struct RawLimits {
     pub(super) link_bytes_max: Option<ByteSize>,
     pub(super) lane_window: Option<u32>,
     pub(super) clock_skew_max: Option<Millis>,
+    pub(super) hints_max: Option<ByteSize>,
+    pub(super) log_segment: Option<ByteSize>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]

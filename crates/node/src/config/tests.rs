@@ -67,6 +67,7 @@ fn every_key_is_read() {
         peer_listen = "0.0.0.0:7001"
         peer_address = "n1.example:7001"
         workers = 3
+        data_dir = "/var/lib/dynomite"
         hash = "murmur"
         hash_tag = "{}"
         tokens = [1, 4294967295]
@@ -89,6 +90,8 @@ fn every_key_is_read() {
         client_stall = "1h"
         connect = "500ms"
         heartbeat = "50ms"
+        hint_window = "2h"
+        log_sync = "0s"
         [limits]
         clients_max = 1
         client_inflight_max = 2
@@ -103,6 +106,8 @@ fn every_key_is_read() {
         link_bytes_max = "3MiB"
         lane_window = 7
         clock_skew_max = "5s"
+        hints_max = "1GiB"
+        log_segment = "64KiB"
         [log]
         filter = "debug,tokio=warn"
         format = "json"
@@ -121,6 +126,7 @@ fn every_key_is_read() {
             peer_listen: Some("0.0.0.0:7001".parse().expect("valid")),
             peer_address: Some(address("n1.example:7001")),
             workers: Workers::Count(3),
+            data_dir: Some("/var/lib/dynomite".into()),
             hash: HashKind::Murmur,
             hash_tag: Some((b'{', b'}')),
             vnodes: 16,
@@ -152,6 +158,8 @@ fn every_key_is_read() {
                 client_stall: Duration::from_secs(3_600),
                 connect: Duration::from_millis(500),
                 heartbeat: Duration::from_millis(50),
+                hint_window: Duration::from_secs(7_200),
+                log_sync: Duration::ZERO,
             },
             limits: Limits {
                 clients_max: 1,
@@ -167,6 +175,8 @@ fn every_key_is_read() {
                 link_bytes_max: ByteSize::mib(3),
                 lane_window: 7,
                 clock_skew_max: Duration::from_secs(5),
+                hints_max: ByteSize::gib(1),
+                log_segment: ByteSize::kib(64),
             },
             log: Log { filter: "debug,tokio=warn".into(), format: LogFormat::Json },
         }
@@ -317,6 +327,29 @@ fn a_configuration_built_in_rust_is_judged_by_the_same_rules() {
 }
 
 #[test]
+fn without_a_data_directory_it_is_said_what_that_means() {
+    let one_copy = parsed("");
+    let note = one_copy.memory_only_note().expect("nothing is kept");
+    assert!(note.contains("one copy"), "{note}");
+    let several = parsed(CLUSTER);
+    let note = several.memory_only_note().expect("nothing is kept");
+    assert!(note.contains("after a restart"), "{note}");
+    assert!(several.effective_toml().contains(&format!("\n# {note}\n")));
+
+    let kept = with_sets(CLUSTER, &["data_dir=/var/lib/dynomite"]).expect("valid");
+    assert_eq!(kept.memory_only_note(), None);
+    assert!(!kept.effective_toml().contains("memory only"), "{}", kept.effective_toml());
+}
+
+#[test]
+fn durations_print_in_hours_and_seconds_where_they_are_whole() {
+    for (millis, text) in [(0, "0ms"), (999, "999ms"), (60_000, "60s"), (3_600_000, "1h"), (10_800_000, "3h")]
+    {
+        assert_eq!(units::Millis(Duration::from_millis(millis)).to_string(), text);
+    }
+}
+
+#[test]
 fn sizes_print_in_the_largest_unit_that_fits() {
     for (size, text) in
         [(0, "0B"), (1, "1B"), (1_023, "1023B"), (1 << 20, "1MiB"), ((1 << 20) + 1, "1048577B")]
@@ -362,7 +395,9 @@ mod documented {
 
     #[test]
     fn the_defaults_of_the_page_are_those_of_the_code() {
-        let printed = Config::default().effective_toml();
+        // With a data directory, because some values are printed only then.
+        let printed = Config { data_dir: Some("/d".into()), ..Config::default() }.effective_toml();
+        let printed = printed.replace("data_dir = \"/d\"\n", "");
         let mut section = String::new();
         for line in printed.lines().filter(|line| !line.starts_with('#')) {
             if let Some(header) = line.strip_prefix('[') {

@@ -17,6 +17,11 @@ pub struct Timeouts {
     pub connect: Duration,
     /// Interval of heartbeats on a peer link.
     pub heartbeat: Duration,
+    /// Hints older than this are given up; the comparison of replicas finds what they stood for.
+    pub hint_window: Duration,
+    /// How often what was appended to the logs of the data directory is brought from the system's memory to the disk;
+    /// zero: after each append, before anything is answered.
+    pub log_sync: Duration,
 }
 
 impl Default for Timeouts {
@@ -28,6 +33,8 @@ impl Default for Timeouts {
             client_stall: Duration::from_secs(60),
             connect: Duration::from_secs(1),
             heartbeat: Duration::from_millis(200),
+            hint_window: Duration::from_secs(3 * 3_600),
+            log_sync: Duration::from_secs(1),
         }
     }
 }

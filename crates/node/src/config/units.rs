@@ -13,6 +13,7 @@ pub struct ByteSize(u64);
 
 const UNITS: [(&str, u64); 5] =
     [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
+const HOUR_MS: u128 = 3_600_000;
 const SIZE_FORM: &str = "a size such as \"64MiB\" (B, KiB, MiB, GiB, TiB), or a number of bytes";
 const DURATION_FORM: &str = "a duration such as \"200ms\" or \"2s\" (ms, s, m, h)";
 
@@ -110,7 +111,9 @@ pub(super) struct Millis(pub(super) Duration);
 impl fmt::Display for Millis {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let millis = self.0.as_millis();
-        if millis != 0 && millis.is_multiple_of(1_000) {
+        if millis != 0 && millis.is_multiple_of(HOUR_MS) {
+            write!(f, "{}h", millis / HOUR_MS)
+        } else if millis != 0 && millis.is_multiple_of(1_000) {
             write!(f, "{}s", millis / 1_000)
         } else {
             write!(f, "{millis}ms")

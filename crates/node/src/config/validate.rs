@@ -75,6 +75,12 @@ impl Config {
         {
             problems.push(Problem::new("workers", format!("{count} is not \"auto\" or 1 to {WORKERS_MAX}")));
         }
+        if let Some(path) = &self.data_dir
+            && !path.is_absolute()
+        {
+            let message = format!("`{}` is not an absolute path", path.display());
+            problems.push(Problem::new("data_dir", message));
+        }
         if let Some((open, close)) = self.hash_tag {
             if self.hash == HashKind::RedisSlot {
                 let message = "has no effect with hash = \"redis-slot\", whose tag is {} as in Redis Cluster";

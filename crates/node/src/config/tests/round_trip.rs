@@ -32,8 +32,9 @@ fn configs() -> impl Strategy<Value = Config> {
     let identity = ("[a-z][a-z0-9._-]{0,8}", hosts(), any::<bool>(), option::of(hosts()));
     let service = (option::of(1_u16..=256), 0_usize..14, any::<bool>(), 1_u16..=16);
     let cluster = (0_usize..4, any::<bool>(), any::<bool>());
-    (identity, service, datastores(), cluster, levels(), timeouts(), limits(), logs()).prop_map(
-        |(identity, service, datastore, cluster, consistency, timeouts, limits, log)| {
+    (identity, service, datastores(), cluster, levels(), timeouts(), limits(), logs(), disks()).prop_map(
+        |(identity, service, datastore, cluster, consistency, timeouts, limits, log, disk)| {
+            let (data_dir, log_sync, log_segment) = disk;
             let (cluster_name, host, v6, client_address) = identity;
             let (workers, hash, tagged, vnodes) = service;
             let (seed_count, listed, given) = cluster;
@@ -60,6 +61,7 @@ fn configs() -> impl Strategy<Value = Config> {
                 peer_listen: has_peers.then(|| "0.0.0.0:81".parse().expect("valid")),
                 peer_address: (has_peers && !listed).then_some(host),
                 workers: workers.map_or(Workers::Auto, Workers::Count),
+                data_dir,
                 hash_tag: (tagged && hash != HashKind::RedisSlot).then_some((b'"', b'\\')),
                 hash,
                 vnodes: if given { 16 } else { vnodes },
@@ -67,8 +69,8 @@ fn configs() -> impl Strategy<Value = Config> {
                 datastore,
                 seeds,
                 consistency,
-                timeouts,
-                limits,
+                timeouts: Timeouts { log_sync, ..timeouts },
+                limits: Limits { log_segment, ..limits },
                 log,
                 ..Config::default()
             }
@@ -117,28 +119,46 @@ fn timeouts() -> impl Strategy<Value = Timeouts> {
         millis(1..9_000),
         millis(1..9_000),
         millis(1..9_000),
+        millis(1..90_000_000),
     )
-        .prop_map(|(request, failover, drain, client_stall, connect, heartbeat)| Timeouts {
+        .prop_map(|(request, failover, drain, client_stall, connect, heartbeat, hint_window)| Timeouts {
             request,
             failover,
             drain,
             client_stall,
             connect,
             heartbeat,
+            hint_window,
+            ..Timeouts::default()
         })
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
     let size = |range: std::ops::Range<u64>| range.prop_map(ByteSize::new);
-    (1..100_000_u32, 1..9_999_u32, size(1 << 24..1 << 30), size(1 << 30..1 << 40), size(1 << 20..1 << 25))
-        .prop_map(|(clients_max, link_window, client_output_max, buffers_max, bulk_max)| Limits {
+    let counts = (1..100_000_u32, 1..9_999_u32);
+    let sizes =
+        (size(1 << 24..1 << 30), size(1 << 30..1 << 40), size(1 << 20..1 << 25), size(1 << 16..1 << 40));
+    (counts, sizes).prop_map(
+        |((clients_max, link_window), (client_output_max, buffers_max, bulk_max, hints_max))| Limits {
             clients_max,
             link_window,
             client_output_max,
             buffers_max,
             bulk_max,
+            hints_max,
             ..Limits::default()
+        },
+    )
+}
+
+/// A data directory, and what only has an effect with one.
+fn disks() -> impl Strategy<Value = (Option<PathBuf>, Duration, ByteSize)> {
+    let settings = ("/[a-z \"\\\\é]{1,8}", 0..=60_000_u64, 64_u64 << 10..=1 << 30);
+    option::of(settings).prop_map(|settings| {
+        settings.map_or((None, Timeouts::default().log_sync, Limits::default().log_segment), |disk| {
+            (Some(disk.0.into()), Duration::from_millis(disk.1), ByteSize::new(disk.2))
         })
+    })
 }
 
 fn logs() -> impl Strategy<Value = Log> {

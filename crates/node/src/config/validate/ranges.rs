@@ -1,11 +1,16 @@
 //! Bounds of the numbers, sizes and durations.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::super::error::Problem;
 use super::super::units::Millis;
 use super::super::{ByteSize, Config, Limits, Timeouts};
 
+const MILLISECOND: Duration = Duration::from_millis(1);
+/// A log that reaches the disk more rarely protects from nothing that ends the machine.
+const LOG_SYNC_MAX: Duration = Duration::from_secs(60);
+const WEEK: Duration = Duration::from_secs(7 * 86_400);
 const DAY: Duration = Duration::from_secs(86_400);
 const HOUR: Duration = Duration::from_secs(3_600);
 /// Slots in tables that are allocated as they fill.
@@ -17,7 +22,8 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
 }
 
 fn timeouts(timeouts: &Timeouts, problems: &mut Vec<Problem>) {
-    let Timeouts { request, failover, drain, client_stall, connect, heartbeat } = *timeouts;
+    let Timeouts { request, failover, drain, client_stall, connect, heartbeat, hint_window, log_sync } =
+        *timeouts;
     for (key, value, max) in [
         ("timeouts.request", request, HOUR),
         ("timeouts.failover", failover, HOUR),
@@ -25,9 +31,11 @@ fn timeouts(timeouts: &Timeouts, problems: &mut Vec<Problem>) {
         ("timeouts.client_stall", client_stall, DAY),
         ("timeouts.connect", connect, HOUR),
         ("timeouts.heartbeat", heartbeat, Duration::from_secs(10)),
+        ("timeouts.hint_window", hint_window, WEEK),
     ] {
-        duration(key, value, max, problems);
+        duration(key, value, MILLISECOND..=max, problems);
     }
+    duration("timeouts.log_sync", log_sync, Duration::ZERO..=LOG_SYNC_MAX, problems);
     if failover >= request && !failover.is_zero() && !request.is_zero() {
         let message = format!(
             "{} is not shorter than timeouts.request, {}: no read would ever be sent again",
@@ -61,6 +69,9 @@ fn limits(limits: &Limits, problems: &mut Vec<Problem>) {
         ("limits.request_max", limits.request_max, ByteSize::kib(1), ByteSize::gib(2)),
         ("limits.inline_max", limits.inline_max, ByteSize::new(64), ByteSize::mib(1)),
         ("limits.link_bytes_max", limits.link_bytes_max, ByteSize::mib(1), tebibyte),
+        ("limits.hints_max", limits.hints_max, ByteSize::kib(64), tebibyte),
+        // Each worker reads one whole segment at a time when it starts.
+        ("limits.log_segment", limits.log_segment, ByteSize::kib(64), ByteSize::gib(1)),
     ] {
         if value < min || value > max {
             problems.push(Problem::new(key, format!("{value} is not {min} to {max}")));
@@ -76,12 +87,13 @@ fn limits(limits: &Limits, problems: &mut Vec<Problem>) {
             problems.push(Problem::new(key, format!("{value} is more than {container_key}, {container}")));
         }
     }
-    duration("limits.clock_skew_max", limits.clock_skew_max, HOUR, problems);
+    duration("limits.clock_skew_max", limits.clock_skew_max, MILLISECOND..=HOUR, problems);
 }
 
-fn duration(key: &str, value: Duration, max: Duration, problems: &mut Vec<Problem>) {
-    if value < Duration::from_millis(1) || value > max {
-        problems.push(Problem::new(key, format!("{} is not 1ms to {}", Millis(value), Millis(max))));
+fn duration(key: &str, value: Duration, allowed: RangeInclusive<Duration>, problems: &mut Vec<Problem>) {
+    if !allowed.contains(&value) {
+        let (min, max) = (Millis(*allowed.start()), Millis(*allowed.end()));
+        problems.push(Problem::new(key, format!("{} is not {min} to {max}", Millis(value))));
     } else if !value.subsec_nanos().is_multiple_of(1_000_000) {
         problems.push(Problem::new(key, format!("{value:?} is not a whole number of milliseconds")));
     }
