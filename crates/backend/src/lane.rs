@@ -53,11 +53,20 @@ pub enum LaneEvent {
     },
 }
 
-/// Who answered on the other side; a change of it tells that data may be gone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Who answered on the other side, and how much it holds: what tells whether data is gone.
+///
+/// The same `run_id` means that the datastore lived on while the connection was broken. After another one, no keys or no
+/// marker mean that all data is lost; a marker that is older than the one last written, that the newest writes are.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StoreIdentity {
     /// Kind and version: `redis 7.0.15`, `memory`.
     pub kind: String,
     /// Changes whenever the datastore's process starts anew (Redis: `run_id`).
     pub run_id: String,
+    /// How many keys the datastore holds, the lane's part of them where it has parts. Those that a node keeps for itself
+    /// count too.
+    pub keys: u64,
+    /// What the worker's marker ([`ReservedKeys::marker`](crate::ReservedKeys::marker)) says; `None` when it is absent or no
+    /// number.
+    pub marker: Option<u64>,
 }

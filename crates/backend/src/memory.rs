@@ -49,7 +49,7 @@ impl MemoryBackend {
     /// A backend with nothing in it and an identity of its own.
     pub fn new(config: MemoryConfig) -> Self {
         let run_id = format!("{:016x}", RandomState::new().hash_one(0u8));
-        Self { config, identity: StoreIdentity { kind: "memory".into(), run_id } }
+        Self { config, identity: StoreIdentity { kind: "memory".into(), run_id, ..StoreIdentity::default() } }
     }
 }
 

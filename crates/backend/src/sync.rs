@@ -87,10 +87,12 @@ where
     pub fn new(description: impl Into<String>, factory: F) -> Self {
         let description = description.into();
         let run_id = format!("{:016x}", RandomState::new().hash_one(&description));
-        Self { identity: StoreIdentity { kind: description.clone(), run_id }, description, factory }
+        let identity = StoreIdentity { kind: description.clone(), run_id, ..StoreIdentity::default() };
+        Self { identity, description, factory }
     }
 
-    /// Replaces the identity, for stores that keep their data over a restart and for reproducible tests.
+    /// Replaces the identity, for reproducible tests. Every lane tells it as it is, `keys` and `marker` too: for stores that
+    /// keep their data over a restart, open a [`SyncLane`] with each lane's own.
     #[must_use]
     pub fn with_identity(mut self, identity: StoreIdentity) -> Self {
         self.identity = identity;

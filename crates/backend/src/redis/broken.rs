@@ -22,9 +22,9 @@ pub(super) enum Broken {
     /// The operator's credentials are wrong, or missing.
     #[error("the datastore refuses the credentials: {0}")]
     Credentials(String),
-    /// The server does not say who it is, so lost data could not be noticed.
-    #[error("the datastore does not tell its run_id (INFO server): {0}")]
-    Identity(String),
+    /// The server does not say who it is or what it holds, so lost data could not be noticed.
+    #[error("the datastore does not tell its {what}: {text}")]
+    Identity { what: &'static str, text: String },
     /// The connection broke.
     #[error("connection to the datastore broke: {0}")]
     Io(#[from] io::Error),

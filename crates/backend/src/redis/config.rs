@@ -8,6 +8,8 @@ use std::time::Duration;
 use dynomite_codec::ReplyLimits;
 use thiserror::Error;
 
+use crate::ReservedKeys;
+
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +33,9 @@ pub struct RedisConfig {
     pub backoff_max: Duration,
     /// What the server may send as one reply; more breaks the connection.
     pub reply_limits: ReplyLimits,
+    /// The node's own keys on the server. Without them no marker is read, and no state can be installed in pieces: for a
+    /// caller that does not replicate. Default none.
+    pub reserved: Option<ReservedKeys>,
 }
 
 /// A server's address. `Display` gives it as a URL.
@@ -90,6 +95,7 @@ impl RedisConfig {
             backoff_min: Duration::from_millis(50),
             backoff_max: Duration::from_secs(5),
             reply_limits: ReplyLimits::default(),
+            reserved: None,
         }
     }
 
@@ -143,6 +149,7 @@ impl fmt::Debug for RedisConfig {
             .field("backoff_min", &self.backoff_min)
             .field("backoff_max", &self.backoff_max)
             .field("reply_limits", &self.reply_limits)
+            .field("reserved", &self.reserved)
             .finish()
     }
 }

@@ -1,10 +1,11 @@
 //! From nothing to a connection that takes operations: connect, authenticate, wait until the data is loaded, and ask
-//! who is there.
+//! who is there and what is left of what was written.
 
 use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
+use dynomite_codec::ReplyView;
 use tokio::time::{sleep, timeout};
 
 use super::RedisConfig;
@@ -29,8 +30,7 @@ pub(super) async fn open(config: &RedisConfig, worker: usize) -> Result<(Connect
     let name = format!("dynomite-{worker}");
     let _ = ask(limit, &mut connection, &[b"CLIENT", b"SETNAME", name.as_bytes()]).await?;
     wait_until_ready(limit, &mut connection).await?;
-    let info = ask(limit, &mut connection, &[b"INFO", b"server"]).await?;
-    let identity = identity(&info)?;
+    let identity = survey(config, worker, &mut connection).await?;
     Ok((connection, identity))
 }
 
@@ -66,6 +66,25 @@ async fn wait_until_ready(limit: Duration, connection: &mut Connection) -> Resul
     }
 }
 
+/// One connection lies inside one life of the server, so that all answers are of the same.
+async fn survey(
+    config: &RedisConfig,
+    worker: usize,
+    connection: &mut Connection,
+) -> Result<StoreIdentity, Broken> {
+    let limit = config.connect_timeout;
+    let (kind, run_id) = server(&ask(limit, connection, &[b"INFO", b"server"]).await?)?;
+    let keys = key_count(&ask(limit, connection, &[b"DBSIZE"]).await?)?;
+    let marker = match &config.reserved {
+        Some(reserved) => {
+            let key = reserved.marker(worker);
+            marker(&ask(limit, connection, &[b"GET", &key]).await?)?
+        }
+        None => None,
+    };
+    Ok(StoreIdentity { kind, run_id, keys, marker })
+}
+
 async fn ask(limit: Duration, connection: &mut Connection, args: &[&[u8]]) -> Result<Bytes, Broken> {
     within(limit, connection.round_trip(args)).await
 }
@@ -74,21 +93,47 @@ async fn within<T>(limit: Duration, answer: impl Future<Output = Result<T, Broke
     timeout(limit, answer).await.unwrap_or(Err(Broken::AnswerTimeout(limit)))
 }
 
-fn identity(info: &[u8]) -> Result<StoreIdentity, Broken> {
+/// Kind and `run_id`.
+fn server(info: &[u8]) -> Result<(String, String), Broken> {
+    const WHAT: &str = "run_id (INFO server)";
     if let Some(text) = error_text(info) {
-        return Err(Broken::Identity(text));
+        return Err(Broken::Identity { what: WHAT, text });
     }
     let info = String::from_utf8_lossy(info);
     let field = |name: &str| {
         info.lines().find_map(|line| Some(line.strip_prefix(name)?.strip_prefix(':')?.trim_end().to_owned()))
     };
-    let run_id = field("run_id").ok_or_else(|| Broken::Identity("no such field".to_owned()))?;
+    let run_id =
+        field("run_id").ok_or_else(|| Broken::Identity { what: WHAT, text: "no such field".to_owned() })?;
     // Valkey tells the version of Redis that it is compatible with, and its own.
     let kind = match field("valkey_version") {
         Some(version) => format!("valkey {version}"),
         None => format!("redis {}", field("redis_version").as_deref().unwrap_or("of unknown version")),
     };
-    Ok(StoreIdentity { kind, run_id })
+    Ok((kind, run_id))
+}
+
+fn key_count(reply: &[u8]) -> Result<u64, Broken> {
+    let text = match ReplyView::parse(reply) {
+        Some(ReplyView::Integer(count)) if count >= 0 => return Ok(count.unsigned_abs()),
+        _ => error_text(reply).ok_or(Broken::OutOfStep)?,
+    };
+    Err(Broken::Identity { what: "number of keys (DBSIZE)", text })
+}
+
+/// A marker that is no number says nothing, as if it were gone: data that is there may count as lost, never the reverse.
+fn marker(reply: &[u8]) -> Result<Option<u64>, Broken> {
+    let text = match ReplyView::parse(reply) {
+        Some(ReplyView::Null) => return Ok(None),
+        Some(ReplyView::Bulk(value)) => {
+            return Ok(std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()));
+        }
+        _ => error_text(reply).ok_or(Broken::OutOfStep)?,
+    };
+    if text.starts_with("WRONGTYPE") {
+        return Ok(None);
+    }
+    Err(Broken::Identity { what: "node's marker (GET)", text })
 }
 
 #[cfg(test)]
@@ -96,17 +141,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn identity_is_read_from_the_info_section() {
+    fn kind_and_run_id_are_read_from_the_info_section() {
         let redis = b"$60\r\n# Server\r\nredis_version:7.0.15\r\nrun_id:abc\r\ntcp_port:0\r\n\r\n";
-        let expected = StoreIdentity { kind: "redis 7.0.15".into(), run_id: "abc".into() };
-        assert_eq!(identity(redis).unwrap(), expected);
+        assert_eq!(server(redis).unwrap(), ("redis 7.0.15".into(), "abc".into()));
         let valkey = b"$60\r\nredis_version:7.2.4\r\nvalkey_version:8.0.1\r\nrun_id:d\r\n\r\n";
-        assert_eq!(identity(valkey).unwrap().kind, "valkey 8.0.1");
+        assert_eq!(server(valkey).unwrap().0, "valkey 8.0.1");
     }
 
     #[test]
-    fn server_without_a_run_id_is_not_used() {
-        assert!(matches!(identity(b"$3\r\nx:y\r\n"), Err(Broken::Identity(_))));
-        assert!(matches!(identity(b"-NOPERM no\r\n"), Err(Broken::Identity(text)) if text == "NOPERM no"));
+    fn server_that_hides_what_it_is_or_holds_is_not_used() {
+        assert!(matches!(server(b"$3\r\nx:y\r\n"), Err(Broken::Identity { .. })));
+        assert!(
+            matches!(server(b"-NOPERM no\r\n"), Err(Broken::Identity { text, .. }) if text == "NOPERM no")
+        );
+        assert!(matches!(key_count(b"-NOPERM no\r\n"), Err(Broken::Identity { .. })));
+        assert!(matches!(key_count(b"+OK\r\n"), Err(Broken::OutOfStep)));
+        assert!(matches!(marker(b"-NOPERM no\r\n"), Err(Broken::Identity { .. })));
+        assert!(matches!(marker(b":5\r\n"), Err(Broken::OutOfStep)));
+    }
+
+    #[test]
+    fn marker_that_is_no_number_is_as_good_as_none() {
+        let cases: [(&[u8], Option<u64>); 6] = [
+            (b"$2\r\n17\r\n", Some(17)),
+            (b"$20\r\n18446744073709551615\r\n", Some(u64::MAX)),
+            (b"$-1\r\n", None),
+            (b"$0\r\n\r\n", None),
+            (b"$2\r\n-1\r\n", None),
+            (b"-WRONGTYPE Operation against a key\r\n", None),
+        ];
+        for (reply, expected) in cases {
+            assert_eq!(marker(reply).unwrap(), expected, "{}", reply.escape_ascii());
+        }
     }
 }

@@ -49,7 +49,10 @@ fn get(size: usize) -> Operation {
 }
 
 fn lane() -> SyncLane<Sized> {
-    SyncLane::new(Sized::default(), StoreIdentity { kind: "sized".into(), run_id: "1".into() })
+    SyncLane::new(
+        Sized::default(),
+        StoreIdentity { kind: "sized".into(), run_id: "1".into(), ..StoreIdentity::default() },
+    )
 }
 
 fn poll(lane: &mut SyncLane<Sized>, waker: &Arc<Count>) -> Vec<LaneEvent> {

@@ -5,12 +5,16 @@ use std::future::poll_fn;
 use std::time::Duration;
 
 use dynomite_backend::{
-    Backend, Lane, LaneEvent, Operation, Output, RedisBackend, RedisConfig, StoreIdentity,
+    Backend, Lane, LaneEvent, Operation, Output, RedisBackend, RedisConfig, ReservedKeys, StoreIdentity,
 };
 use dynomite_codec::Request;
 use tokio::time::timeout;
 
 const DEADLINE: Duration = Duration::from_secs(20);
+/// The name of the node with reserved keys.
+pub(crate) const NODE: &str = "node-1";
+/// The number of the lane's worker.
+pub(crate) const WORKER: usize = 3;
 
 pub(crate) struct Conversation {
     lane: Box<dyn Lane>,
@@ -20,14 +24,16 @@ pub(crate) struct Conversation {
 impl Conversation {
     /// Opens lane 3 of 4 to the server at `url`, with short waits between attempts.
     pub(crate) fn open(url: &str) -> Self {
-        let mut config = RedisConfig::from_url(url).expect("the test's own URL");
-        config.backoff_min = Duration::from_millis(10);
-        config.backoff_max = Duration::from_millis(50);
-        Self::open_with(config)
+        Self::open_with(config(url))
+    }
+
+    /// As [`Self::open`], with reserved keys.
+    pub(crate) fn open_for_node(url: &str) -> Self {
+        Self::open_with(RedisConfig { reserved: Some(ReservedKeys::of_node(NODE)), ..config(url) })
     }
 
     pub(crate) fn open_with(config: RedisConfig) -> Self {
-        Self { lane: RedisBackend::new(config).open_lane(3, 4), events: VecDeque::new() }
+        Self { lane: RedisBackend::new(config).open_lane(WORKER, 4), events: VecDeque::new() }
     }
 
     pub(crate) async fn open_up(url: &str) -> Self {
@@ -101,4 +107,11 @@ impl Conversation {
         }
         self.events.pop_front().expect("there is one")
     }
+}
+
+fn config(url: &str) -> RedisConfig {
+    let mut config = RedisConfig::from_url(url).expect("the test's own URL");
+    config.backoff_min = Duration::from_millis(10);
+    config.backoff_max = Duration::from_millis(50);
+    config
 }

@@ -4,5 +4,6 @@
 
 mod conversation;
 mod lane;
+mod loss;
 mod scripted;
 mod state;

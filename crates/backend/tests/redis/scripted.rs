@@ -11,6 +11,7 @@ use dynomite_backend::{LaneEvent, Operation, Output, RedisConfig, StoreIdentity}
 use crate::conversation::Conversation;
 
 const INFO: &str = "$36\r\nredis_version:7.0.15\r\nrun_id:abcde\r\n\r\n";
+const DBSIZE: &str = ":12\r\n";
 /// In the place of an answer: the connection is closed.
 const CLOSE: &str = "close";
 
@@ -22,19 +23,22 @@ async fn lane_waits_while_the_server_loads_its_data() {
         "-BUSY Redis is busy running a script.\r\n",
         "+PONG\r\n",
         INFO,
+        DBSIZE,
         "$1\r\nv\r\n",
     ]]);
     let mut lane = Conversation::open(&url);
-    let identity = StoreIdentity { kind: "redis 7.0.15".into(), run_id: "abcde".into() };
+    let identity =
+        StoreIdentity { kind: "redis 7.0.15".into(), run_id: "abcde".into(), keys: 12, marker: None };
     assert_eq!(lane.event().await, LaneEvent::Up(identity), "and no Down before");
     assert_eq!(lane.command(&["GET", "k"]).await, b"$1\r\nv\r\n");
     let names: Vec<String> = heard.try_iter().collect();
-    assert_eq!(names, ["CLIENT", "PING", "PING", "PING", "INFO", "GET"]);
+    assert_eq!(names, ["CLIENT", "PING", "PING", "PING", "INFO", "DBSIZE", "GET"]);
 }
 
 #[tokio::test]
 async fn server_that_refuses_writes_is_still_up() {
-    let (url, _heard) = server(vec![vec!["-ERR unknown command\r\n", "-MISCONF cannot write\r\n", INFO]]);
+    let (url, _heard) =
+        server(vec![vec!["-ERR unknown command\r\n", "-MISCONF cannot write\r\n", INFO, DBSIZE]]);
     Conversation::open_up(&url).await;
 }
 
@@ -42,7 +46,7 @@ async fn server_that_refuses_writes_is_still_up() {
 async fn server_that_hides_its_run_id_is_not_used() {
     let (url, _heard) = server(vec![
         vec!["+OK\r\n", "+PONG\r\n", "-NOPERM no info for you\r\n"],
-        vec!["+OK\r\n", "+PONG\r\n", INFO],
+        vec!["+OK\r\n", "+PONG\r\n", INFO, DBSIZE],
     ]);
     let mut lane = Conversation::open(&url);
     let reason = lane.down().await;
@@ -53,8 +57,8 @@ async fn server_that_hides_its_run_id_is_not_used() {
 #[tokio::test]
 async fn reply_that_nobody_asked_for_breaks_the_connection() {
     let (url, _heard) = server(vec![
-        vec!["+OK\r\n", "+PONG\r\n", INFO, "+one\r\n+two\r\n"],
-        vec!["+OK\r\n", "+PONG\r\n", INFO],
+        vec!["+OK\r\n", "+PONG\r\n", INFO, DBSIZE, "+one\r\n+two\r\n"],
+        vec!["+OK\r\n", "+PONG\r\n", INFO, DBSIZE],
     ]);
     let mut lane = Conversation::open_up(&url).await;
     assert_eq!(lane.command(&["GET", "k"]).await, b"+one\r\n");
@@ -65,8 +69,8 @@ async fn reply_that_nobody_asked_for_breaks_the_connection() {
 #[tokio::test]
 async fn bytes_that_are_no_reply_break_the_connection() {
     let (url, _heard) = server(vec![
-        vec!["+OK\r\n", "+PONG\r\n", INFO, "+one\r\nHTTP/1.1 400\r\n"],
-        vec!["+OK\r\n", "+PONG\r\n", INFO],
+        vec!["+OK\r\n", "+PONG\r\n", INFO, DBSIZE, "+one\r\nHTTP/1.1 400\r\n"],
+        vec!["+OK\r\n", "+PONG\r\n", INFO, DBSIZE],
     ]);
     let mut lane = Conversation::open_up(&url).await;
     lane.submit_command(&["GET", "a"]);
@@ -79,7 +83,8 @@ async fn bytes_that_are_no_reply_break_the_connection() {
 
 #[tokio::test]
 async fn replies_sent_before_the_connection_closes_count() {
-    let (url, _heard) = server(vec![vec!["+OK\r\n", "+PONG\r\n", INFO, "+one\r\n+two\r\n+thr", CLOSE]]);
+    let (url, _heard) =
+        server(vec![vec!["+OK\r\n", "+PONG\r\n", INFO, DBSIZE, "+one\r\n+two\r\n+thr", CLOSE]]);
     let mut lane = Conversation::open_up(&url).await;
     for _ in 0..3 {
         lane.submit_command(&["GET", "k"]);
@@ -91,8 +96,10 @@ async fn replies_sent_before_the_connection_closes_count() {
 
 #[tokio::test]
 async fn reply_over_the_limit_breaks_the_connection() {
-    let (url, _heard) =
-        server(vec![vec!["+OK\r\n", "+PONG\r\n", INFO, "$1000001\r\n"], vec!["+OK\r\n", "+PONG\r\n", INFO]]);
+    let (url, _heard) = server(vec![
+        vec!["+OK\r\n", "+PONG\r\n", INFO, DBSIZE, "$1000001\r\n"],
+        vec!["+OK\r\n", "+PONG\r\n", INFO, DBSIZE],
+    ]);
     let mut config = RedisConfig::from_url(&url).unwrap();
     config.reply_limits.bulk_max = 1_000_000;
     config.backoff_min = Duration::from_millis(10);
@@ -106,7 +113,7 @@ async fn reply_over_the_limit_breaks_the_connection() {
 
 #[tokio::test]
 async fn host_name_is_resolved() {
-    let (url, _heard) = server(vec![vec!["+OK\r\n", "+PONG\r\n", INFO]]);
+    let (url, _heard) = server(vec![vec!["+OK\r\n", "+PONG\r\n", INFO, DBSIZE]]);
     Conversation::open_up(&url.replace("127.0.0.1", "localhost")).await;
 }
 

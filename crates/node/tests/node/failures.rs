@@ -119,7 +119,7 @@ impl Lane for DefectiveLane {
             return Poll::Pending;
         }
         self.is_up = true;
-        events.push(LaneEvent::Up(StoreIdentity { kind: "defective".to_owned(), run_id: String::new() }));
+        events.push(LaneEvent::Up(StoreIdentity::default()));
         Poll::Ready(())
     }
 }

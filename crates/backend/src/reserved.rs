@@ -1,0 +1,48 @@
+//! The keys that a node keeps in its datastore for itself, beside those of its clients.
+
+use bytes::Bytes;
+
+/// Names of one node's own keys: `dynomite:{<node>}:marker:<worker>`.
+///
+/// Clients could read and write them like any other: who passes their commands on refuses those on a key that
+/// [`ReservedKeys::contains`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReservedKeys {
+    prefix: Bytes,
+}
+
+impl ReservedKeys {
+    /// The keys of the node called `name`, which no other node in front of the same datastore may be called.
+    pub fn of_node(name: &str) -> Self {
+        Self { prefix: format!("dynomite:{{{name}}}:").into() }
+    }
+
+    /// Where worker `worker` writes its marker: a decimal number that it lets grow now and then by ordinary commands.
+    /// What it reads after the datastore was away tells how much of what it wrote is still there.
+    pub fn marker(&self, worker: usize) -> Bytes {
+        self.key(&format!("marker:{worker}"))
+    }
+
+    /// Whether `key` is one of the node's own.
+    pub fn contains(&self, key: &[u8]) -> bool {
+        key.starts_with(&self.prefix)
+    }
+
+    fn key(&self, rest: &str) -> Bytes {
+        [&self.prefix[..], rest.as_bytes()].concat().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_worker_and_node_has_keys_of_its_own() {
+        let (first, second) = (ReservedKeys::of_node("dc1-a"), ReservedKeys::of_node("dc1-a2"));
+        assert_eq!(first.marker(3), "dynomite:{dc1-a}:marker:3");
+        assert!(first.contains(&first.marker(0)));
+        assert!(!first.contains(&second.marker(0)) && !second.contains(&first.marker(0)));
+        assert!(!first.contains(b"dynomite:"));
+    }
+}
