@@ -1,5 +1,7 @@
 //! A relay passes everything on, until it is told not to.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
