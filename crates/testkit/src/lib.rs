@@ -16,6 +16,7 @@ mod nutcracker;
 mod ports;
 mod process;
 mod redis;
+mod relay;
 
 pub use client::{RawClient, request};
 pub use cluster::{Cluster, ClusterBuilder, ClusterNode};
@@ -25,6 +26,7 @@ pub use memcached::Memcached;
 pub use nutcracker::Nutcracker;
 pub use ports::PortLease;
 pub use redis::{Redis, RedisBuilder};
+pub use relay::{Flow, Relay, Way};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
