@@ -155,6 +155,26 @@ pub struct PrefixLevels {
     pub read: Option<Level>,
     /// Level of writes; `None` means the node's.
     pub write: Option<Level>,
+    /// The datacenter that alone sequences them; `None` means each for itself.
+    pub home: Option<String>,
+    /// How their sequenced writes are ordered; `None` means by claims.
+    pub sequencing: Option<SequencingMode>,
+}
+
+impl PrefixLevels {
+    /// No exception at all for keys that begin with `prefix`.
+    pub fn of(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned(), read: None, write: None, home: None, sequencing: None }
+    }
+}
+
+/// How a replica gets the right to order the sequenced writes on a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SequencingMode {
+    /// It is the key's primary, or claims the key with a majority of the racks.
+    Claimed,
+    /// It takes it. Writes go on with fewer than a majority; of two racks that do so at once, one loses its writes.
+    Available,
 }
 
 /// What a program that hosts a node shall log, and how.

@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn the_longest_prefix_that_has_a_level_decides() {
         let mut config = Config::default();
-        let prefix = |prefix: &str, read, write| PrefixLevels { prefix: prefix.to_owned(), read, write };
+        let prefix = |prefix: &str, read, write| PrefixLevels { read, write, ..PrefixLevels::of(prefix) };
         config.consistency.prefixes = vec![
             prefix("user:", Some(Level::DcQuorum), Some(Level::DcQuorum)),
             prefix("user:tmp:", None, Some(Level::DcOne)),

@@ -150,6 +150,8 @@ fn prefix(raw: RawPrefix) -> PrefixLevels {
         prefix: raw.prefix,
         read: raw.read.map(|Text(level)| level.0),
         write: raw.write.map(|Text(level)| level.0),
+        home: raw.home,
+        sequencing: raw.sequencing.map(|Text(mode)| mode.0),
     }
 }
 

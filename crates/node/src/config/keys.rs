@@ -40,6 +40,8 @@ pub const KEYS: &[Key] = &[
     text("consistency.prefix[].prefix"),
     text("consistency.prefix[].read"),
     text("consistency.prefix[].write"),
+    text("consistency.prefix[].home"),
+    text("consistency.prefix[].sequencing"),
     text("timeouts.request"),
     text("timeouts.failover"),
     text("timeouts.drain"),

@@ -5,7 +5,9 @@ use std::fmt::Display;
 use toml::Value;
 
 use super::units::Millis;
-use super::{Config, Credentials, Datastore, LogFormat, Password, PrefixLevels, Seed, Workers};
+use super::{
+    Config, Credentials, Datastore, LogFormat, Password, PrefixLevels, Seed, SequencingMode, Workers,
+};
 
 impl Config {
     /// Every value in TOML, defaults too. Parsing it gives this configuration again, but for an inline password,
@@ -88,11 +90,13 @@ impl Config {
         out.section("[consistency]");
         out.text("read", self.consistency.read);
         out.text("write", self.consistency.write);
-        for PrefixLevels { prefix, read, write } in &self.consistency.prefixes {
+        for PrefixLevels { prefix, read, write, home, sequencing } in &self.consistency.prefixes {
             out.section("[[consistency.prefix]]");
             out.text("prefix", prefix);
             out.optional_text("read", read.as_ref());
             out.optional_text("write", write.as_ref());
+            out.optional_text("home", home.as_ref());
+            out.optional_text("sequencing", sequencing.as_ref());
         }
     }
 
@@ -131,6 +135,15 @@ impl Config {
         if self.data_dir.is_some() {
             out.text("log_segment", limits.log_segment);
         }
+    }
+}
+
+impl Display for SequencingMode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Claimed => "claimed",
+            Self::Available => "available",
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use super::datastore::DatastoreUrl;
 use super::suggest::nearest;
 use super::units::{Millis, Text};
-use super::{ByteSize, HashKind, HostPort, Level, LogFormat, Workers};
+use super::{ByteSize, HashKind, HostPort, Level, LogFormat, SequencingMode, Workers};
 
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -70,6 +70,8 @@ pub(super) struct RawPrefix {
     pub(super) prefix: String,
     pub(super) read: Option<Text<LevelName>>,
     pub(super) write: Option<Text<LevelName>>,
+    pub(super) home: Option<String>,
+    pub(super) sequencing: Option<Text<SequencingName>>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
@@ -158,6 +160,17 @@ impl FromStr for LevelName {
 
     fn from_str(text: &str) -> Result<Self, String> {
         one_of(text, "consistency level", &Level::ALL).map(Self)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct SequencingName(pub(super) SequencingMode);
+
+impl FromStr for SequencingName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        one_of(text, "way of sequencing", &[SequencingMode::Claimed, SequencingMode::Available]).map(Self)
     }
 }
 

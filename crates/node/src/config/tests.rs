@@ -149,7 +149,7 @@ fn every_key_is_read() {
             consistency: Consistency {
                 read: Level::DcQuorum,
                 write: Level::DcSafeQuorum,
-                prefixes: vec![PrefixLevels { prefix: "u:".into(), read: Some(Level::DcOne), write: None }],
+                prefixes: vec![PrefixLevels { read: Some(Level::DcOne), ..PrefixLevels::of("u:") }],
             },
             timeouts: Timeouts {
                 request: Duration::from_secs(3),

@@ -8,8 +8,9 @@ use std::net::TcpListener;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use dynomite_backend::Backend;
-use dynomite_replication::{Engine, EngineConfig, SequencingRules};
+use dynomite_replication::{Engine, EngineConfig, Sequencing, SequencingRules};
 use dynomite_ring::NodeIdx;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::UnboundedSender;
@@ -22,6 +23,7 @@ use super::mail::{Mailroom, Receiver, Sender};
 use super::tasks::Tasks;
 use super::turn::Timer;
 use super::{Clients, Event, Links, Mail, SharedWorker, Stage, Worker, clients, links, upkeep};
+use crate::config::SequencingMode;
 use crate::shared::Shared;
 
 /// What a worker needs to start.
@@ -164,6 +166,16 @@ fn engine_config(shared: &Shared, worker: usize) -> EngineConfig {
         operations_max: limits.operations_max as usize,
         lane_window_max: limits.lane_window as usize,
         clock_ahead_max_ms: limits.clock_skew_max.as_millis() as u64,
-        sequencing: SequencingRules::default(),
+        sequencing: sequencing_rules(shared),
     }
+}
+
+fn sequencing_rules(shared: &Shared) -> SequencingRules {
+    let prefixes = shared.config.consistency.prefixes.iter();
+    let with_rule = prefixes.filter(|entry| entry.home.is_some() || entry.sequencing.is_some());
+    SequencingRules::new(with_rule.map(|entry| {
+        let home = entry.home.as_ref().and_then(|name| shared.ring.dc_by_name(name)).map(|dc| dc.index());
+        let available = entry.sequencing == Some(SequencingMode::Available);
+        (Bytes::copy_from_slice(entry.prefix.as_bytes()), Sequencing { home, available })
+    }))
 }

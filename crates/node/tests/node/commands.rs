@@ -158,7 +158,7 @@ fn the_command_table_is_told_in_redis_form() {
 fn levels_are_set_for_the_node_a_prefix_and_a_connection() {
     // One of two racks is missing: at quorum nothing can be read.
     let (mut configs, _leases) = racks(2, 1, Level::DcOne);
-    let prefix = PrefixLevels { prefix: "q:".to_owned(), read: Some(Level::DcQuorum), write: None };
+    let prefix = PrefixLevels { read: Some(Level::DcQuorum), ..PrefixLevels::of("q:") };
     configs[0].consistency.prefixes = vec![prefix];
     let node = Running::start(configs.remove(0));
     let (mut client, mut other) = (node.client(), node.client());

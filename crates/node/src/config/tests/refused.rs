@@ -193,7 +193,15 @@ fn keys_that_would_have_no_effect() {
         ),
         (
             "[[consistency.prefix]]\nprefix = \"u:\"",
-            "d.toml:2:10: consistency.prefix[0].prefix: has no effect: give `read`, `write` or both",
+            "d.toml:2:10: consistency.prefix[0].prefix: has no effect: give `read`, `write`, `home` or `sequencing`",
+        ),
+        (
+            "[[consistency.prefix]]\nprefix = \"u:\"\nhome = \"dc9\"",
+            "d.toml:3:8: consistency.prefix[0].home: no node is in a datacenter `dc9`",
+        ),
+        (
+            "[[consistency.prefix]]\nprefix = \"u:\"\nsequencing = \"both\"",
+            "d.toml:3:14: consistency.prefix[0].sequencing: unknown way of sequencing `both`; allowed are claimed, available",
         ),
     ] {
         check(text, expected);

@@ -101,8 +101,15 @@ fn datastores() -> impl Strategy<Value = Datastore> {
 
 fn levels() -> impl Strategy<Value = Consistency> {
     let level = || proptest::sample::select(&Level::ALL[..]);
-    let prefix = ("[ -~é]{1,6}", level(), option::of(level()))
-        .prop_map(|(prefix, read, write)| PrefixLevels { prefix, read: Some(read), write });
+    let mode = prop_oneof![Just(SequencingMode::Claimed), Just(SequencingMode::Available)];
+    let prefix = ("[ -~é]{1,6}", level(), option::of(level()), option::of(mode)).prop_map(
+        |(prefix, read, write, sequencing)| PrefixLevels {
+            read: Some(read),
+            write,
+            sequencing,
+            ..PrefixLevels::of(&prefix)
+        },
+    );
     (level(), level(), collection::vec(prefix, 0..4)).prop_map(|(read, write, mut prefixes)| {
         prefixes.sort_by(|a, b| a.prefix.cmp(&b.prefix));
         prefixes.dedup_by(|a, b| a.prefix == b.prefix);

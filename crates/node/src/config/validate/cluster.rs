@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use dynomite_ring::{NodeId, SLOT_COUNT, allocate_static};
 
 use super::super::error::Problem;
-use super::super::{Config, Member, Seed};
+use super::super::{Config, Member, PrefixLevels, Seed};
 use super::{check_name, unreachable};
 
 /// Most nodes of a cluster.
@@ -194,8 +194,15 @@ fn check_prefixes(config: &Config, problems: &mut Vec<Problem>) {
             problems.push(Problem::new(key, format!("is not 1 to {PREFIX_LEN_MAX} bytes long")));
         } else if prefixes[..index].iter().any(|earlier| earlier.prefix == entry.prefix) {
             problems.push(Problem::new(key, format!("`{}` has an entry already", entry.prefix)));
-        } else if entry.read.is_none() && entry.write.is_none() {
-            problems.push(Problem::new(key, "has no effect: give `read`, `write` or both"));
+        } else if *entry == PrefixLevels::of(&entry.prefix) {
+            let message = "has no effect: give `read`, `write`, `home` or `sequencing`";
+            problems.push(Problem::new(key, message));
+        }
+        if let Some(home) = &entry.home
+            && !config.members().iter().any(|member| member.datacenter == *home)
+        {
+            let message = format!("no node is in a datacenter `{home}`");
+            problems.push(Problem::new(format!("consistency.prefix[{index}].home"), message));
         }
     }
 }
