@@ -94,6 +94,8 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// How large things may become.
     pub limits: Limits,
+    /// What is sent to other datacenters.
+    pub cross_dc: CrossDc,
     /// Logging; for the program that hosts the node, which itself never sets up a subscriber.
     pub log: Log,
 }
@@ -175,6 +177,23 @@ pub enum SequencingMode {
     Claimed,
     /// It takes it. Writes go on with fewer than a majority; of two racks that do so at once, one loses its writes.
     Available,
+}
+
+/// How other datacenters are talked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CrossDc {
+    /// How what is sent there is made smaller.
+    pub compression: Compression,
+}
+
+/// A way to make what is sent smaller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// As it is.
+    #[default]
+    None,
+    /// LZ4: fast, and text becomes about half as large.
+    Lz4,
 }
 
 /// What a program that hosts a node shall log, and how.
@@ -300,6 +319,7 @@ impl Default for Config {
             consistency: Consistency::default(),
             timeouts: Timeouts::default(),
             limits: Limits::default(),
+            cross_dc: CrossDc::default(),
             log: Log::default(),
         }
     }

@@ -10,7 +10,8 @@ use super::schema::{
 };
 use super::units::{Millis, Text};
 use super::{
-    Config, Consistency, Credentials, Datastore, Limits, Log, Password, PrefixLevels, Secret, Seed, Timeouts,
+    Config, Consistency, Credentials, CrossDc, Datastore, Limits, Log, Password, PrefixLevels, Secret, Seed,
+    Timeouts,
 };
 
 /// Builds the configuration. Where a problem is added, the value has its default.
@@ -46,6 +47,9 @@ pub(super) fn build(raw: RawConfig, problems: &mut Vec<Problem>) -> Config {
         consistency: consistency(raw.consistency),
         timeouts: timeouts(&raw.timeouts),
         limits: limits(&raw.limits),
+        cross_dc: CrossDc {
+            compression: raw.cross_dc.compression.map_or_else(Default::default, |name| name.0.0),
+        },
         log: log(raw.log),
     };
     if raw.vnodes.is_some() && !config.members().iter().any(|member| member.tokens.is_none()) {

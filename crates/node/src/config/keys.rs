@@ -65,6 +65,7 @@ pub const KEYS: &[Key] = &[
     text("limits.clock_skew_max"),
     value("limits.hints_max"),
     value("limits.log_segment"),
+    text("cross_dc.compression"),
     text("log.filter"),
     text("log.format"),
 ];

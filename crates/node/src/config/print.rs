@@ -6,7 +6,8 @@ use toml::Value;
 
 use super::units::Millis;
 use super::{
-    Config, Credentials, Datastore, LogFormat, Password, PrefixLevels, Seed, SequencingMode, Workers,
+    Compression, Config, Credentials, Datastore, LogFormat, Password, PrefixLevels, Seed, SequencingMode,
+    Workers,
 };
 
 impl Config {
@@ -19,6 +20,8 @@ impl Config {
         self.print_consistency(&mut out);
         self.print_timeouts(&mut out);
         self.print_limits(&mut out);
+        out.section("[cross_dc]");
+        out.text("compression", self.cross_dc.compression);
         out.section("[log]");
         out.text("filter", &self.log.filter);
         out.text("format", self.log.format);
@@ -143,6 +146,15 @@ impl Display for SequencingMode {
         f.write_str(match self {
             Self::Claimed => "claimed",
             Self::Available => "available",
+        })
+    }
+}
+
+impl Display for Compression {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::None => "none",
+            Self::Lz4 => "lz4",
         })
     }
 }

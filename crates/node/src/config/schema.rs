@@ -9,7 +9,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use super::datastore::DatastoreUrl;
 use super::suggest::nearest;
 use super::units::{Millis, Text};
-use super::{ByteSize, HashKind, HostPort, Level, LogFormat, SequencingMode, Workers};
+use super::{ByteSize, Compression, HashKind, HostPort, Level, LogFormat, SequencingMode, Workers};
 
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -33,6 +33,7 @@ pub(super) struct RawConfig {
     pub(super) consistency: RawConsistency,
     pub(super) timeouts: RawTimeouts,
     pub(super) limits: RawLimits,
+    pub(super) cross_dc: RawCrossDc,
     pub(super) log: RawLog,
 }
 
@@ -160,6 +161,23 @@ impl FromStr for LevelName {
 
     fn from_str(text: &str) -> Result<Self, String> {
         one_of(text, "consistency level", &Level::ALL).map(Self)
+    }
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
+pub(super) struct RawCrossDc {
+    pub(super) compression: Option<Text<CompressionName>>,
+}
+
+#[derive(Debug)]
+pub(super) struct CompressionName(pub(super) Compression);
+
+impl FromStr for CompressionName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        one_of(text, "compression", &[Compression::None, Compression::Lz4]).map(Self)
     }
 }
 

@@ -108,6 +108,8 @@ fn every_key_is_read() {
         clock_skew_max = "5s"
         hints_max = "1GiB"
         log_segment = "64KiB"
+        [cross_dc]
+        compression = "lz4"
         [log]
         filter = "debug,tokio=warn"
         format = "json"
@@ -178,6 +180,7 @@ fn every_key_is_read() {
                 hints_max: ByteSize::gib(1),
                 log_segment: ByteSize::kib(64),
             },
+            cross_dc: CrossDc { compression: Compression::Lz4 },
             log: Log { filter: "debug,tokio=warn".into(), format: LogFormat::Json },
         }
     );

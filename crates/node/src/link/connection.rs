@@ -48,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) queued_max: usize,
     /// Interval of heartbeats.
     pub(crate) heartbeat: Duration,
+    /// Whether what is sent is compressed.
+    pub(crate) compresses: bool,
 }
 
 /// One side of a link.
@@ -70,11 +72,15 @@ pub(crate) struct Connection {
 impl Connection {
     /// A link over `stream` from `now_ms` on.
     pub(crate) fn new(stream: TcpStream, settings: Settings, now_ms: u64) -> Self {
+        let mut queue = LinkQueue::default();
+        if settings.compresses {
+            queue.compress();
+        }
         Self {
             stream,
             decoder: Decoder::new(settings.message_max),
             input: BytesMut::new(),
-            queue: LinkQueue::default(),
+            queue,
             queued_max: settings.queued_max,
             liveness: Liveness::new(settings.heartbeat, now_ms),
             is_blocked: false,

@@ -3,7 +3,8 @@
 //! A frame is `length: u32`, `crc: u32`, `kind: u8`, `body`, little-endian; the length counts kind and body, the CRC-32
 //! covers them. A frame of requests or of responses carries one or more of them, each behind its length as `u32`. A
 //! message that does not fit one frame comes as [`Kind::Chunk`]s and a [`Kind::LastChunk`], whose body begins with the
-//! message's own kind; other messages may come between them.
+//! message's own kind; other messages may come between them. A frame whose kind is [`Kind::Compressed`] stands for
+//! another: its body is that frame's kind, the length of its body as `u32`, and the body as one LZ4 block.
 //!
 //! Invariants: however the input is cut into reads, the same messages come out; memory grows with what has arrived and
 //! never because of a number that the input states.
@@ -24,6 +25,10 @@ const LENGTH_BYTES: usize = 4;
 const COPY_MAX: usize = 4 << 10;
 /// Length, CRC and kind.
 pub(super) const HEADER_BYTES: usize = 9;
+/// Shorter bodies are not worth the time.
+const COMPRESSED_MIN: usize = 512;
+/// In front of a compressed body: the kind and the body's length.
+const COMPRESSED_HEADER_BYTES: usize = 1 + LENGTH_BYTES;
 
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +51,8 @@ pub(crate) enum Kind {
     Heartbeat = 8,
     /// The acceptor is stopping: no more requests, please.
     Goodbye = 9,
+    /// Another frame, compressed.
+    Compressed = 10,
 }
 
 impl Kind {
@@ -65,6 +72,7 @@ impl Kind {
             7 => Self::LastChunk,
             8 => Self::Heartbeat,
             9 => Self::Goodbye,
+            10 => Self::Compressed,
             _ => return None,
         })
     }
@@ -90,6 +98,8 @@ pub(crate) enum FrameError {
     WrongLength,
     #[error("a frame of unknown kind {0}")]
     UnknownKind(u8),
+    #[error("a compressed frame cannot be read")]
+    NotCompressed,
     #[error("a message of more than {0} bytes is over the limit")]
     MessageTooLong(usize),
 }
@@ -99,9 +109,17 @@ pub(crate) enum FrameError {
 pub(super) struct FrameWriter {
     /// The open frame, with room for its header.
     open: Vec<u8>,
+    /// Whether frames are compressed where that makes them smaller.
+    compresses: bool,
+    compressed: Vec<u8>,
 }
 
 impl FrameWriter {
+    /// Compresses frames from now on.
+    pub(super) fn compress(&mut self) {
+        self.compresses = true;
+    }
+
     /// Bytes of the open frame.
     pub(super) fn len(&self) -> usize {
         self.open.len()
@@ -139,7 +157,10 @@ impl FrameWriter {
         }
     }
 
-    fn close_with(&mut self, queue: &mut WriteQueue, tail: Bytes) {
+    fn close_with(&mut self, queue: &mut WriteQueue, mut tail: Bytes) {
+        if self.compresses && self.open.len() + tail.len() >= COMPRESSED_MIN && self.shrink(&tail) {
+            tail = Bytes::new();
+        }
         let covered = &self.open[HEADER_BYTES - 1..];
         let length = (covered.len() + tail.len()) as u32;
         let mut crc = crc32fast::Hasher::new();
@@ -152,6 +173,56 @@ impl FrameWriter {
         queue.append(&self.open);
         queue.append_bytes(tail);
         self.open.clear();
+    }
+}
+
+impl FrameWriter {
+    /// Replaces the open frame, with `tail`, by a compressed one. Whether that is smaller; otherwise nothing is changed.
+    fn shrink(&mut self, tail: &[u8]) -> bool {
+        let kind = self.open[HEADER_BYTES - 1];
+        let head_len = self.open.len();
+        self.open.extend_from_slice(tail);
+        let body = &self.open[HEADER_BYTES..];
+        self.compressed.clear();
+        self.compressed.resize(
+            HEADER_BYTES + COMPRESSED_HEADER_BYTES + lz4_flex::block::get_maximum_output_size(body.len()),
+            0,
+        );
+        self.compressed[HEADER_BYTES - 1] = Kind::Compressed as u8;
+        self.compressed[HEADER_BYTES] = kind;
+        self.compressed[HEADER_BYTES + 1..][..LENGTH_BYTES]
+            .copy_from_slice(&(body.len() as u32).to_le_bytes());
+        let block = &mut self.compressed[HEADER_BYTES + COMPRESSED_HEADER_BYTES..];
+        let is_smaller = match lz4_flex::block::compress_into(body, block) {
+            Ok(len) => {
+                self.compressed.truncate(HEADER_BYTES + COMPRESSED_HEADER_BYTES + len);
+                self.compressed.len() < self.open.len()
+            }
+            Err(_) => false,
+        };
+        if is_smaller {
+            std::mem::swap(&mut self.open, &mut self.compressed);
+        } else {
+            self.open.truncate(head_len);
+        }
+        is_smaller
+    }
+}
+
+/// The frame that a compressed one stands for.
+fn expand(body: &[u8]) -> Result<Message, FrameError> {
+    let (kind, rest) = body.split_first().ok_or(FrameError::NotCompressed)?;
+    let kind =
+        Kind::of(*kind).filter(|kind| *kind != Kind::Compressed).ok_or(FrameError::UnknownKind(*kind))?;
+    let (len, block) = rest.split_first_chunk().ok_or(FrameError::NotCompressed)?;
+    let len = u32::from_le_bytes(*len) as usize;
+    if len > FRAME_MAX {
+        return Err(FrameError::FrameTooLong(len));
+    }
+    let mut expanded = vec![0; len];
+    match lz4_flex::block::decompress_into(block, &mut expanded) {
+        Ok(written) if written == len => Ok(Message { kind, body: expanded.into() }),
+        _ => Err(FrameError::NotCompressed),
     }
 }
 
@@ -246,7 +317,8 @@ impl Decoder {
         }
         let kind = Kind::of(kind).ok_or(FrameError::UnknownKind(kind))?;
         buf.advance(HEADER_BYTES);
-        Ok(Some(Message { kind, body: buf.split_to(body_len).freeze() }))
+        let body = buf.split_to(body_len).freeze();
+        Ok(Some(if kind == Kind::Compressed { expand(&body)? } else { Message { kind, body } }))
     }
 
     fn add(&mut self, part: &[u8]) -> Result<(), FrameError> {

@@ -54,22 +54,23 @@ impl From<FrameError> for Refusal {
     }
 }
 
-/// Connects to a node and introduces this one as `own`. The answer is checked to come from `expected`.
+/// Connects to a node and introduces this one as `own`. The answer, which comes back with the connection, is checked to come
+/// from `expected`.
 pub(crate) async fn dial(
     address: &str,
     expected: &str,
     own: &Hello,
     ring: &Ring,
     within: Duration,
-) -> Result<TcpStream, Refusal> {
+) -> Result<(TcpStream, Hello), Refusal> {
     let connected = timeout(within, TcpStream::connect(address)).await;
     let source = match connected {
         Ok(Ok(mut stream)) => {
             stream.set_nodelay(true)?;
-            timeout(within, introduce(&mut stream, expected, own, ring))
+            let welcome = timeout(within, introduce(&mut stream, expected, own, ring))
                 .await
                 .map_err(|_| Refusal::Timeout(within))??;
-            return Ok(stream);
+            return Ok((stream, welcome));
         }
         Ok(Err(error)) => error,
         Err(_) => io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {within:?}")),
@@ -88,7 +89,12 @@ pub(crate) async fn accept(
     timeout(within, take_introduction(stream, own, ring)).await.map_err(|_| Refusal::Timeout(within))?
 }
 
-async fn introduce(stream: &mut TcpStream, expected: &str, own: &Hello, ring: &Ring) -> Result<(), Refusal> {
+async fn introduce(
+    stream: &mut TcpStream,
+    expected: &str,
+    own: &Hello,
+    ring: &Ring,
+) -> Result<Hello, Refusal> {
     let mut bytes = PREAMBLE.to_vec();
     bytes.extend_from_slice(&frame(Kind::Hello, own));
     stream.write_all(&bytes).await?;
@@ -103,7 +109,8 @@ async fn introduce(stream: &mut TcpStream, expected: &str, own: &Hello, ring: &R
                     welcome.node
                 )));
             }
-            welcome.check(own, ring).map_err(Refusal::Mismatch)
+            welcome.check(own, ring).map_err(Refusal::Mismatch)?;
+            Ok(welcome)
         }
         Kind::Refused => Err(Refusal::RefusedByPeer(parse::<Refused>(&message.body)?.reason)),
         other => Err(Refusal::Unexpected(format!("{other:?}"))),

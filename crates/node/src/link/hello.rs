@@ -8,6 +8,9 @@ use crate::config::Config;
 /// What a connection begins with: the name and the version of the protocol.
 pub(super) const PREAMBLE: [u8; 10] = *b"DYNOMITE\x01\x00";
 
+/// A feature: the sender reads compressed frames.
+const COMPRESSED_FRAMES: u64 = 1;
+
 /// A node introduces itself. Sent as JSON, so that later versions can add to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Hello {
@@ -19,7 +22,7 @@ pub(crate) struct Hello {
     /// The dialer's worker; 0 from the acceptor.
     pub(crate) worker: u32,
     pub(crate) workers: u32,
-    /// Bits of what this version can do beyond the protocol's version 1; none yet.
+    /// Bits of what the sender can do beyond the protocol's version 1: see [`COMPRESSED_FRAMES`].
     pub(crate) features: u64,
     pub(crate) ring_digest: u64,
     /// The program's version, for the log.
@@ -43,10 +46,15 @@ impl Hello {
             rack: config.rack.clone(),
             worker: worker as u32,
             workers: workers as u32,
-            features: 0,
+            features: COMPRESSED_FRAMES,
             ring_digest: ring.digest(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
+    }
+
+    /// Whether the sender reads compressed frames.
+    pub(crate) fn reads_compressed(&self) -> bool {
+        self.features & COMPRESSED_FRAMES != 0
     }
 
     /// The sender's id.

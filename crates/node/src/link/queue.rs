@@ -40,6 +40,11 @@ struct Waiting {
 }
 
 impl LinkQueue {
+    /// Compresses what is sent from now on.
+    pub(crate) fn compress(&mut self) {
+        self.frames.compress();
+    }
+
     /// Bytes not yet written.
     pub(crate) fn len(&self) -> usize {
         self.frames.len() + self.wire.len() + self.behind_bytes

@@ -12,6 +12,7 @@ use dynomite_ring::{NodeId, NodeIdx, Ring};
 use tokio::net::TcpStream;
 
 use super::Core;
+use crate::config::Compression;
 use crate::link::{Closed, Connection, Hello, Kind, Settings};
 use crate::slots::Slots;
 
@@ -183,10 +184,10 @@ impl Links {
     }
 
     /// The link to a node is up: it may be asked.
-    fn set_up(&mut self, node: NodeIdx, stream: TcpStream, core: &mut Core) {
+    fn set_up(&mut self, node: NodeIdx, stream: TcpStream, hello: &Hello, core: &mut Core) {
         let now_ms = core.now().ms;
         if let Some(link) = self.outgoing.get_mut(node.0 as usize) {
-            let connection = Connection::new(stream, settings(core), now_ms);
+            let connection = Connection::new(stream, settings(core, hello), now_ms);
             *link = Outgoing { connection: Some(connection), ..Outgoing::default() };
             core.shared.links_up[node.0 as usize].fetch_add(1, Ordering::Relaxed);
             core.engine.handle_peer_up(core.shared.ring.node(node).id);
@@ -259,7 +260,7 @@ impl Links {
             }
         }
         self.next_generation = self.next_generation.wrapping_add(1);
-        let connection = Connection::new(stream, settings(core), now_ms);
+        let connection = Connection::new(stream, settings(core, hello), now_ms);
         self.incoming.insert(Incoming { connection, generation: self.next_generation, peer, peer_worker })
     }
 }
@@ -282,7 +283,7 @@ fn note(connection: &mut Connection, dirty: &mut Vec<u32>, number: u32) {
     }
 }
 
-fn settings(core: &Core) -> Settings {
+fn settings(core: &Core, peer: &Hello) -> Settings {
     let config = &core.shared.config;
     // A request travels with eight bytes for each argument.
     let around = config.limits.args_max as usize * 8 + 1024;
@@ -290,5 +291,8 @@ fn settings(core: &Core) -> Settings {
         message_max: config.limits.request_max.bytes().saturating_add(around).max(REPLY_MAX),
         queued_max: config.limits.link_bytes_max.bytes(),
         heartbeat: config.timeouts.heartbeat,
+        compresses: config.cross_dc.compression == Compression::Lz4
+            && peer.datacenter != config.datacenter
+            && peer.reads_compressed(),
     }
 }

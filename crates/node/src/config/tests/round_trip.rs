@@ -71,6 +71,7 @@ fn configs() -> impl Strategy<Value = Config> {
                 consistency,
                 timeouts: Timeouts { log_sync, ..timeouts },
                 limits: Limits { log_segment, ..limits },
+                cross_dc: CrossDc { compression: if v6 { Compression::Lz4 } else { Compression::None } },
                 log,
                 ..Config::default()
             }

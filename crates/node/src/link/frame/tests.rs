@@ -132,3 +132,53 @@ fn lengths_that_do_not_add_up_are_refused() {
         assert_eq!(decode_all(&bytes_of(&queue), &[]), Err(FrameError::WrongLength), "{inner:?}");
     }
 }
+
+fn compressed(messages: &[(Kind, Vec<u8>)]) -> Vec<u8> {
+    let (mut queue, mut writer) = (WriteQueue::new(), FrameWriter::default());
+    writer.compress();
+    for (kind, body) in messages {
+        writer.put(&mut queue, *kind, &[], Bytes::from(body.clone()));
+    }
+    writer.close(&mut queue);
+    bytes_of(&queue).to_vec()
+}
+
+#[test]
+fn compressed_frames_are_smaller_and_say_the_same() {
+    let text = b"the same words again ".repeat(300);
+    let messages =
+        [(Kind::Request, text.clone()), (Kind::Request, b"small".to_vec()), (Kind::Response, text)];
+    let bytes = compressed(&messages);
+    assert!(bytes.len() < 1000, "{}", bytes.len());
+    let decoded = decode_all(&bytes, &[7, 60, 300]).unwrap();
+    let bodies = decoded.iter().map(|message| (message.kind, message.body.to_vec()));
+    assert_eq!(bodies.collect::<Vec<_>>(), messages);
+}
+
+#[test]
+fn a_compressed_frame_that_lies_is_refused() {
+    let forge = |body: &[u8]| {
+        let mut queue = WriteQueue::new();
+        put_frame(&mut queue, Kind::Compressed, body, Bytes::new());
+        decode_all(&bytes_of(&queue), &[])
+    };
+    assert_eq!(forge(b""), Err(FrameError::NotCompressed));
+    assert_eq!(forge(&[Kind::Compressed as u8, 1, 0, 0, 0]), Err(FrameError::UnknownKind(10)));
+    assert_eq!(forge(&[4, 255, 255, 255, 255, 0]), Err(FrameError::FrameTooLong(u32::MAX as usize)));
+    assert_eq!(forge(&[4, 9, 0, 0, 0, 0x10, b'x']), Err(FrameError::NotCompressed));
+}
+
+proptest! {
+    #[test]
+    fn any_messages_survive_compression(
+        bodies in proptest::collection::vec(proptest::collection::vec(0_u8..4, 0..3000), 1..6),
+        cuts in proptest::collection::vec(any::<usize>(), 0..5),
+    ) {
+        let messages: Vec<_> = bodies.into_iter().map(|body| (Kind::Response, body)).collect();
+        let bytes = compressed(&messages);
+        let cuts: Vec<usize> = cuts.iter().map(|cut| cut % bytes.len()).collect();
+        let decoded = decode_all(&bytes, &cuts).unwrap();
+        let bodies: Vec<_> = decoded.iter().map(|message| (message.kind, message.body.to_vec())).collect();
+        prop_assert_eq!(bodies, messages);
+    }
+}

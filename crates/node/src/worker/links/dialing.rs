@@ -31,11 +31,11 @@ pub(in crate::worker) async fn keep_linked(
         let connected =
             dial(&peer.peer_address, &peer.name, &own, &shared.ring, shared.config.timeouts.connect).await;
         match connected {
-            Ok(stream) => {
+            Ok((stream, welcome)) => {
                 last_reason.clear();
                 tracing::info!(worker = index, peer = %peer.name, address = %peer.peer_address, "link is up");
                 let up_at = tokio::time::Instant::now();
-                let closed = serve(&worker, node, stream).await;
+                let closed = serve(&worker, node, stream, &welcome).await;
                 if closed == Closed::ByPeer {
                     tracing::info!(worker = index, peer = %peer.name, "link is down: {closed}");
                 } else {
@@ -57,10 +57,15 @@ pub(in crate::worker) async fn keep_linked(
     }
 }
 
-async fn serve(worker: &SharedWorker, node: NodeIdx, stream: tokio::net::TcpStream) -> Closed {
+async fn serve(
+    worker: &SharedWorker,
+    node: NodeIdx,
+    stream: tokio::net::TcpStream,
+    welcome: &Hello,
+) -> Closed {
     {
         let Worker { core, links, .. } = &mut *worker.borrow_mut();
-        links.set_up(node, stream, core);
+        links.set_up(node, stream, welcome, core);
     }
     let closed = poll_fn(|cx| {
         let Worker { core, links, .. } = &mut *worker.borrow_mut();
