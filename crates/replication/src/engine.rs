@@ -13,6 +13,7 @@ mod claims;
 mod coordinator;
 mod copies;
 mod cross_dc;
+mod datacenters;
 mod delegation;
 mod heal;
 mod hints;
@@ -42,6 +43,8 @@ use crate::{
 pub(crate) use coordinator::Sequenced;
 use copies::LostCopies;
 pub use copies::{Recovery, StoreState};
+use datacenters::Gate;
+pub use datacenters::{DcFlow, DcStatus};
 use heal::HealQueue;
 use lane::LaneQueue;
 
@@ -202,6 +205,8 @@ pub struct Engine {
     heals: HashMap<Bytes, OperationId>,
     heal_queue: HealQueue,
     lost: LostCopies,
+    /// Of datacenters to which not everything may be sent at once.
+    gates: HashMap<DcIdx, Gate>,
     /// Answers of this node to itself; taken up at the end of each event, so that no operation changes under another's feet.
     own_answers: VecDeque<(OperationId, ResponseBody)>,
     swept_at_ms: u64,
@@ -236,6 +241,7 @@ impl Engine {
             heals: HashMap::new(),
             heal_queue: HealQueue::default(),
             lost: LostCopies::default(),
+            gates: HashMap::new(),
             own_answers: VecDeque::new(),
             swept_at_ms: 0,
             expired: Vec::new(),
@@ -525,7 +531,7 @@ impl Engine {
             // Nothing was swept while nothing was there.
             self.swept_at_ms = now.ms;
         }
-        self.operations.insert(Operation { deadline_ms: now.ms + timeout_ms, kind })
+        self.operations.insert(Operation { began_ms: now.ms, deadline_ms: now.ms + timeout_ms, kind })
     }
 }
 

@@ -28,7 +28,8 @@ mod version;
 pub use bucket::{BUCKETS, Bucket, BucketSet};
 pub use clock::{Clock, ClockTooFarAhead};
 pub use engine::{
-    ClientCommand, Engine, EngineConfig, Input, NotInRing, Now, Origin, Out, Recovery, StoreState, Ticket,
+    ClientCommand, DcFlow, DcStatus, Engine, EngineConfig, Input, NotInRing, Now, Origin, Out, Recovery,
+    StoreState, Ticket,
 };
 pub use level::{Level, UnknownLevel};
 pub use message::{

@@ -60,6 +60,7 @@ impl OperationId {
 /// One thing under way, with the moment by which it must be answered.
 #[derive(Debug)]
 pub(crate) struct Operation {
+    pub(crate) began_ms: u64,
     pub(crate) deadline_ms: u64,
     pub(crate) kind: Kind,
 }
@@ -211,7 +212,7 @@ mod tests {
 
     fn operation() -> Operation {
         let (requester, node) = (Requester::Nobody, NodeId(1));
-        Operation { deadline_ms: 1, kind: Kind::Plain { requester, node, is_write: true } }
+        Operation { began_ms: 0, deadline_ms: 1, kind: Kind::Plain { requester, node, is_write: true } }
     }
 
     #[test]

@@ -154,7 +154,8 @@ impl Engine {
         let Some(operation) = self.operations.find(id) else { return };
         let Kind::ExportAgain(export) = &operation.kind else { return };
         let (key, token, dc) = (export.key.clone(), export.token, export.dc);
-        let forwarder = self.forwarders(token).into_iter().find(|remote| remote.dc == dc);
+        let bytes = key.len() + state.as_ref().map_or(0, |state| state.payload.len());
+        let forwarder = self.open_forwarders(now, token, bytes).into_iter().find(|remote| remote.dc == dc);
         let Some(node) = forwarder.and_then(|remote| remote.node) else {
             return self.end_export_again(now, id, false, out);
         };

@@ -163,8 +163,9 @@ impl Engine {
         };
         export.phase = Phase::Shipping;
         self.stats.exports += 1;
-        let dcs = self.forwarders(token);
-        let operation = ExportOperation { key: key.clone(), record, dcs: dcs.clone() };
+        let state_bytes = state.as_ref().map_or(0, |state| state.payload.len());
+        let dcs = self.open_forwarders(now, token, state_bytes + key.len());
+        let operation = ExportOperation { key: key.clone(), record, state_bytes, dcs: dcs.clone() };
         let timeout_ms = self.config.request_timeout_ms;
         let id = self.insert(now, timeout_ms, Kind::Export(Box::new(operation)));
         for (index, dc) in dcs.iter().enumerate() {

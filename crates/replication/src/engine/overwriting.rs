@@ -154,7 +154,8 @@ impl Engine {
         let ack = overwrite.awaits_dcs;
         let (version, token, command) = (overwrite.version, overwrite.token, overwrite.command.clone());
         let (racks, timeout_ms) = (overwrite.replicas.len(), overwrite.timeout_ms as u32);
-        let forwarders = if ack { overwrite.dcs.clone() } else { self.forwarders(token) };
+        let bytes = command.request().raw().len();
+        let forwarders = if ack { overwrite.dcs.clone() } else { self.open_forwarders(now, token, bytes) };
         if let Some(Kind::Overwrite(overwrite)) =
             self.operations.find(id).map(|operation| &mut operation.kind)
         {

@@ -16,6 +16,7 @@ use crate::{Level, Record, Version, heal::Copies};
 pub(crate) struct ExportOperation {
     pub(crate) key: Bytes,
     pub(crate) record: Record,
+    pub(crate) state_bytes: usize,
     pub(crate) dcs: SmallVec<[RemoteDc; 2]>,
 }
 

@@ -1,5 +1,7 @@
+use dynomite_ring::DcIdx;
+
 use super::cluster::{Cluster, TIMEOUT_MS};
-use crate::Level;
+use crate::{DcFlow, Level};
 
 #[test]
 fn a_write_in_one_datacenter_is_read_in_the_other() {
@@ -197,4 +199,25 @@ fn a_datacenter_does_not_take_back_what_it_has_sequenced_itself() {
     cluster.advance(500);
     let stored = cluster.stored_everywhere(&format!("EXISTS {key}"));
     assert_eq!(stored, [":0\r\n"; 6], "what it holds now was sequenced anew");
+}
+
+#[test]
+fn a_paused_datacenter_is_sent_nothing_and_its_lag_is_told() {
+    let mut cluster = Cluster::racks(&[3, 3]);
+    let now = cluster.now(0);
+    let paused = DcFlow { is_paused: true, bytes_per_s: None };
+    (0..3).for_each(|member| cluster.members[member].engine.set_flow(now, DcIdx(1), paused));
+    cluster.run(0, "SET k v", Level::DcQuorum);
+    cluster.run(0, "INCR n", Level::DcQuorum);
+    cluster.advance(50);
+    assert_eq!(cluster.stored_everywhere("EXISTS k n")[3..], [":0\r\n"; 3]);
+    (0..3).for_each(|member| cluster.members[member].engine.set_flow(now, DcIdx(1), DcFlow::default()));
+    let primary = cluster.primary_of("k", 0);
+    cluster.held.extend((0..3).flat_map(|a| (3..6).map(move |b| (a, b))));
+    cluster.run(primary, "SET k w", Level::DcQuorum);
+    cluster.advance(70);
+    let now = cluster.now(primary);
+    let [status] = cluster.members[primary].engine.datacenters(now)[..] else { panic!("one other") };
+    assert_eq!((status.dc, status.in_flight), (DcIdx(1), 1));
+    assert!(status.in_flight_bytes >= 20 && status.lag_ms >= 70, "{status:?}");
 }
