@@ -12,6 +12,8 @@ Examples:
       All nodes, who is up, and how much of the keys each owns.
   dynoctl route user:1000
       The token of a key and its replicas, those that a coordinator asks first.
+  dynoctl datacenters pause dc2
+      All nodes elsewhere send nothing to dc2; what is written meanwhile is sent after `resume`.
   dynoctl --json ring | jq .epoch
       The same for programs.
 
@@ -47,9 +49,36 @@ pub(crate) enum Subcommand {
     Ping,
     /// List all nodes by datacenter and rack, with their state and their share of the keys
     Ring,
+    /// Tell what is on its way to other datacenters, and how much may be
+    Datacenters {
+        #[command(subcommand)]
+        change: Option<DatacenterChange>,
+    },
     /// Tell a key's token and the nodes that hold it
     Route {
         /// The key; any bytes
         key: OsString,
+    },
+}
+
+/// A change at every node outside the datacenter.
+#[derive(clap::Subcommand)]
+pub(crate) enum DatacenterChange {
+    /// Send nothing there
+    Pause {
+        /// Its name
+        datacenter: String,
+    },
+    /// Send again, what was written meanwhile too
+    Resume {
+        /// Its name
+        datacenter: String,
+    },
+    /// Send at most so much there in each second, from each node
+    Rate {
+        /// Its name
+        datacenter: String,
+        /// Such as 10MiB, or unlimited
+        rate: String,
     },
 }

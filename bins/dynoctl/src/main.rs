@@ -3,6 +3,7 @@
 mod answer;
 mod command_line;
 mod connection;
+mod datacenters;
 mod ping;
 mod ring;
 mod route;
@@ -35,6 +36,9 @@ fn run(command_line: &CommandLine) -> Result<()> {
     let text = match &command_line.subcommand {
         Subcommand::Ping => ping::run(&mut connection, is_json)?,
         Subcommand::Ring => ring::run(&mut connection, is_json, is_coloured)?,
+        Subcommand::Datacenters { change } => {
+            datacenters::run(&mut connection, change.as_ref(), is_json, is_coloured)?
+        }
         Subcommand::Route { key } => route::run(&mut connection, key, is_json, is_coloured)?,
     };
     let mut out = stdout().lock();

@@ -6,6 +6,7 @@
 mod client;
 pub mod config;
 mod counters;
+mod flows;
 mod link;
 mod node;
 mod shared;

@@ -20,6 +20,7 @@ pub use error::{NodeFailed, StartError};
 
 use crate::config::{ByteSize, Config, Datastore, RedisAddress as ConfiguredAddress};
 use crate::counters::SharedCounters;
+use crate::flows::Flows;
 use crate::shared::{Levels, Shared};
 use crate::worker::{self, Event, Mail, Plan, Sender};
 
@@ -68,6 +69,7 @@ impl Node {
         let ring = topology::ring_of(&config)?;
         let shared = Arc::new(Shared {
             links_up: ring.nodes().iter().map(|_| AtomicUsize::new(0)).collect(),
+            flows: Flows::new(&ring, worker_count),
             ring: Arc::new(ring),
             node: NodeId::from_name(&config.name),
             worker_count,

@@ -11,6 +11,7 @@ use dynomite_ring::{NodeId, NodeIdx, Ring, Token};
 
 use crate::config::Config;
 use crate::counters::SharedCounters;
+use crate::flows::Flows;
 use crate::slice::slice_of;
 
 /// See [`Shared::keys_together`].
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     /// What the datastore calls itself, for `INFO`.
     pub(crate) datastore: String,
     pub(crate) levels: Levels,
+    /// What may be sent to other datacenters.
+    pub(crate) flows: Flows,
     pub(crate) started_at: Instant,
     /// Client connections of all workers.
     pub(crate) client_count: AtomicUsize,

@@ -37,7 +37,10 @@ fn remind_allocator() {
 
 impl Worker {
     fn tick(&mut self) {
-        let now_ms = self.core.now().ms;
+        let now = self.core.now();
+        let now_ms = now.ms;
+        let core = &mut self.core;
+        core.shared.flows.exchange(core.index, &mut core.engine, now);
         let stall_ms = self.core.shared.config.timeouts.client_stall.as_millis() as u64;
         self.links.tick(&mut self.core);
         self.clients.cut_stalled(now_ms.saturating_sub(stall_ms), &mut self.core);

@@ -2,18 +2,26 @@
 
 use bytes::BytesMut;
 use dynomite_codec::{Request, encode};
+use dynomite_ring::DcIdx;
 
 use super::description::{ring_json, route_json};
 use super::{Refusal, connection, is, level_of, text};
 use crate::client::Client;
+use crate::config::ByteSize;
 use crate::worker::Core;
 
-const HELP: [&str; 13] = [
+const HELP: [&str; 19] = [
     "DYNOMITE <subcommand> [<arg> ...]. Subcommands are:",
     "RING",
     "    All nodes with their tokens and states, as JSON.",
     "ROUTE <key>",
     "    Which nodes hold a key, as JSON.",
+    "DATACENTERS",
+    "    What is on its way from this node to each other datacenter, as JSON.",
+    "PAUSE <datacenter>, RESUME <datacenter>",
+    "    Sends nothing there from this node; what is written meanwhile is sent later.",
+    "RATE <datacenter> <size per second>|UNLIMITED",
+    "    Sends at most so much there from this node, such as 10MiB in each second.",
     "CONSISTENCY",
     "    The levels that commands of this connection run at, unless the key's prefix has its own.",
     "CONSISTENCY [READ|WRITE] <level>",
@@ -34,18 +42,54 @@ pub(super) fn dynomite(
     match (subcommand.as_str(), request.arg_count()) {
         ("RING", 2) => encode::bulk(out, ring_json(&core.shared).as_bytes()),
         ("ROUTE", 3) => encode::bulk(out, route_json(&core.shared, request.arg(2)).as_bytes()),
+        ("DATACENTERS", 2) => {
+            let json = core.shared.flows.json(&core.shared.config.datacenter);
+            encode::bulk(out, json.to_string().as_bytes());
+        }
+        ("PAUSE" | "RESUME", 3) => {
+            core.shared.flows.pause(other_dc(core, request)?, subcommand == "PAUSE");
+            connection::ok(out)?;
+        }
+        ("RATE", 4) => {
+            core.shared.flows.limit(other_dc(core, request)?, rate(request)?);
+            connection::ok(out)?;
+        }
         ("CONSISTENCY", 2..=4) => consistency(client, request, core, out)?,
         ("HELP", 2) => {
             encode::array(out, HELP.len());
             HELP.iter().for_each(|line| encode::simple(out, line));
         }
-        ("RING" | "ROUTE" | "CONSISTENCY" | "HELP", _) => {
+        ("RING" | "ROUTE" | "DATACENTERS" | "PAUSE" | "RESUME" | "RATE" | "CONSISTENCY" | "HELP", _) => {
             let name = subcommand.to_ascii_lowercase();
             return Err(format!("ERR wrong number of arguments for 'dynomite|{name}' command"));
         }
         _ => return Err(format!("ERR unknown subcommand '{}'. Try DYNOMITE HELP.", text(request.arg(1)))),
     }
     Ok(())
+}
+
+/// The datacenter that a command names, which is not the node's own.
+fn other_dc(core: &Core, request: &Request) -> Result<DcIdx, Refusal> {
+    let (name, own) = (text(request.arg(2)), &core.shared.config.datacenter);
+    let dc = core.shared.ring.dc_by_name(&name).filter(|dc| dc.name() != own);
+    dc.map(|dc| dc.index()).ok_or_else(|| {
+        let others = core.shared.ring.dcs().iter().map(|dc| dc.name()).filter(|dc| dc != own);
+        let others = others.collect::<Vec<_>>().join(", ");
+        format!("ERR '{name}' is none of the other datacenters ({others})")
+    })
+}
+
+/// Bytes in each second; `None` is without a limit.
+fn rate(request: &Request) -> Result<Option<u64>, Refusal> {
+    if is(request, 3, "UNLIMITED") {
+        return Ok(None);
+    }
+    let size: Result<ByteSize, _> = text(request.arg(3)).parse();
+    match size.map(|size| size.bytes() as u64) {
+        Ok(0) => Err("ERR a rate of 0 sends nothing: use DYNOMITE PAUSE".to_owned()),
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(reason) => Err(format!("ERR {reason}")),
+    }
 }
 
 /// `DYNO_CONFIG:CONN_CONSISTENCY level`: both levels of this connection.

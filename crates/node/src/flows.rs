@@ -1,0 +1,101 @@
+//! What operators allow to be sent to other datacenters, and what the workers say is on its way there.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use dynomite_replication::{DcFlow, DcStatus, Engine, Now};
+use dynomite_ring::{DcIdx, Ring};
+use serde_json::{Value, json};
+
+/// One for each datacenter of the ring, the own one too, which nothing is sent to.
+#[derive(Debug)]
+pub(crate) struct Flows {
+    worker_count: usize,
+    dcs: Vec<Flow>,
+}
+
+#[derive(Debug)]
+struct Flow {
+    name: String,
+    is_paused: AtomicBool,
+    /// Of the whole node; 0 is without a limit.
+    bytes_per_s: AtomicU64,
+    /// What each worker has said last.
+    workers: Vec<OnTheWay>,
+}
+
+#[derive(Debug, Default)]
+struct OnTheWay {
+    in_flight: AtomicU64,
+    bytes: AtomicU64,
+    lag_ms: AtomicU64,
+}
+
+impl Flows {
+    /// Nothing is held back.
+    pub(crate) fn new(ring: &Ring, worker_count: usize) -> Self {
+        let flow = |name: &str| Flow {
+            name: name.to_owned(),
+            is_paused: AtomicBool::new(false),
+            bytes_per_s: AtomicU64::new(0),
+            workers: (0..worker_count).map(|_| OnTheWay::default()).collect(),
+        };
+        Self { worker_count, dcs: ring.dcs().iter().map(|dc| flow(dc.name())).collect() }
+    }
+
+    /// Sends nothing to a datacenter, or something again.
+    pub(crate) fn pause(&self, dc: DcIdx, is_paused: bool) {
+        if let Some(flow) = self.dcs.get(usize::from(dc.0)) {
+            flow.is_paused.store(is_paused, Ordering::Relaxed);
+        }
+    }
+
+    /// Sends at most so many bytes in each second to a datacenter.
+    pub(crate) fn limit(&self, dc: DcIdx, bytes_per_s: Option<u64>) {
+        if let Some(flow) = self.dcs.get(usize::from(dc.0)) {
+            flow.bytes_per_s.store(bytes_per_s.unwrap_or(0), Ordering::Relaxed);
+        }
+    }
+
+    /// Tells a worker's engine what is allowed, and takes what it says. Looks at all of its operations.
+    pub(crate) fn exchange(&self, worker: usize, engine: &mut Engine, now: Now) {
+        if self.dcs.len() == 1 {
+            return;
+        }
+        for (index, flow) in self.dcs.iter().enumerate() {
+            let limit = flow.bytes_per_s.load(Ordering::Relaxed);
+            let bytes_per_s = (limit > 0).then(|| (limit / self.worker_count as u64).max(1));
+            let is_paused = flow.is_paused.load(Ordering::Relaxed);
+            engine.set_flow(now, DcIdx(index as u16), DcFlow { is_paused, bytes_per_s });
+        }
+        for DcStatus { dc, in_flight, in_flight_bytes, lag_ms } in engine.datacenters(now) {
+            let shared = &self.dcs[usize::from(dc.0)].workers[worker];
+            shared.in_flight.store(in_flight, Ordering::Relaxed);
+            shared.bytes.store(in_flight_bytes, Ordering::Relaxed);
+            shared.lag_ms.store(lag_ms, Ordering::Relaxed);
+        }
+    }
+
+    /// The other datacenters, as JSON; `own` is left out.
+    pub(crate) fn json(&self, own: &str) -> Value {
+        let others = self.dcs.iter().filter(|flow| flow.name != own);
+        Value::Array(others.map(Flow::json).collect())
+    }
+}
+
+impl Flow {
+    fn json(&self) -> Value {
+        let sum = |of: fn(&OnTheWay) -> &AtomicU64| -> u64 {
+            self.workers.iter().map(|worker| of(worker).load(Ordering::Relaxed)).sum()
+        };
+        let lag_ms = self.workers.iter().map(|worker| worker.lag_ms.load(Ordering::Relaxed)).max();
+        let limit = self.bytes_per_s.load(Ordering::Relaxed);
+        json!({
+            "name": self.name,
+            "lag_ms": lag_ms,
+            "in_flight": sum(|worker| &worker.in_flight),
+            "in_flight_bytes": sum(|worker| &worker.bytes),
+            "paused": self.is_paused.load(Ordering::Relaxed),
+            "bytes_per_s": (limit > 0).then_some(limit),
+        })
+    }
+}
