@@ -6,6 +6,7 @@
 mod client;
 pub mod config;
 mod counters;
+pub mod disk;
 mod link;
 mod node;
 mod shared;
