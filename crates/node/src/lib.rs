@@ -6,6 +6,7 @@
 mod client;
 pub mod config;
 mod counters;
+pub mod disk;
 mod flows;
 mod link;
 mod node;
