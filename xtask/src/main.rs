@@ -3,6 +3,7 @@
 
 mod bench;
 mod cargo;
+mod chaos;
 mod deny;
 mod dependencies;
 mod instructions;
@@ -32,6 +33,8 @@ enum Command {
     Lint(lint::Arguments),
     /// Measure speed beside Redis and nutcracker; `micro` runs the criterion benches
     Bench(bench::Arguments),
+    /// Break a cluster of real processes under load in every way, and judge what is left
+    Chaos(chaos::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Chaos(arguments) => chaos::run(&arguments),
     };
     match outcome {
         Ok(report) => report.finish(),
