@@ -10,6 +10,7 @@ mod lint;
 mod python;
 mod report;
 mod servers;
+mod sim;
 mod test;
 mod tidy;
 
@@ -32,6 +33,9 @@ enum Command {
     Lint(lint::Arguments),
     /// Measure speed beside Redis and nutcracker; `micro` runs the criterion benches
     Bench(bench::Arguments),
+    /// Run simulated clusters of the replication engine, and judge them
+    #[command(disable_help_flag = true)]
+    Sim(sim::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +43,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Sim(arguments) => sim::run(&arguments),
     };
     match outcome {
         Ok(report) => report.finish(),
