@@ -11,6 +11,7 @@ mod lint;
 mod python;
 mod report;
 mod servers;
+mod sim;
 mod test;
 mod tidy;
 
@@ -35,6 +36,9 @@ enum Command {
     Bench(bench::Arguments),
     /// Break a cluster of real processes under load in every way, and judge what is left
     Chaos(chaos::Arguments),
+    /// Run simulated clusters of the replication engine, and judge them
+    #[command(disable_help_flag = true)]
+    Sim(sim::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -43,6 +47,7 @@ fn main() -> ExitCode {
         Command::Lint(arguments) => lint::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Chaos(arguments) => chaos::run(&arguments),
+        Command::Sim(arguments) => sim::run(&arguments),
     };
     match outcome {
         Ok(report) => report.finish(),

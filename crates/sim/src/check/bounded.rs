@@ -1,0 +1,32 @@
+//! At rest nothing is in flight, and nothing is kept without a reason.
+
+use std::collections::BTreeSet;
+
+use super::Violation;
+use crate::{command::Key, scenario::Invariant, world::World};
+
+/// Notes what is left over on any node.
+pub(super) fn check(world: &mut World, violations: &mut Vec<Violation>) {
+    let keys: BTreeSet<Key> = world.history().entries.iter().map(|entry| entry.command.key).collect();
+    for node in 0..world.plan().topology.len() {
+        let Some(stats) = world.stats(node) else { continue };
+        let mut note = |text: String| {
+            let text = format!("node {node}: {text}");
+            violations.push(Violation {
+                invariant: Invariant::Bounded,
+                key: None,
+                text,
+                entries: Vec::new(),
+            });
+        };
+        if stats.operations_in_flight > 0 {
+            note(format!("{} operations are in flight at rest", stats.operations_in_flight));
+        }
+        if stats.lane_in_flight > 0 {
+            note(format!("{} operations are on the lane at rest", stats.lane_in_flight));
+        }
+        if stats.records > keys.len() as u64 {
+            note(format!("{} records of {} keys", stats.records, keys.len()));
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Runs simulated clusters from the command line; `cargo xtask sim` builds it for speed and passes its arguments on.
+
+mod output;
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::Parser;
+use dynomite_sim::{
+    Campaign, Invariant, Runnable, TraceTo, catch_panics_quietly, describe, run, run_with, shrink,
+};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask sim", about = "Run simulated clusters; equal seeds make equal runs")]
+struct Arguments {
+    /// Seeds of each scenario
+    #[arg(long, default_value_t = 200, conflicts_with = "minutes")]
+    seeds: u64,
+    /// Go on for so long, with as many seeds as there is time for
+    #[arg(long)]
+    minutes: Option<f64>,
+    /// The first seed
+    #[arg(long, default_value_t = 0)]
+    first: u64,
+    /// Replay this seed alone, and say what is wrong with it
+    #[arg(long, requires = "scenario")]
+    seed: Option<u64>,
+    /// Only these scenarios
+    #[arg(long)]
+    scenario: Vec<String>,
+    /// Demand only these invariants: I1 to I7, panic
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// With --seed: print every event
+    #[arg(long, requires = "seed")]
+    trace: bool,
+    /// Leave failing plans as long as they are
+    #[arg(long)]
+    whole: bool,
+    /// Threads
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
+    /// List the scenarios and what they demand
+    #[arg(long)]
+    list: bool,
+    /// Plant bugs in the engine, one after the other, and see that each is found
+    #[cfg(feature = "mutants")]
+    #[arg(long)]
+    mutants: bool,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    catch_panics_quietly();
+    match start(&arguments) {
+        Ok(code) => code,
+        Err(text) => {
+            eprintln!("error: {text}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(arguments: &Arguments) -> Result<ExitCode, String> {
+    let scenarios = scenarios(&arguments.scenario)?;
+    let campaign = Campaign {
+        scenarios,
+        first_seed: arguments.first,
+        seed_count: if arguments.minutes.is_some() { u64::MAX } else { arguments.seeds },
+        time_max: arguments.minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0)),
+        invariants: invariants(&arguments.only)?,
+        job_count: arguments.jobs.max(1),
+    };
+    #[cfg(feature = "mutants")]
+    if arguments.mutants {
+        let is_complete = output::hunt(&dynomite_sim::hunt_all(&campaign, output::tell_hunt));
+        return Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+    }
+    if arguments.list {
+        output::list(&campaign.scenarios);
+        return Ok(ExitCode::SUCCESS);
+    }
+    match arguments.seed {
+        Some(seed) => Ok(replay(arguments, &campaign, seed)),
+        None => Ok(run_campaign(arguments, &campaign)),
+    }
+}
+
+fn scenarios(names: &[String]) -> Result<Vec<Runnable>, String> {
+    let find = |name: &String| {
+        Runnable::all()
+            .find(|runnable| runnable.name() == name)
+            .ok_or_else(|| format!("there is no scenario '{name}'; --list shows all"))
+    };
+    if names.is_empty() { Ok(Runnable::all().collect()) } else { names.iter().map(find).collect() }
+}
+
+fn invariants(codes: &[String]) -> Result<Vec<Invariant>, String> {
+    let find = |code: &String| {
+        Invariant::ALL
+            .into_iter()
+            .find(|invariant| invariant.code().eq_ignore_ascii_case(code))
+            .ok_or_else(|| format!("there is no invariant '{code}'"))
+    };
+    if codes.is_empty() { Ok(Invariant::ALL.to_vec()) } else { codes.iter().map(find).collect() }
+}
+
+fn replay(arguments: &Arguments, campaign: &Campaign, seed: u64) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for runnable in campaign.scenarios.iter().copied() {
+        let (plan, demands) = (runnable.plan(seed), campaign.demands(runnable));
+        let trace = if arguments.trace { TraceTo::Output } else { TraceTo::Nowhere };
+        let verdict = run_with(&plan, &demands, trace, |_, _| {});
+        println!("{}: digest {:016x}, {} commands", runnable.name(), verdict.digest, verdict.command_count);
+        if !verdict.violations.is_empty() {
+            code = ExitCode::FAILURE;
+            explain(arguments, campaign, runnable, seed);
+        }
+    }
+    code
+}
+
+fn run_campaign(arguments: &Arguments, campaign: &Campaign) -> ExitCode {
+    let progress = output::Progress::default();
+    let tallies = campaign.run(|over, failed, total| progress.tell(over, failed, total));
+    progress.clear();
+    for (runnable, tally) in campaign.scenarios.iter().zip(&tallies) {
+        if let Some(seed) = tally.first_failure {
+            explain(arguments, campaign, *runnable, seed);
+        }
+    }
+    output::table(&campaign.scenarios, &tallies);
+    if tallies.iter().all(|tally| tally.failed_count == 0) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Prints what is wrong with one run, made as small as it gets.
+fn explain(arguments: &Arguments, campaign: &Campaign, runnable: Runnable, seed: u64) {
+    let (mut plan, demands) = (runnable.plan(seed), campaign.demands(runnable));
+    if !arguments.whole {
+        let verdict = run(&plan, &demands);
+        plan = shrink(&plan, &verdict, &demands);
+    }
+    println!(
+        "\n== {} with seed {seed}\n{plan}{}",
+        runnable.name(),
+        describe(runnable, seed, &plan, &demands)
+    );
+    println!("replay: cargo xtask sim --scenario {} --seed {seed} --whole --trace", runnable.name());
+}

@@ -1,0 +1,275 @@
+//! The life of a node: its process with the engines, and what outlives the process: disk, datastore and clock.
+//!
+//! Everything that begins, ends or resumes a life is here, and only here.
+
+use std::sync::Arc;
+
+use dynomite_backend::{MemoryConfig, MemoryStore, SyncStore};
+use dynomite_codec::{Operation, Output};
+use dynomite_replication::{Engine, Now, Out, Stats, StoreState};
+
+use super::{World, clock::WallClock, disk::Disk, events::Event, lane::Lane};
+use crate::{
+    plan::{Loss, MS, Micros, Plan},
+    random::Random,
+};
+
+pub(super) struct Node {
+    number: usize,
+    seed: u64,
+    clock: WallClock,
+    /// Counts the process's lives, from 1 on.
+    pub(super) incarnation: u32,
+    started_at: Micros,
+    workers: Vec<Worker>,
+    is_down: bool,
+    /// Faults that hold the process.
+    frozen_by: u32,
+    /// Counts the times that it was frozen or thawed.
+    pub(super) frozen_epoch: u32,
+    deferred: Vec<Event>,
+    pub(super) slow_us: Micros,
+    pub(super) store: MemoryStore,
+    /// Counts the datastore's lives.
+    store_life: u64,
+    pub(super) store_frozen_by: u32,
+    pub(super) store_down_by: u32,
+    pub(super) store_slow_us: Micros,
+    /// When it did not run, from and to.
+    pub(super) absences: Vec<(Micros, Micros)>,
+    absent_since: Option<Micros>,
+}
+
+struct Worker {
+    /// None while the process is down.
+    engine: Option<Engine>,
+    lane: Lane,
+    is_timer_armed: bool,
+    /// The worker's log.
+    disk: Disk,
+}
+
+impl Node {
+    pub(super) fn new(plan: &Plan, number: usize) -> Self {
+        let mut node = Self {
+            number,
+            seed: plan.seed,
+            clock: WallClock::new(plan.surroundings.skew_us[number], plan.surroundings.drift_ppm[number]),
+            incarnation: 0,
+            started_at: 0,
+            workers: Vec::new(),
+            is_down: true,
+            frozen_by: 0,
+            frozen_epoch: 0,
+            deferred: Vec::new(),
+            slow_us: 0,
+            store: MemoryStore::new(0, MemoryConfig::default()),
+            store_life: 0,
+            store_frozen_by: 0,
+            store_down_by: 0,
+            store_slow_us: 0,
+            absences: Vec::new(),
+            absent_since: None,
+        };
+        node.workers.resize_with(plan.topology.worker_count, || Worker {
+            engine: None,
+            lane: Lane::default(),
+            is_timer_armed: false,
+            disk: Disk::default(),
+        });
+        node.empty_store();
+        node
+    }
+
+    /// The present, as the node's clocks show it. To an engine, time 0 is before everything.
+    pub(super) fn now(&self, now: Micros) -> Now {
+        Now { ms: (now - self.started_at) / MS + 1, wall_us: self.clock.wall_us(now) }
+    }
+
+    pub(super) fn is_down(&self) -> bool {
+        self.is_down
+    }
+
+    pub(super) fn is_frozen(&self) -> bool {
+        self.frozen_by > 0
+    }
+
+    pub(super) fn engine(&mut self, worker: usize) -> Option<&mut Engine> {
+        self.workers[worker].engine.as_mut()
+    }
+
+    pub(super) fn lane(&mut self, worker: usize) -> &mut Lane {
+        &mut self.workers[worker].lane
+    }
+
+    pub(super) fn worker_count(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// What its engines count; `None` while it is down.
+    pub(super) fn stats(&self) -> Option<Stats> {
+        let mut all = Stats::default();
+        for worker in &self.workers {
+            all.add(&worker.engine.as_ref()?.stats());
+        }
+        Some(all)
+    }
+
+    /// What is to happen when the process runs again.
+    pub(super) fn defer(&mut self, event: Event) {
+        self.deferred.push(event);
+    }
+
+    /// Writes what the engine has for its log. Comes before what the same event sent to the lane, to clients and to
+    /// other nodes.
+    pub(super) fn seal(&mut self, _worker: usize) {}
+
+    /// The timer has fired. Whether it was this life's.
+    pub(super) fn disarm(&mut self, worker: usize, incarnation: u32) -> bool {
+        let is_ours = self.incarnation == incarnation && !self.is_down;
+        if is_ours {
+            self.workers[worker].is_timer_armed = false;
+        }
+        is_ours
+    }
+
+    /// When the engine wants to hear of time again, unless that is known.
+    pub(super) fn arm(&mut self, worker: usize, now: Micros) -> Option<Micros> {
+        let started_at = self.started_at;
+        let worker = &mut self.workers[worker];
+        if worker.is_timer_armed {
+            return None;
+        }
+        let at_ms = worker.engine.as_ref()?.next_deadline()?;
+        worker.is_timer_armed = true;
+        // Deadlines are seen one millisecond after they begin at the latest.
+        Some((started_at + at_ms.saturating_sub(1) * MS).max(now + 1))
+    }
+
+    /// Runs an operation on the datastore.
+    pub(super) fn run(&mut self, operation: &Operation, now: Micros) -> Output {
+        let wall_ms = self.clock.wall_us(now) / 1000;
+        self.store.run(wall_ms, operation, &mut bytes::BytesMut::new())
+    }
+
+    pub(super) fn step_clock(&mut self, by_us: i64) {
+        self.clock.step(by_us);
+    }
+
+    /// The datastore begins anew, without data.
+    pub(super) fn empty_store(&mut self) {
+        self.store_life += 1;
+        let seed = self.seed ^ (self.number as u64) << 32 ^ self.store_life;
+        self.store = MemoryStore::new(Random::new(seed).draw(), MemoryConfig::default());
+    }
+
+    fn is_absent(&self) -> bool {
+        self.is_down || self.is_frozen()
+    }
+
+    fn note_absence(&mut self, now: Micros) {
+        match (self.is_absent(), self.absent_since) {
+            (true, None) => self.absent_since = Some(now),
+            (false, Some(since)) => {
+                self.absent_since = None;
+                self.absences.push((since, now));
+            }
+            _ => {}
+        }
+    }
+
+    /// The process dies.
+    fn stop(&mut self, now: Micros, loss: Loss, random: &Random) {
+        self.is_down = true;
+        self.incarnation += 1;
+        self.deferred.clear();
+        for worker in &mut self.workers {
+            worker.engine = None;
+            worker.is_timer_armed = false;
+            match loss {
+                Loss::UnsyncedLog => worker.disk.lose_power(random.clone()),
+                Loss::Log | Loss::LogAndStore => worker.disk.lose(),
+                Loss::Nothing | Loss::Store => {}
+            }
+        }
+        if matches!(loss, Loss::Store | Loss::LogAndStore) {
+            self.empty_store();
+        }
+        self.note_absence(now);
+    }
+}
+
+impl World {
+    /// A node's process starts, from what its disk has.
+    pub(super) fn start_node(&mut self, node: usize) {
+        let configs: Vec<_> =
+            (0..self.plan.topology.worker_count).map(|worker| self.engine_config(node, worker)).collect();
+        let state = &mut self.nodes[node];
+        state.is_down = false;
+        state.incarnation += 1;
+        state.started_at = self.now;
+        state.note_absence(self.now);
+        let incarnation = state.incarnation;
+        for (worker, config) in configs.into_iter().enumerate() {
+            let engine = Engine::new(config, Arc::clone(&self.ring)).expect("the node is in the ring");
+            state.workers[worker].engine = Some(engine);
+            self.events.push(self.now, Event::LaneOpens { node, worker, incarnation });
+        }
+    }
+
+    /// A worker's lane is connected to its datastore.
+    pub(super) fn tell_lane_up(&mut self, node: usize, worker: usize) {
+        let now = self.now_of(node);
+        self.feed(node, worker, |engine, _, _: &mut Out| {
+            engine.handle_lane_up(now, StoreState::Kept);
+        });
+    }
+
+    /// A node's process dies.
+    pub(super) fn crash(&mut self, node: usize, loss: Loss) {
+        let random = self.dice.of([QUESTION, node as u64, self.now]);
+        if self.nodes[node].is_down() {
+            return;
+        }
+        self.cut_lanes(node, random.clone().between(0, 100));
+        self.nodes[node].stop(self.now, loss, &random);
+        self.links_lose_process(node);
+        self.clients_lose_node(node);
+    }
+
+    /// The dead process is started again.
+    pub(super) fn restart(&mut self, node: usize) {
+        if self.nodes[node].is_down() {
+            self.start_node(node);
+            self.dial_all_from(node);
+        }
+    }
+
+    /// The process stands still.
+    pub(super) fn freeze(&mut self, node: usize) {
+        let state = &mut self.nodes[node];
+        state.frozen_by += 1;
+        state.note_absence(self.now);
+        if state.frozen_by == 1 {
+            state.frozen_epoch += 1;
+            let epoch = state.frozen_epoch;
+            self.expect_frozen_silence(node, epoch);
+        }
+    }
+
+    /// The process goes on, with all that has come for it meanwhile.
+    pub(super) fn thaw(&mut self, node: usize) {
+        let state = &mut self.nodes[node];
+        state.frozen_by -= 1;
+        state.note_absence(self.now);
+        if state.frozen_by == 0 {
+            state.frozen_epoch += 1;
+            for event in std::mem::take(&mut state.deferred) {
+                self.events.push(self.now, event);
+            }
+        }
+    }
+}
+
+/// What dice are asked about.
+const QUESTION: u64 = 20;
