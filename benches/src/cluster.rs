@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use dynomite_backend::{MemoryConfig, MemoryStore, SyncStore};
 use dynomite_codec::Request;
 use dynomite_replication::{
-    ClientCommand, Engine, EngineConfig, Level, Now, Origin, Out, SequencingRules, StoreState, Ticket,
+    ClientCommand, Engine, EngineConfig, Level, Now, Origin, Out, SequencingRules, StoreSeen, Ticket,
 };
 use dynomite_ring::{HashKind, KeyHasher, Node, NodeId, Ring, Token};
 
@@ -175,9 +175,12 @@ pub(crate) fn engine(id: NodeId, ring: &Arc<Ring>) -> Engine {
         operations_max: IN_FLIGHT_MAX,
         lane_window_max: IN_FLIGHT_MAX,
         clock_ahead_max_ms: TIMEOUT_MS,
+        keeps_log: false,
+        marker_key: None,
         sequencing: SequencingRules::default(),
     };
     let mut engine = Engine::new(config, Arc::clone(ring)).expect("the ring has the node");
-    engine.handle_lane_up(Now { ms: 1, wall_us: 1_000 }, StoreState::Kept);
+    let (now, seen) = (Now { ms: 1, wall_us: 1_000 }, StoreSeen { run_id: "1", marker: None });
+    engine.handle_lane_up(now, seen, &mut Out::default());
     engine
 }

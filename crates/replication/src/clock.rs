@@ -45,6 +45,11 @@ impl Clock {
         self.last
     }
 
+    /// Goes on above `clock`, which an earlier process of this node knew of.
+    pub fn start_above(&mut self, clock: u64) {
+        self.last = self.last.max(clock);
+    }
+
     /// A new version, greater than all before. `wall_us` is the wall clock in microseconds since the Unix epoch.
     pub fn stamp(&mut self, wall_us: u64) -> Version {
         self.stamp_with(wall_us, 0)

@@ -41,8 +41,8 @@ use crate::{
     texts,
 };
 pub(crate) use coordinator::Sequenced;
-use copies::LostCopies;
-pub use copies::{Recovery, StoreState};
+use copies::{LostCopies, Marker};
+pub use copies::{Recovery, StoreSeen};
 use datacenters::Gate;
 pub use datacenters::{DcFlow, DcStatus};
 use heal::HealQueue;
@@ -158,6 +158,11 @@ pub struct EngineConfig {
     pub lane_window_max: usize,
     /// How far another node's clock may be ahead of this one's.
     pub clock_ahead_max_ms: u64,
+    /// Whether what is known of keys is to be kept in a log: see [`Engine::seal_log`].
+    pub keeps_log: bool,
+    /// A key of the datastore that is this engine's own; there it marks how far the datastore has come. Without it, a datastore
+    /// that begins anew counts as having lost everything.
+    pub marker_key: Option<Bytes>,
     /// Who sequences which keys.
     pub sequencing: SequencingRules,
 }
@@ -205,6 +210,7 @@ pub struct Engine {
     heals: HashMap<Bytes, OperationId>,
     heal_queue: HealQueue,
     lost: LostCopies,
+    marker: Marker,
     /// Of datacenters to which not everything may be sent at once.
     gates: HashMap<DcIdx, Gate>,
     /// Answers of this node to itself; taken up at the end of each event, so that no operation changes under another's feet.
@@ -241,6 +247,7 @@ impl Engine {
             heals: HashMap::new(),
             heal_queue: HealQueue::default(),
             lost: LostCopies::default(),
+            marker: Marker::default(),
             gates: HashMap::new(),
             own_answers: VecDeque::new(),
             swept_at_ms: 0,
@@ -353,7 +360,8 @@ impl Engine {
     /// When [`Engine::handle_timeout`] is wanted, in `Now::ms`; `None` while nothing is in flight.
     pub fn next_deadline(&self) -> Option<u64> {
         let is_idle = self.operations.is_empty() && self.heal_queue.is_empty();
-        (!is_idle).then_some(self.swept_at_ms + SWEEP_MS)
+        let sweep = (!is_idle).then_some(self.swept_at_ms + SWEEP_MS);
+        sweep.into_iter().chain(self.marker_due_ms()).min()
     }
 
     /// Time passed: answers what is overdue, and asks further replicas for slow reads.
@@ -375,6 +383,9 @@ impl Engine {
         }
         self.expired = due;
         self.pump_heals(now, out);
+        if self.marker_due_ms().is_some_and(|due_ms| due_ms <= now.ms) {
+            self.write_marker(now, out);
+        }
         self.take_own_answers(now, out);
     }
 

@@ -29,14 +29,14 @@ pub use bucket::{BUCKETS, Bucket, BucketSet};
 pub use clock::{Clock, ClockTooFarAhead};
 pub use engine::{
     ClientCommand, DcFlow, DcStatus, Engine, EngineConfig, Input, NotInRing, Now, Origin, Out, Recovery,
-    StoreState, Ticket,
+    StoreSeen, Ticket,
 };
 pub use level::{Level, UnknownLevel};
 pub use message::{
     Failure, KeyRequest, PushPurpose, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody, WireError,
 };
 pub use record::Record;
-pub use records::Trust;
+pub use records::{LogError, Trust};
 pub use sequencing::{Sequencing, SequencingRules};
 pub use stats::Stats;
 pub use version::Version;

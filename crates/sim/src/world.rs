@@ -194,6 +194,8 @@ impl World {
             node: self.ids[node],
             worker,
             workers: self.plan.topology.worker_count,
+            keeps_log: true,
+            marker_key: Some(marker_key(worker)),
             sequencing: SequencingRules::default(),
             request_timeout_ms: REQUEST_TIMEOUT / MS,
             failover_ms: FAILOVER_MS,
@@ -251,7 +253,7 @@ impl World {
     fn carry_out(&mut self, node: usize, worker: usize, out: &mut Out) {
         let mut failed = Vec::new();
         loop {
-            self.nodes[node].seal(worker);
+            self.nodes[node].seal(worker, self.now);
             for operation in out.lane.drain(..) {
                 self.submit(node, worker, operation);
             }
@@ -292,3 +294,8 @@ impl World {
 /// Keys fall into 4096 buckets by their tokens; a worker has a contiguous range of buckets.
 const BUCKET_FACTOR: u32 = 0x9E37_79B1;
 const BUCKET_SHIFT: u32 = 20;
+
+/// The key by which an engine marks how far its datastore has come.
+fn marker_key(worker: usize) -> bytes::Bytes {
+    format!("marker:{worker}").into()
+}

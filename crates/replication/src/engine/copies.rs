@@ -1,12 +1,15 @@
 //! What this node knows of its own copies, and whether they may be trusted: after a restart, and after the datastore was
 //! away or lost its data (rules R13 and R14).
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
+use dynomite_codec::{Operation as LaneOperation, ReplyView, Request};
 use dynomite_ring::Token;
 
-use super::{Engine, Now};
+use super::{Engine, Now, Out, Requester, lane::JobKind, replica::error_text};
 use crate::{
-    BUCKETS, Bucket, BucketSet, Trust, Version,
+    BUCKETS, Bucket, BucketSet, LogError, Trust, Version,
     planted::{self, Planted},
     records::{Entry, RecordId},
 };
@@ -21,13 +24,37 @@ pub enum Recovery {
     LogLost,
 }
 
-/// What a datastore that takes operations again still has of what was written to it.
+/// What a datastore that takes operations says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StoreState {
-    /// Everything that was executed.
-    Kept,
-    /// Nothing.
-    Empty,
+pub struct StoreSeen<'a> {
+    /// Names its process: another one may have lost data.
+    pub run_id: &'a str,
+    /// The number that this engine's marker has there, if it is there.
+    pub marker: Option<u64>,
+}
+
+/// How often the marker is written while there are writes, in milliseconds.
+const MARKER_MS: u64 = 1000;
+/// Markers that are remembered; the datastore may have lost what came after any of them.
+const MARKERS_MAX: usize = 64;
+/// The note that keeps the datastore's `run_id`.
+const RUN_ID_NOTE: u32 = 2;
+/// The note that keeps the number of the last marker.
+const MARKER_NOTE: u32 = 3;
+
+/// Marks in the datastore how far it has come, so that it is seen when it has lost something.
+///
+/// The marker is a key that is written like any other, in the order of the lane. Its value is the number of a frame of the
+/// record log: a datastore that holds it has executed all that is in earlier frames.
+#[derive(Debug, Default)]
+pub(super) struct Marker {
+    written_at_ms: u64,
+    /// The last lane operation that was a marker, or is covered by one.
+    covered: u64,
+    /// Markers that were executed or may have been, with the numbers of their operations.
+    recent: VecDeque<(u64, u64)>,
+    /// Whether one was executed by the datastore's present process, so that it must be there from now on.
+    is_expected: bool,
 }
 
 /// Copies that were lost and are not rebuilt yet.
@@ -63,29 +90,132 @@ impl Engine {
         entry.trust == Trust::Lost && self.lost.log_too
     }
 
-    /// All was read that is known of the past. Call it before anything happens.
-    pub fn finish_recovery(&mut self, now: Now, recovery: Recovery) {
+    /// Takes over the next frame of the record log of an earlier process, as far as it is about keys that `keep` wants. To
+    /// be called with every frame in order, before anything else.
+    ///
+    /// # Errors
+    /// Any [`LogError`]: the log is damaged, and counts as lost.
+    pub fn recover_frame(&mut self, payload: &[u8], keep: impl Fn(&[u8]) -> bool) -> Result<(), LogError> {
+        self.records.recover_frame(payload, keep)
+    }
+
+    /// The frames that follow are those of another log: another worker's, when there were more or fewer of them.
+    pub fn recover_next_log(&mut self) {
+        self.records.recover_next_log();
+    }
+
+    /// All was read that is known of the past. Call it before anything happens; it tells how many copies are in doubt.
+    pub fn finish_recovery(&mut self, now: Now, recovery: Recovery) -> usize {
+        if self.place.is_alone {
+            return 0;
+        }
+        if self.config.keeps_log {
+            self.records.set_without_log(false);
+        }
+        if recovery == Recovery::LogLost {
+            self.records.lose_everything();
+            self.lose_copies(now);
+            self.lost.log_too = true;
+            // Above whatever this node may have promised before (rule R14).
+            let clock = (now.wall_ms() + self.config.clock_ahead_max_ms) << 16;
+            self.records.promise_all(Version { clock, node: self.config.node });
+            return 0;
+        }
+        let recovered = self.records.finish_recovery();
+        self.clock.start_above(recovered.greatest_clock);
+        self.lane.start_after(recovered.greatest_frame);
+        self.marker.covered = recovered.greatest_frame;
+        let doubtful: Vec<RecordId> = match recovered.in_doubt {
+            0 => Vec::new(),
+            _ => self.records.untrusted(),
+        };
+        for copy in doubtful {
+            self.heal_soon(self.key_of(copy));
+        }
+        recovered.in_doubt
+    }
+
+    /// Appends a frame of the record log to `into`, if there is anything to say; its number. The frame must be in the file
+    /// before anything is carried out that came out of the engine since the last one.
+    pub fn seal_log(&mut self, into: &mut Vec<u8>) -> Option<u64> {
+        self.records.seal(self.lane.submitted(), self.lane.executed(), false, into)
+    }
+
+    /// As [`Engine::seal_log`], for the last frame of an orderly stop: it says that nothing is in flight, if so it is.
+    pub fn seal_clean(&mut self, into: &mut Vec<u8>) -> Option<u64> {
+        self.records.seal(self.lane.submitted(), self.lane.executed(), true, into)
+    }
+
+    /// Frames of the record log with lower numbers are not needed any more.
+    pub fn log_floor(&self) -> u64 {
+        self.records.log_floor()
+    }
+
+    /// The datastore takes operations. From what it says follows what it still has of what was written to it.
+    pub fn handle_lane_up(&mut self, now: Now, seen: StoreSeen<'_>, out: &mut Out) {
+        self.lane.set_up();
         if self.place.is_alone {
             return;
         }
-        match recovery {
-            Recovery::Log => {}
-            Recovery::LogLost => {
-                self.lose_copies(now);
-                self.lost.log_too = true;
-                // Above whatever this node may have promised before (rule R14).
-                let clock = (now.wall_ms() + self.config.clock_ahead_max_ms) << 16;
-                self.records.promise_all(Version { clock, node: self.config.node });
+        let is_known =
+            self.records.note_value(RUN_ID_NOTE).is_some_and(|known| *known == *seen.run_id.as_bytes());
+        if !is_known {
+            self.records.note(RUN_ID_NOTE, seen.run_id.as_bytes());
+            self.marker.is_expected = false;
+            match seen.marker {
+                Some(marker) => self.doubt_after(marker),
+                None if self.records.len() > 0 => self.lose_copies(now),
+                None => {}
             }
+        }
+        self.write_marker(now, out);
+        self.take_own_answers(now, out);
+    }
+
+    /// The datastore may have lost what was executed after `marker`.
+    fn doubt_after(&mut self, marker: u64) {
+        let recent = self.marker.recent.iter().find(|(number, _)| *number == marker);
+        // Operations of earlier processes have the numbers of their frames.
+        let operation = recent.map_or(marker.saturating_sub(1), |(_, operation)| *operation);
+        for copy in self.records.doubt_after(operation) {
+            self.stats.copies_doubted += 1;
+            self.heal_soon(self.key_of(copy));
         }
     }
 
-    /// The datastore takes operations; `state` tells what it still has.
-    pub fn handle_lane_up(&mut self, now: Now, state: StoreState) {
-        self.lane.set_up();
-        if state == StoreState::Empty && !self.place.is_alone {
+    /// Whether there are writes that no marker covers yet, and when one is due.
+    pub(super) fn marker_due_ms(&self) -> Option<u64> {
+        let is_wanted = self.config.marker_key.is_some() && self.lane.is_up() && !self.place.is_alone;
+        let is_behind = self.lane.submitted() > self.marker.covered;
+        (is_wanted && is_behind).then_some(self.marker.written_at_ms + MARKER_MS)
+    }
+
+    pub(super) fn write_marker(&mut self, now: Now, out: &mut Out) {
+        let Some(key) = self.config.marker_key.clone().filter(|_| self.lane_refusal(now).is_none()) else {
+            return;
+        };
+        let number = self.records.next_frame().unwrap_or(self.lane.next_number());
+        self.records.note(MARKER_NOTE, &number.to_le_bytes());
+        self.marker.written_at_ms = now.ms;
+        self.marker.recent.push_back((number, self.lane.next_number()));
+        if self.marker.recent.len() > MARKERS_MAX {
+            self.marker.recent.pop_front();
+        }
+        self.lane.push(now, Requester::Nobody, JobKind::Marker);
+        self.marker.covered = self.lane.submitted();
+        let digits = itoa::Buffer::new().format(number).to_owned();
+        let request = Request::from_args([&b"SET"[..], &key, digits.as_bytes(), b"GET"]);
+        out.lane.push(LaneOperation::Command(request));
+    }
+
+    /// A marker was written; `reply` has the one before it.
+    pub(super) fn marker_written(&mut self, now: Now, reply: &Bytes) {
+        let was_there = matches!(ReplyView::parse(reply), Some(ReplyView::Bulk(_)));
+        if self.marker.is_expected && !was_there {
+            // Somebody has emptied the datastore under way.
             self.lose_copies(now);
         }
+        self.marker.is_expected = error_text(reply).is_none();
     }
 
     /// Every copy of this engine is lost until it is rebuilt.

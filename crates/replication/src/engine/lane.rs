@@ -32,6 +32,8 @@ pub(super) enum JobKind {
     Follow { copy: RecordId, record: Record, reply_crc: Option<u32> },
     /// A whole state; then `done` is the answer.
     Install { copy: RecordId, record: Record, done: Box<ResponseBody> },
+    /// The engine's own mark in the datastore.
+    Marker,
     /// Record and state for whoever asks; of a copy in doubt, too, if `doubtful`.
     Fetch { copy: RecordId, record: Record, doubtful: bool },
     /// The state for a replica that is behind.
@@ -70,6 +72,27 @@ impl LaneQueue {
         } else {
             None
         }
+    }
+
+    /// Operations up to `number` were an earlier process's, and are over.
+    pub(super) fn start_after(&mut self, number: u64) {
+        self.submitted = number;
+        self.executed = number;
+    }
+
+    /// Whether operations can be given to it.
+    pub(super) fn is_up(&self) -> bool {
+        self.is_up
+    }
+
+    /// The number of the last operation that was given to the lane.
+    pub(super) fn submitted(&self) -> u64 {
+        self.submitted
+    }
+
+    /// The number of the last operation that was answered.
+    pub(super) fn executed(&self) -> u64 {
+        self.executed
     }
 
     /// The number of the next operation that is given to the lane.

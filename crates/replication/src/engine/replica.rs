@@ -420,6 +420,7 @@ impl Engine {
             (JobKind::DumpForPush(id), Output::Failed(text)) => {
                 self.push_read(now, id, Err(Failure::Datastore(text)), out);
             }
+            (JobKind::Marker, Output::Reply(reply)) => self.marker_written(now, &reply),
             (JobKind::Fetch { copy, record, doubtful }, Output::State(state)) => {
                 let trust = self.records.get(copy).trust;
                 let done = match distrusted(trust) {
@@ -461,6 +462,7 @@ impl Engine {
         let lost =
             || ResponseBody::Failed(Failure::Datastore(format!("Datastore connection lost ({reason})")));
         match kind {
+            JobKind::Marker => {}
             JobKind::Execute | JobKind::Read { .. } | JobKind::Fetch { .. } => {
                 self.answer(requester, lost(), out);
             }

@@ -1,5 +1,7 @@
 //! A node's disk: append-only bytes that survive the process, and a tail that does not survive the machine.
 
+use dynomite_replication::frame;
+
 use crate::{plan::Micros, random::Random};
 
 /// A file is synced about so often, in microseconds.
@@ -9,14 +11,18 @@ const SYNC_EVERY: Micros = 1_000_000;
 #[derive(Debug, Clone, Default)]
 pub struct Disk {
     bytes: Vec<u8>,
+    /// Frames with lower numbers were deleted.
+    floor: u64,
     synced: usize,
     sync_due: Micros,
     is_lost: bool,
 }
 
 impl Disk {
-    /// Appends whole frames at `now`. From here on they survive a crash of the process.
-    pub fn append(&mut self, now: Micros, frames: &[u8]) {
+    /// Appends whole frames at `now`. From here on they survive a crash of the process. Frames below `floor` are not needed
+    /// any more.
+    pub fn append(&mut self, now: Micros, frames: &[u8], floor: u64) {
+        self.floor = floor;
         if now >= self.sync_due {
             self.synced = self.bytes.len();
             self.sync_due = now + SYNC_EVERY;
@@ -27,6 +33,21 @@ impl Disk {
     /// What a starting process reads.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The payloads that a starting process finds; a frame that is torn off at the end is taken away.
+    pub fn take_frames(&mut self) -> Vec<Vec<u8>> {
+        let (mut payloads, mut at) = (Vec::new(), 0);
+        while let Ok(Some(frame)) = frame::first(&self.bytes[at..]) {
+            at += frame.size();
+            if frame.number >= self.floor {
+                payloads.push(frame.payload.to_vec());
+            }
+        }
+        self.bytes.truncate(at);
+        self.synced = self.synced.min(at);
+        self.is_lost = false;
+        payloads
     }
 
     /// Whether the file is gone since it was last written to.
@@ -58,8 +79,8 @@ mod tests {
     #[test]
     fn what_is_synced_survives_the_machine() {
         let mut disk = Disk::default();
-        disk.append(0, b"old frame");
-        disk.append(SYNC_EVERY, b"new frame");
+        disk.append(0, b"old frame", 0);
+        disk.append(SYNC_EVERY, b"new frame", 0);
         let shortest = (0..200).map(|seed| {
             let mut disk = disk.clone();
             disk.lose_power(Random::new(seed));
@@ -72,7 +93,7 @@ mod tests {
     #[test]
     fn a_lost_file_is_empty_and_known_to_be_lost() {
         let mut disk = Disk::default();
-        disk.append(0, b"frame");
+        disk.append(0, b"frame", 0);
         disk.lose();
         assert!(disk.is_lost() && disk.bytes().is_empty());
         disk.clear();

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use dynomite_backend::{MemoryConfig, MemoryStore, SyncStore};
-use dynomite_codec::{Operation, Output};
-use dynomite_replication::{Engine, Now, Out, Stats, StoreState};
+use dynomite_codec::{Operation, Output, ReplyView, Request};
+use dynomite_replication::{Engine, Now, Out, Recovery, Stats, StoreSeen};
 
 use super::{World, clock::WallClock, disk::Disk, events::Event, lane::Lane};
 use crate::{
@@ -122,7 +122,26 @@ impl Node {
 
     /// Writes what the engine has for its log. Comes before what the same event sent to the lane, to clients and to
     /// other nodes.
-    pub(super) fn seal(&mut self, _worker: usize) {}
+    pub(super) fn seal(&mut self, worker: usize, now: Micros) {
+        let Worker { engine: Some(engine), disk, .. } = &mut self.workers[worker] else { return };
+        let mut frames = Vec::new();
+        if engine.seal_log(&mut frames).is_some() {
+            disk.append(now, &frames, engine.log_floor());
+        }
+    }
+
+    /// What the datastore tells of itself to a worker that connects: its life, and the worker's marker.
+    fn seen(&mut self, worker: usize, now: Micros) -> (String, Option<u64>) {
+        let get = Operation::Command(Request::from_args([&b"GET"[..], &super::marker_key(worker)]));
+        let Output::Reply(reply) = self.run(&get, now) else { return (self.store_life.to_string(), None) };
+        let marker = match ReplyView::parse(&reply) {
+            Some(ReplyView::Bulk(digits)) => {
+                str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok())
+            }
+            _ => None,
+        };
+        (self.store_life.to_string(), marker)
+    }
 
     /// The timer has fired. Whether it was this life's.
     pub(super) fn disarm(&mut self, worker: usize, incarnation: u32) -> bool {
@@ -211,7 +230,13 @@ impl World {
         state.note_absence(self.now);
         let incarnation = state.incarnation;
         for (worker, config) in configs.into_iter().enumerate() {
-            let engine = Engine::new(config, Arc::clone(&self.ring)).expect("the node is in the ring");
+            let mut engine = Engine::new(config, Arc::clone(&self.ring)).expect("the node is in the ring");
+            let disk = &mut state.workers[worker].disk;
+            let recovery = if disk.is_lost() { Recovery::LogLost } else { Recovery::Log };
+            for payload in disk.take_frames() {
+                engine.recover_frame(&payload, |_| true).expect("the engine wrote it");
+            }
+            engine.finish_recovery(state.now(self.now), recovery);
             state.workers[worker].engine = Some(engine);
             self.events.push(self.now, Event::LaneOpens { node, worker, incarnation });
         }
@@ -219,10 +244,9 @@ impl World {
 
     /// A worker's lane is connected to its datastore.
     pub(super) fn tell_lane_up(&mut self, node: usize, worker: usize) {
-        let now = self.now_of(node);
-        self.feed(node, worker, |engine, _, _: &mut Out| {
-            engine.handle_lane_up(now, StoreState::Kept);
-        });
+        let (run_id, marker) = self.nodes[node].seen(worker, self.now);
+        let seen = StoreSeen { run_id: &run_id, marker };
+        self.feed(node, worker, |engine, now, out: &mut Out| engine.handle_lane_up(now, seen, out));
     }
 
     /// A node's process dies.

@@ -12,7 +12,7 @@ use dynomite_ring::{DcIdx, HashKind, KeyHasher, Node, NodeId, Ring, Token};
 
 use crate::{
     ClientCommand, Engine, EngineConfig, KeyRequest, Level, Now, Origin, Out, ReplicaRequest,
-    ReplicaResponse, SequencingRules, StoreState, Ticket,
+    ReplicaResponse, SequencingRules, StoreSeen, Ticket,
 };
 
 pub(super) const TIMEOUT_MS: u64 = 1000;
@@ -243,7 +243,8 @@ impl Cluster {
 
     pub(super) fn lane_up(&mut self, member: usize) {
         let now = self.now(member);
-        self.members[member].engine.handle_lane_up(now, StoreState::Kept);
+        let seen = StoreSeen { run_id: "1", marker: None };
+        self.feed(member, |engine, out| engine.handle_lane_up(now, seen, out));
     }
 
     /// What a node's datastore itself answers.
@@ -343,10 +344,13 @@ impl Member {
             operations_max: 10_000,
             lane_window_max: 10_000,
             clock_ahead_max_ms: 60_000,
+            keeps_log: false,
+            marker_key: None,
             sequencing: sequencing.clone(),
         };
         let mut engine = Engine::new(config, Arc::clone(ring)).unwrap();
-        engine.handle_lane_up(Now { ms: 0, wall_us: WALL_MS * 1000 }, StoreState::Kept);
+        let now = Now { ms: 0, wall_us: WALL_MS * 1000 };
+        engine.handle_lane_up(now, StoreSeen { run_id: "1", marker: None }, &mut Out::default());
         Self {
             name: name.to_owned(),
             id,

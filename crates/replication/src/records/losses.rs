@@ -1,0 +1,82 @@
+//! What becomes of all entries at once, when a datastore has lost some or all of its data.
+
+use dynomite_ring::NodeId;
+
+use super::{
+    RecordId, Records,
+    entry::{Claim, Trust},
+};
+use crate::Version;
+
+/// The note that keeps what was promised for every key without an entry.
+const PROMISED_NOTE: u32 = 1;
+
+impl Records {
+    /// Notes that all copies are lost, and with them all claims.
+    pub(crate) fn lose_all(&mut self) {
+        self.distrust(Trust::Lost, |_| true);
+    }
+
+    /// Puts all copies in doubt whose state was brought by a lane operation after `written_at`; their keys' ids.
+    pub(crate) fn doubt_after(&mut self, written_at: u64) -> Vec<RecordId> {
+        self.distrust(Trust::DirtyOverwrite, |entry_written_at| entry_written_at > written_at)
+    }
+
+    fn distrust(&mut self, trust: Trust, concerns: impl Fn(u64) -> bool) -> Vec<RecordId> {
+        let all = self.slots(0..self.slot_count());
+        let ids: Vec<RecordId> =
+            all.filter(|(.., entry)| concerns(entry.written_at)).map(|(id, ..)| id).collect();
+        for id in &ids {
+            self.update(*id, |entry| {
+                entry.trust = entry.trust.max(trust);
+                entry.claim = Claim::Void;
+            });
+        }
+        ids
+    }
+
+    /// The copies that may not vote.
+    pub(crate) fn untrusted(&self) -> Vec<RecordId> {
+        let all = self.slots(0..self.slot_count());
+        all.filter(|(.., entry)| !entry.trust.is_trusted()).map(|(id, ..)| id).collect()
+    }
+
+    /// Forgets all that was recovered: it is known to be incomplete.
+    pub(crate) fn lose_everything(&mut self) {
+        let has_log = self.log.is_some();
+        *self = Self::default();
+        self.set_without_log(!has_log);
+    }
+
+    /// The value of a note.
+    pub(crate) fn note_value(&self, number: u32) -> Option<&[u8]> {
+        self.notes().find(|(other, _)| *other == number).map(|(_, value)| value)
+    }
+
+    /// The number of the frame that the next changes will be in, if there is a log.
+    pub(crate) fn next_frame(&self) -> Option<u64> {
+        self.log.as_ref().map(|log| log.next_number())
+    }
+
+    /// Notes the promise to follow no claim below `term`, for all keys that have no entry. Zero takes it back.
+    pub(crate) fn promise_all(&mut self, term: Version) {
+        self.promised = term;
+        let mut value = Vec::new();
+        if !term.is_zero() {
+            value.extend_from_slice(&term.clock.to_le_bytes());
+            value.extend_from_slice(&term.node.0.to_le_bytes());
+        }
+        self.note(PROMISED_NOTE, &value);
+    }
+
+    /// Takes over what the notes of an earlier process say.
+    pub(super) fn recover_promise(&mut self) {
+        let Some((_, value)) = self.notes().find(|(number, _)| *number == PROMISED_NOTE) else { return };
+        if let Some((clock, node)) = value.split_first_chunk()
+            && let Ok(node) = <[u8; 4]>::try_from(node)
+        {
+            let node = NodeId(u32::from_le_bytes(node));
+            self.promised = Version { clock: u64::from_le_bytes(*clock), node };
+        }
+    }
+}
