@@ -70,33 +70,62 @@ pub(crate) fn plan(copies: &[Option<Copy>], counts_lost: bool) -> Plan {
 }
 
 /// What a claimant does with what a majority promised (rules R7 and R13). Its own copy is the first.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Adoption {
-    /// The own copy is trusted and the greatest.
-    Hold,
-    /// The copy of this rack is trusted and the greatest.
-    Fetch(usize),
-    /// Nobody trusts the greatest record: what this rack's datastore holds becomes it, as it is.
-    AsItIs(usize),
-    /// As `AsItIs`, but with an overwrite in flight the whole datacenter must have been heard.
+    /// It goes on with the state of this rack.
+    Take(Taken),
+    /// With an overwrite in flight the whole datacenter must have been heard.
     NeedsAll,
 }
 
+/// A state to go on with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// Whose it is.
+    pub(crate) from: usize,
+    /// The record it has there.
+    pub(crate) record: Record,
+    /// Whether that is in doubt, and the state taken as it is.
+    pub(crate) as_it_is: bool,
+    /// A greater record, of an overwrite that is taken back: it can have reached no majority.
+    pub(crate) above: Option<Record>,
+}
+
 /// Decides which copy a claimant adopts, of those that promised.
+///
+/// A copy with an overwrite in flight holds that overwrite or any state before it, perhaps one that was superseded by
+/// acknowledged writes long ago. So where fewer than a majority can have executed the overwrite, it is taken back: nobody
+/// was told that it succeeded.
 pub(crate) fn adoption(copies: &[Option<Copy>]) -> Adoption {
+    let majority = copies.len() / 2 + 1;
     let greatest = heard(copies).map(|(_, copy)| copy.record).max().unwrap_or_default();
-    let holds = |copy: &Copy| copy.record == greatest;
-    if let Some((index, _)) = heard(copies).find(|(_, copy)| holds(&copy) && copy.trust.is_trusted()) {
-        return if index == 0 { Adoption::Hold } else { Adoption::Fetch(index) };
+    let mut record = greatest;
+    loop {
+        let holders = || heard(copies).filter(|(_, copy)| copy.record == record);
+        let take = |from: usize, as_it_is: bool| {
+            let above = (record < greatest).then_some(greatest);
+            Adoption::Take(Taken { from, record, as_it_is, above })
+        };
+        let first = holders().next().map_or(0, |(index, _)| index);
+        if let Some((index, _)) = holders().find(|(_, copy)| copy.trust.is_trusted()) {
+            return take(index, false);
+        }
+        if !holders().any(|(_, copy)| copy.trust == Trust::DirtyOverwrite)
+            || planted::has(Planted::AdoptsWithoutAll)
+        {
+            return take(first, true);
+        }
+        if heard(copies).count() < copies.len() {
+            return Adoption::NeedsAll;
+        }
+        let may_have = heard(copies).filter(|(_, copy)| copy.record.base >= record.base).count();
+        let before =
+            heard(copies).map(|(_, copy)| copy.record).filter(|other| other.base < record.base).max();
+        match before {
+            Some(before) if may_have < majority => record = before,
+            _ => return take(first, true),
+        }
     }
-    let is_whole_in_flight =
-        heard(copies).any(|(_, copy)| holds(&copy) && copy.trust == Trust::DirtyOverwrite);
-    if is_whole_in_flight && !planted::has(Planted::AdoptsWithoutAll) && heard(copies).count() < copies.len()
-    {
-        return Adoption::NeedsAll;
-    }
-    let holder = heard(copies).find(|(_, copy)| holds(&copy)).map_or(0, |(index, _)| index);
-    Adoption::AsItIs(holder)
 }
 
 fn heard(copies: &[Option<Copy>]) -> impl Iterator<Item = (usize, Copy)> {
@@ -154,13 +183,28 @@ mod tests {
         assert_eq!(installed(plan(&copies, false)), (None, 9, all));
     }
 
+    fn taken(copies: &[Option<Copy>]) -> Option<(usize, bool, bool)> {
+        match adoption(copies) {
+            Adoption::Take(taken) => Some((taken.from, taken.as_it_is, taken.above.is_some())),
+            Adoption::NeedsAll => None,
+        }
+    }
+
     #[test]
     fn a_claimant_adopts_the_greatest_trusted_or_not() {
-        assert_eq!(adoption(&[copy(2, Trusted), copy(1, Trusted), None]), Adoption::Hold);
-        assert_eq!(adoption(&[copy(2, Dirty), copy(2, Trusted), None]), Adoption::Fetch(1));
-        assert_eq!(adoption(&[copy(1, Trusted), copy(2, Dirty), None]), Adoption::AsItIs(1));
-        assert_eq!(adoption(&[copy(2, DirtyOverwrite), copy(1, Trusted), None]), Adoption::NeedsAll);
-        let all = [copy(2, DirtyOverwrite), copy(1, Trusted), copy(1, Trusted)];
-        assert_eq!(adoption(&all), Adoption::AsItIs(0));
+        assert_eq!(taken(&[copy(2, Trusted), copy(1, Trusted), None]), Some((0, false, false)));
+        assert_eq!(taken(&[copy(2, Dirty), copy(2, Trusted), None]), Some((1, false, false)));
+        assert_eq!(taken(&[copy(1, Trusted), copy(2, Dirty), None]), Some((1, true, false)));
+        assert_eq!(taken(&[copy(2, DirtyOverwrite), copy(1, Trusted), None]), None);
+    }
+
+    #[test]
+    fn an_overwrite_in_flight_that_no_majority_can_have_is_taken_back() {
+        let alone = [copy(3, DirtyOverwrite), copy(2, Trusted), copy(1, Trusted)];
+        assert_eq!(taken(&alone), Some((1, false, true)));
+        let in_doubt_below = [copy(3, DirtyOverwrite), copy(2, Dirty), copy(1, Trusted)];
+        assert_eq!(taken(&in_doubt_below), Some((1, true, true)));
+        let by_two = [copy(3, DirtyOverwrite), copy(3, DirtyOverwrite), copy(1, Trusted)];
+        assert_eq!(taken(&by_two), Some((0, true, false)));
     }
 }

@@ -9,10 +9,10 @@ use dynomite_ring::Token;
 use super::{Engine, Now, Out, coordinator::Sequenced};
 use crate::{
     Failure, Record, RequestBody, ResponseBody, Trust, Version,
-    heal::{Adoption, Copy, adoption},
+    heal::{Adoption, Copy, Taken, adoption},
     operation::{
         Kind, OperationId,
-        claim::{ClaimOperation, Fetching, Standing},
+        claim::{ClaimOperation, Standing},
         replicas::State,
     },
     planted::{self, Planted},
@@ -115,14 +115,11 @@ impl Engine {
             Standing::Denied(failure) => self.end_claim(now, id, Err(failure), out),
             Standing::Granted if planted::has(Planted::ClaimAdoptsNothing) => self.hold(now, id, out),
             Standing::Granted => match adoption(&claim.copies) {
-                Adoption::Hold => self.hold(now, id, out),
-                Adoption::AsItIs(0) => self.adopt_own(now, id, out),
-                Adoption::Fetch(from) => {
-                    self.fetch_to_adopt(now, id, Fetching { from, as_it_is: false }, out)
+                Adoption::Take(Taken { from: 0, as_it_is: false, above: None, .. }) => {
+                    self.hold(now, id, out)
                 }
-                Adoption::AsItIs(from) => {
-                    self.fetch_to_adopt(now, id, Fetching { from, as_it_is: true }, out)
-                }
+                Adoption::Take(taken) if taken.from == 0 => self.adopt_own(now, id, taken, out),
+                Adoption::Take(taken) => self.fetch_to_adopt(now, id, taken, out),
                 Adoption::NeedsAll if claim.is_open() => {}
                 Adoption::NeedsAll => self.end_claim(now, id, Err(Failure::Untrusted), out),
             },
@@ -148,19 +145,12 @@ impl Engine {
         }
     }
 
-    /// Nobody trusts the greatest record, and it is the own copy's: what the datastore holds becomes the state.
-    fn adopt_own(&mut self, now: Now, id: OperationId, out: &mut Out) {
-        let Some(operation) = self.operations.find(id) else { return };
-        let Kind::Claim(claim) = &operation.kind else { return };
-        let greatest = claim.copies[0].map(|copy| copy.record);
+    /// What the own datastore holds is the state to go on with, under a record above all that was told.
+    fn adopt_own(&mut self, now: Now, id: OperationId, taken: Taken, out: &mut Out) {
         let Some((key, term, own)) = self.claimed(id) else { return };
         match own {
-            Some(own) if Some(own.record) == greatest && !own.trust.is_trusted() => {
-                let record = own.record.sequenced(term, self.clock.stamp_sequenced(now.wall_us), 0);
-                let record = match planted::has(Planted::AdoptsUnderFreshBase) {
-                    true => Record::overwritten(record.last),
-                    false => record,
-                };
+            Some(own) if own.record == taken.record && own.trust.is_trusted() != taken.as_it_is => {
+                let record = self.adopted(now, &taken, term);
                 let copy = self.records.find(&key);
                 let adopted = Entry { record, trust: Trust::Trusted, claim: Claim::Term(term), ..own };
                 self.records.put(copy, &key, adopted);
@@ -168,21 +158,30 @@ impl Engine {
                 self.heal_soon(key);
                 self.end_claim(now, id, Ok(()), out);
             }
-            // An overwrite came meanwhile.
-            Some(own) if own.trust.is_trusted() => self.hold(now, id, out),
+            // A write came meanwhile.
+            Some(own) if own.trust.is_trusted() && own.record > taken.record => self.hold(now, id, out),
             _ => self.claim_anew(now, id, Failure::Outbid, out),
         }
     }
 
-    fn fetch_to_adopt(&mut self, now: Now, id: OperationId, fetching: Fetching, out: &mut Out) {
+    /// The record of an adopted state that is to be above all that was told.
+    fn adopted(&mut self, now: Now, taken: &Taken, term: Version) -> Record {
+        let stamp = self.clock.stamp_sequenced(now.wall_us);
+        if planted::has(Planted::AdoptsUnderFreshBase) {
+            return Record::overwritten(stamp);
+        }
+        taken.above.unwrap_or(taken.record).sequenced(term, stamp, 0)
+    }
+
+    fn fetch_to_adopt(&mut self, now: Now, id: OperationId, taken: Taken, out: &mut Out) {
         let Some(operation) = self.operations.find(id) else { return };
         let Kind::Claim(claim) = &mut operation.kind else { return };
-        claim.fetching = Some(fetching);
-        let replica = &mut claim.replicas[fetching.from];
+        claim.fetching = Some(taken);
+        let replica = &mut claim.replicas[taken.from];
         replica.state = State::Asked;
         let (node, token, key) = (replica.node, claim.token, claim.key.clone());
-        let body = RequestBody::Fetch { key, doubtful: fetching.as_it_is };
-        self.ask(now, node, token, id.of_replica(fetching.from), body, out);
+        let body = RequestBody::Fetch { key, doubtful: taken.as_it_is };
+        self.ask(now, node, token, id.of_replica(taken.from), body, out);
     }
 
     /// The state of the greatest record has come, or will not.
@@ -190,25 +189,23 @@ impl Engine {
         &mut self,
         now: Now,
         id: OperationId,
-        fetching: Fetching,
+        taken: Taken,
         body: ResponseBody,
         out: &mut Out,
     ) {
         let Some((key, term, own)) = self.claimed(id) else { return };
-        let Some(operation) = self.operations.find(id) else { return };
-        let Kind::Claim(claim) = &operation.kind else { return };
-        let greatest = claim.copies[fetching.from].map(|copy| copy.record).unwrap_or_default();
         let (record, trust, state) = match body {
             ResponseBody::State { record, trust, state } => (record, trust, state),
             ResponseBody::Failed(failure) => return self.claim_anew(now, id, failure, out),
             _ => return self.claim_anew(now, id, Failure::Untrusted, out),
         };
-        let record: Record = if trust.is_trusted() && record >= greatest {
-            record
-        } else if fetching.as_it_is && record == greatest {
-            record.sequenced(term, self.clock.stamp_sequenced(now.wall_us), 0)
-        } else {
-            return self.claim_anew(now, id, Failure::Untrusted, out);
+        let is_as_told = record == taken.record && (trust.is_trusted() || taken.as_it_is);
+        let is_above_all = trust.is_trusted() && record > taken.above.unwrap_or(taken.record);
+        let record = match taken {
+            _ if is_above_all => record,
+            Taken { as_it_is: false, above: None, .. } if is_as_told => record,
+            _ if is_as_told => self.adopted(now, &taken, term),
+            _ => return self.claim_anew(now, id, Failure::Untrusted, out),
         };
         match own {
             Some(own) if record.term <= term && (record > own.record || !own.trust.is_trusted()) => {

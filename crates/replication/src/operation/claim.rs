@@ -7,7 +7,7 @@ use super::replicas::{Replicas, State, Verdict, verdict};
 use crate::{
     Failure, Level, Version,
     engine::Sequenced,
-    heal::Copies,
+    heal::{Copies, Taken},
     planted::{self, Planted},
 };
 
@@ -21,18 +21,11 @@ pub(crate) struct ClaimOperation {
     pub(crate) replicas: Replicas,
     /// Beside `replicas`: what those that promised hold.
     pub(crate) copies: Copies,
-    /// Whose state is being fetched, and whether it is adopted as it is.
-    pub(crate) fetching: Option<Fetching>,
+    /// The state that is being fetched.
+    pub(crate) fetching: Option<Taken>,
     /// How often the key was claimed anew, since something changed meanwhile.
     pub(crate) restarts: u8,
     pub(crate) waiting: Vec<Sequenced>,
-}
-
-/// A state that a claimant fetches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fetching {
-    pub(crate) from: usize,
-    pub(crate) as_it_is: bool,
 }
 
 /// What the promises allow.

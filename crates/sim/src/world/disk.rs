@@ -13,6 +13,8 @@ pub struct Disk {
     bytes: Vec<u8>,
     /// Frames with lower numbers were deleted.
     floor: u64,
+    /// Frames with lower numbers are deleted when what was written since is synced.
+    next_floor: u64,
     synced: usize,
     sync_due: Micros,
     is_lost: bool,
@@ -22,12 +24,13 @@ impl Disk {
     /// Appends whole frames at `now`. From here on they survive a crash of the process. Frames below `floor` are not needed
     /// any more.
     pub fn append(&mut self, now: Micros, frames: &[u8], floor: u64) {
-        self.floor = floor;
         if now >= self.sync_due {
             self.synced = self.bytes.len();
+            self.floor = self.next_floor;
             self.sync_due = now + SYNC_EVERY;
         }
         self.bytes.extend_from_slice(frames);
+        self.next_floor = floor;
     }
 
     /// What a starting process reads.
