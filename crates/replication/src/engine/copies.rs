@@ -234,6 +234,11 @@ impl Engine {
         (0..BUCKETS as u16).map(Bucket).filter(move |bucket| bucket.worker(workers) == worker)
     }
 
+    /// Whether this node holds a copy of the keys with `token`.
+    pub(super) fn is_replica(&self, token: Token) -> bool {
+        self.ring.replicas(token).in_rack(self.place.rack) == self.place.index
+    }
+
     pub(super) fn key_of(&self, copy: RecordId) -> Bytes {
         Bytes::copy_from_slice(self.records.key(copy))
     }

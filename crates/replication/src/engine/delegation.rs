@@ -21,7 +21,7 @@ impl Engine {
     /// Asks the primary to stamp and coordinate an overwrite.
     pub(super) fn delegate(&mut self, now: Now, primary: NodeId, command: ClientCommand, out: &mut Out) {
         let ClientCommand { token, level, .. } = command;
-        let is_replica = self.ring.replicas(token).in_rack(self.place.rack) == self.place.index;
+        let is_replica = self.is_replica(token);
         let applies_here = level == Level::DcQuorum && is_replica && self.lane_refusal(now).is_none();
         let timeout_ms = command.deadline_ms.saturating_sub(now.ms);
         let body = self.sequence(command.command.clone(), level, applies_here, timeout_ms);

@@ -179,7 +179,7 @@ impl Engine {
             Plan::TooFew => self.end_heal(now, id, false, out),
             Plan::Claim => {
                 let (key, token) = (heal.key.clone(), heal.token);
-                let is_replica = self.ring.replicas(token).in_rack(self.place.rack) == self.place.index;
+                let is_replica = self.is_replica(token);
                 self.end_heal(now, id, false, out);
                 if is_replica {
                     self.claim_to_heal(now, key, token, out);
@@ -263,7 +263,8 @@ impl Engine {
         }
         if !is_healed {
             self.stats.heals_failed += 1;
-            if !self.look_up(&heal.key, heal.token).1.trust.is_trusted() {
+            let is_replica = self.is_replica(heal.token);
+            if is_replica && !self.look_up(&heal.key, heal.token).1.trust.is_trusted() {
                 self.queue_heal(Some(now.ms + RETRY_MS), heal.key);
             }
         }

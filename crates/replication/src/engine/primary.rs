@@ -29,7 +29,7 @@ use crate::{
 impl Engine {
     /// Another node sends a write that this replica shall run, or stamp.
     pub(super) fn serve_sequence(&mut self, now: Now, write: Sequenced, sender_applies: bool, out: &mut Out) {
-        if self.ring.replicas(write.token).in_rack(self.place.rack) != self.place.index {
+        if !self.is_replica(write.token) {
             return self.answer(write.requester, ResponseBody::Failed(Failure::NotOwner), out);
         }
         if write.command.call().class != Class::Overwrite {

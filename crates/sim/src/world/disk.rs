@@ -71,6 +71,7 @@ impl Disk {
     /// The machine dies: of what was not synced any part may be there, the last frame torn.
     pub fn lose_power(&mut self, mut random: Random) {
         let unsynced = self.bytes.len() - self.synced;
+        self.next_floor = self.floor;
         self.bytes.truncate(self.synced + random.between(0, unsynced as u64) as usize);
     }
 }

@@ -234,7 +234,9 @@ impl World {
             let disk = &mut state.workers[worker].disk;
             let recovery = if disk.is_lost() { Recovery::LogLost } else { Recovery::Log };
             for payload in disk.take_frames() {
-                engine.recover_frame(&payload, |_| true).expect("the engine wrote it");
+                if let Err(error) = engine.recover_frame(&payload, |_| true) {
+                    panic!("node {node} cannot read what it wrote: {error}");
+                }
             }
             engine.finish_recovery(state.now(self.now), recovery);
             state.workers[worker].engine = Some(engine);
