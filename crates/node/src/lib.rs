@@ -8,6 +8,7 @@ pub mod config;
 mod counters;
 pub mod disk;
 mod flows;
+mod journal;
 mod link;
 mod node;
 mod shared;

@@ -11,7 +11,9 @@ use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use dynomite_backend::{Backend, MemoryBackend, MemoryConfig, RedisAddress, RedisBackend, RedisConfig};
+use dynomite_backend::{
+    Backend, MemoryBackend, MemoryConfig, RedisAddress, RedisBackend, RedisConfig, ReservedKeys,
+};
 use dynomite_ring::NodeId;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -20,7 +22,9 @@ pub use error::{NodeFailed, StartError};
 
 use crate::config::{ByteSize, Config, Datastore, RedisAddress as ConfiguredAddress};
 use crate::counters::SharedCounters;
+use crate::disk::DataDir;
 use crate::flows::Flows;
+use crate::journal::{self, Remembering};
 use crate::shared::{Levels, Shared};
 use crate::worker::{self, Event, Mail, Plan, Sender};
 
@@ -33,6 +37,8 @@ pub struct Node {
     senders: Vec<Sender>,
     threads: Vec<JoinHandle<()>>,
     events: mpsc::UnboundedReceiver<Event>,
+    /// Locked for as long as the node lives.
+    _data_dir: Option<DataDir>,
 }
 
 impl Node {
@@ -85,15 +91,20 @@ impl Node {
             counters: (0..worker_count).map(|_| SharedCounters::default()).collect(),
             config,
         });
+        let (data_dir, remembered) = journal::remember(&shared)?;
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..worker_count).map(|_| worker::channel()).unzip();
         let (event_sender, events) = mpsc::unbounded_channel();
-        let mut node = Self { shared: Arc::clone(&shared), senders, threads: Vec::new(), events };
+        let mut node =
+            Self { shared: Arc::clone(&shared), senders, threads: Vec::new(), events, _data_dir: data_dir };
         let mut waits = Vec::new();
-        for (index, (receiver, listener)) in receivers.into_iter().zip(listeners).enumerate() {
+        let parts = receivers.into_iter().zip(listeners).zip(remembered);
+        for (index, ((receiver, listener), Remembering { engine, journal })) in parts.enumerate() {
             let (ready, wait) = oneshot::channel();
             let plan = Plan {
                 index,
                 shared: Arc::clone(&shared),
+                engine,
+                journal,
                 backend: Arc::clone(&backend),
                 listener,
                 peer_listener: peer_listener.take(),
@@ -207,6 +218,7 @@ fn backend_of(config: &Config) -> Result<Arc<dyn Backend>, StartError> {
         redis.username = credentials.username.clone();
         redis.password = Some(password.expose().to_owned());
     }
+    redis.reserved = Some(ReservedKeys::of_node(&config.name));
     redis.connect_timeout = config.timeouts.connect;
     Ok(Arc::new(RedisBackend::new(redis)))
 }

@@ -30,7 +30,7 @@ pub(crate) use self::core::Core;
 use self::lane::LanePort;
 pub(crate) use self::links::Links;
 pub(crate) use self::mail::{Mail, Sender, channel};
-pub(crate) use self::thread::{Plan, spawn};
+pub(crate) use self::thread::{Plan, engine_of, spawn};
 use crate::link::Hello;
 
 /// All that one thread owns.

@@ -211,6 +211,7 @@ pub struct Engine {
     heal_queue: HealQueue,
     lost: LostCopies,
     marker: Marker,
+    is_log_failing: bool,
     /// Of datacenters to which not everything may be sent at once.
     gates: HashMap<DcIdx, Gate>,
     /// Answers of this node to itself; taken up at the end of each event, so that no operation changes under another's feet.
@@ -248,6 +249,7 @@ impl Engine {
             heal_queue: HealQueue::default(),
             lost: LostCopies::default(),
             marker: Marker::default(),
+            is_log_failing: false,
             gates: HashMap::new(),
             own_answers: VecDeque::new(),
             swept_at_ms: 0,

@@ -343,6 +343,9 @@ pub enum Failure {
     /// The replica's copy was lost with its datastore's data and is not rebuilt yet. Not run.
     #[error("copy lost and not rebuilt yet")]
     CopyLost,
+    /// The node cannot write what it has to remember: its disk is full or failing. Not run.
+    #[error("cannot write to its data_dir")]
+    LogFailed,
     /// Another replica has claimed the key meanwhile. Not run.
     #[error("another rack has claimed the key")]
     Outbid,

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use dynomite_ring::RingError;
 
 use crate::config::ConfigError;
+use crate::disk::DiskError;
 
 /// Why a node does not start. The operator's to mend, unless it says otherwise; nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,9 @@ pub enum StartError {
     /// The file with the datastore's password cannot be read.
     #[error("cannot read the datastore's password file: {0}")]
     Password(#[source] io::Error),
+    /// The data directory cannot be used.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
     /// The system gives no more threads, files or memory.
     #[error("cannot start worker {worker}: {source}")]
     Worker {

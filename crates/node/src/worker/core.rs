@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use dynomite_replication::{ClientCommand, Engine, Input, Now, Origin, Out, ReplicaRequest, ReplicaResponse};
 
 use crate::counters::Counters;
+use crate::journal::Journal;
 use crate::shared::Shared;
 use crate::worker::mail::{Mail, Mailroom};
 use crate::worker::tasks::Tasks;
@@ -21,6 +22,8 @@ pub(crate) struct Core {
     pub(crate) index: usize,
     pub(crate) shared: Arc<Shared>,
     pub(crate) engine: Engine,
+    /// Where what the engine wants kept goes.
+    pub(crate) journal: Option<Journal>,
     pub(crate) out: Out,
     /// What has arrived for the engine and was not given to it yet.
     inputs: Vec<Input>,
@@ -46,6 +49,7 @@ impl Core {
         index: usize,
         shared: Arc<Shared>,
         engine: Engine,
+        journal: Option<Journal>,
         mail: Mailroom,
         tasks: Tasks,
     ) -> Self {
@@ -53,6 +57,7 @@ impl Core {
             index,
             shared,
             engine,
+            journal,
             out: Out::default(),
             inputs: Vec::with_capacity(INPUTS_MAX),
             mail,
@@ -116,6 +121,15 @@ impl Core {
         }
         self.is_turn_coming = false;
         self.is_now_fresh = false;
+    }
+
+    /// Brings to the log what the engine wants kept. Whether all of it is there: until then nothing that came out of the
+    /// engine may be carried out.
+    pub(crate) fn keep(&mut self) -> bool {
+        match &mut self.journal {
+            Some(journal) => journal.keep(&mut self.engine),
+            None => true,
+        }
     }
 
     /// Shows this worker's numbers to the others.

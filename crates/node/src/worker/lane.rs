@@ -3,7 +3,7 @@
 use std::task::Context;
 
 use dynomite_backend::{Lane, LaneEvent};
-use dynomite_replication::StoreState;
+use dynomite_replication::StoreSeen;
 
 use crate::worker::core::Core;
 
@@ -32,7 +32,8 @@ impl LanePort {
                 LaneEvent::Up(identity) => {
                     tracing::info!(worker = core.index, datastore = %core.shared.datastore, kind = %identity.kind, run_id = %identity.run_id, "datastore is up");
                     core.counters.lane_is_up = 1;
-                    core.engine.handle_lane_up(now, StoreState::Kept);
+                    let seen = StoreSeen { run_id: &identity.run_id, marker: identity.marker };
+                    core.engine.handle_lane_up(now, seen, &mut core.out);
                 }
                 LaneEvent::Down { reason } => {
                     tracing::warn!(worker = core.index, datastore = %core.shared.datastore, %reason, "datastore is down");

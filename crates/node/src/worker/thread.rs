@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dynomite_backend::Backend;
+use dynomite_backend::{Backend, ReservedKeys};
 use dynomite_replication::{Engine, EngineConfig, Sequencing, SequencingRules};
 use dynomite_ring::NodeIdx;
 use tokio::runtime::{Builder, LocalOptions};
@@ -24,12 +24,16 @@ use super::tasks::Tasks;
 use super::turn::Timer;
 use super::{Clients, Event, Links, Mail, SharedWorker, Stage, Worker, clients, links, upkeep};
 use crate::config::SequencingMode;
+use crate::journal::Journal;
 use crate::shared::Shared;
 
 /// What a worker needs to start.
 pub(crate) struct Plan {
     pub(crate) index: usize,
     pub(crate) shared: Arc<Shared>,
+    pub(crate) engine: Engine,
+    /// Where what the engine wants kept goes.
+    pub(crate) journal: Option<Journal>,
     pub(crate) backend: Arc<dyn Backend>,
     pub(crate) listener: TcpListener,
     /// Given to one worker, which accepts for all.
@@ -90,15 +94,32 @@ fn run(mut plan: Plan, mut end: End) {
 }
 
 fn open(plan: Plan) -> io::Result<SharedWorker> {
-    let Plan { index, shared, backend, listener, peer_listener, receiver, senders, events, .. } = plan;
+    let Plan {
+        index,
+        shared,
+        engine,
+        journal,
+        backend,
+        listener,
+        peer_listener,
+        receiver,
+        senders,
+        events,
+        ..
+    } = plan;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let peer_listener = peer_listener.map(tokio::net::TcpListener::from_std).transpose()?;
-    let engine =
-        Engine::new(engine_config(&shared, index), Arc::clone(&shared.ring)).map_err(io::Error::other)?;
     let tasks = Tasks::default();
     let worker: SharedWorker = Rc::new(RefCell::new(Worker {
         lane: LanePort::new(backend.open_lane(index, shared.worker_count)),
-        core: Core::new(index, Arc::clone(&shared), engine, Mailroom::new(receiver, senders), tasks.clone()),
+        core: Core::new(
+            index,
+            Arc::clone(&shared),
+            engine,
+            journal,
+            Mailroom::new(receiver, senders),
+            tasks.clone(),
+        ),
         clients: Clients::default(),
         links: Links::new(&shared.ring),
         held: VecDeque::new(),
@@ -155,6 +176,12 @@ impl Drop for End {
     }
 }
 
+/// The engine of one worker, which knows nothing yet.
+pub(crate) fn engine_of(shared: &Shared, worker: usize) -> Engine {
+    Engine::new(engine_config(shared, worker), Arc::clone(&shared.ring))
+        .expect("the ring was made with this node")
+}
+
 fn engine_config(shared: &Shared, worker: usize) -> EngineConfig {
     let (timeouts, limits) = (&shared.config.timeouts, &shared.config.limits);
     EngineConfig {
@@ -166,6 +193,8 @@ fn engine_config(shared: &Shared, worker: usize) -> EngineConfig {
         operations_max: limits.operations_max as usize,
         lane_window_max: limits.lane_window as usize,
         clock_ahead_max_ms: limits.clock_skew_max.as_millis() as u64,
+        keeps_log: shared.config.data_dir.is_some(),
+        marker_key: Some(ReservedKeys::of_node(&shared.config.name).marker(worker)),
         sequencing: sequencing_rules(shared),
     }
 }

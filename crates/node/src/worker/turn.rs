@@ -7,7 +7,8 @@ use std::time::Duration;
 use dynomite_replication::Input;
 use tokio::time::{Instant, Sleep};
 
-use super::{Clients, Links, Mail, Stage, Worker};
+use super::{Clients, Core, Links, Mail, Stage, Worker};
+use crate::journal::Journal;
 
 /// Rounds of one turn; what is left is for the next, so that sockets are read in between.
 const ROUNDS_MAX: usize = 16;
@@ -45,7 +46,8 @@ impl Worker {
         self.clients.flush(&mut self.core);
         self.links.flush(&mut self.core);
         self.core.mail.send(cx);
-        if self.core.engine.next_deadline().is_some() {
+        let is_failing = self.core.journal.as_ref().is_some_and(Journal::is_failing);
+        if is_failing || self.core.engine.next_deadline().is_some() {
             timer.arm(cx);
         }
         self.core.end_turn();
@@ -61,7 +63,13 @@ impl Worker {
     fn round(&mut self, cx: &mut Context<'_>) -> bool {
         let mut moved = self.core.run_inputs();
         self.run_held();
+        if !self.core.keep() {
+            return false;
+        }
         moved |= self.lane.turn(&mut self.core, cx);
+        if !self.core.keep() {
+            return false;
+        }
         moved |= self.deliver();
         moved | self.clients.resume(&mut self.core)
     }
@@ -83,10 +91,21 @@ impl Worker {
                 Mail::Link(stream, hello) => self.handed.push((stream, hello)),
                 Mail::Drain => self.drain(),
                 Mail::Leave => self.leave(),
-                Mail::Abort => self.stage = Stage::Over,
+                Mail::Abort => self.end(),
             }
         }
         self.core.mail.take_back(batch);
+    }
+
+    /// The thread is about to end.
+    fn end(&mut self) {
+        let Core { engine, journal, .. } = &mut self.core;
+        if self.stage == Stage::Left
+            && let Some(journal) = journal
+        {
+            journal.close(engine);
+        }
+        self.stage = Stage::Over;
     }
 
     /// Runs commands of other workers' clients, in their order, as far as the engine has room.

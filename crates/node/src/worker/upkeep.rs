@@ -41,6 +41,9 @@ impl Worker {
         let now_ms = now.ms;
         let core = &mut self.core;
         core.shared.flows.exchange(core.index, &mut core.engine, now);
+        if let Some(journal) = &mut core.journal {
+            journal.tidy(&core.engine);
+        }
         let stall_ms = self.core.shared.config.timeouts.client_stall.as_millis() as u64;
         self.links.tick(&mut self.core);
         self.clients.cut_stalled(now_ms.saturating_sub(stall_ms), &mut self.core);

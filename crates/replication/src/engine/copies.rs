@@ -146,6 +146,12 @@ impl Engine {
         self.records.seal(self.lane.submitted(), self.lane.executed(), true, into)
     }
 
+    /// The record log cannot be written, or can be again. Until it can, nothing new is taken from anybody; what came out of
+    /// the engine and is not in the log must wait.
+    pub fn handle_log_failing(&mut self, is_failing: bool) {
+        self.is_log_failing = is_failing;
+    }
+
     /// Frames of the record log with lower numbers are not needed any more.
     pub fn log_floor(&self) -> u64 {
         self.records.log_floor()

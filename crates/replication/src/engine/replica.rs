@@ -82,6 +82,9 @@ impl Engine {
     }
 
     pub(super) fn lane_refusal(&self, now: Now) -> Option<Failure> {
+        if self.is_log_failing {
+            return Some(Failure::LogFailed);
+        }
         let stall_ms = self.config.request_timeout_ms / STALL_PART;
         self.lane.refusal(now, stall_ms, self.config.lane_window_max)
     }

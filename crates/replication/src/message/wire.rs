@@ -353,6 +353,7 @@ fn failure_tag(failure: &Failure) -> u8 {
         Failure::TooFewReplicas => 11,
         Failure::CopyLost => 12,
         Failure::Outbid => 13,
+        Failure::LogFailed => 14,
     }
 }
 
@@ -490,6 +491,7 @@ impl Reader {
             11 => Failure::TooFewReplicas,
             12 => Failure::CopyLost,
             13 => Failure::Outbid,
+            14 => Failure::LogFailed,
             tag => return Err(WireError::UnknownTag(tag)),
         })
     }

@@ -110,6 +110,7 @@ fn failure() -> impl Strategy<Value = Failure> {
         Just(Failure::TooFewReplicas),
         Just(Failure::CopyLost),
         Just(Failure::Outbid),
+        Just(Failure::LogFailed),
     ]
 }
 
