@@ -155,7 +155,10 @@ fn campaign(run: &Run, arguments: &Arguments, report: &mut Report, target: &std:
 /// Runs clients, faults and the watch until the time is over.
 fn load_and_faults(run: &Run, arguments: &Arguments, seed: u64, watch: &Watch) -> Result<faults::Outcome> {
     let length = Duration::from_secs_f64(arguments.minutes * 60.0);
-    let plan = faults::plan(seed, length, &arguments.faults.0);
+    let mut kinds = arguments.faults.0.clone();
+    // Nothing can be full that is not there; the report says so.
+    kinds.retain(|kind| *kind != faults::Kind::DiskFull || run.cluster.disk_method.is_some());
+    let plan = faults::plan(seed, length, &kinds);
     thread::scope(|scope| {
         // However this ends: nobody goes on.
         let _end = EndOnDrop(run);
