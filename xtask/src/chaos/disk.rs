@@ -20,7 +20,7 @@ const FILE_SYSTEM_BYTES: u64 = 512 << 20;
 const FILLER: &str = "filler";
 const FILLER_CHUNK_BYTES: usize = 64 * 1024;
 /// Unmounts when the other end of its input is gone, however that went.
-const UNMOUNT: &str = r#"cat > /dev/null; umount -l "$0"; rmdir "$0""#;
+const UNMOUNT: &str = r#"cat > /dev/null; umount -l "$0"; rm -rf "$0""#;
 /// Starts a program that is told of a file that grows too large by an error instead of by a signal.
 const WRAPPER: &str = "#!/bin/sh\ntrap '' XFSZ\nexec \"$DYNOMITED\" \"$@\"\n";
 
@@ -151,6 +151,16 @@ mod tests {
     /// Writes a new file every few milliseconds and says whether that went well.
     const WRITER: &str = "#!/bin/sh\nwhile n=$((n + 1)); do if echo data > \"$1/$n\"; then echo written; else echo full; fi; sleep 0.01; done\n";
 
+    /// Whatever becomes of the test: nobody writes on.
+    struct Killed(Child);
+
+    impl Drop for Killed {
+        fn drop(&mut self) {
+            self.0.kill().expect("it runs");
+            self.0.wait().expect("it ends");
+        }
+    }
+
     fn full_disk_refuses_writes_until_freed(method: Method) {
         let disk = Disk::new(method).expect("a disk");
         let scripts = tempfile::tempdir().expect("a directory");
@@ -159,14 +169,15 @@ mod tests {
         fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).expect("our own file");
         let log = scripts.path().join("log");
         // Through a pipe: a file would be limited as well.
-        let mut writer = Command::new(wrapper(scripts.path()).expect("a script"))
+        let writer = Command::new(wrapper(scripts.path()).expect("a script"))
             .arg(disk.path())
             .env("DYNOMITED", &program)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("it starts");
-        let mut output = writer.stdout.take().expect("it is piped");
+        let mut writer = Killed(writer);
+        let mut output = writer.0.stdout.take().expect("it is piped");
         let copy = log.clone();
         let reader = std::thread::spawn(move || {
             let mut file = File::create(copy).expect("a file");
@@ -178,12 +189,11 @@ mod tests {
         };
         let soon = Duration::from_secs(10);
         eventually(soon, "a written file", || last_says("written"));
-        disk.fill(Some(writer.id())).expect("it can be filled");
+        disk.fill(Some(writer.0.id())).expect("it can be filled");
         eventually(soon, "a file that was not written", || last_says("full"));
-        disk.free(Some(writer.id())).expect("it can be freed");
+        disk.free(Some(writer.0.id())).expect("it can be freed");
         eventually(soon, "a written file again", || last_says("written"));
-        writer.kill().expect("it runs");
-        writer.wait().expect("it ends");
+        drop(writer);
         reader.join().expect("no panic").expect("readable");
         let path = disk.path().to_owned();
         drop(disk);

@@ -14,6 +14,8 @@ use super::tally::Counts;
 use super::violations::Violation;
 use super::watch::PEAK_BYTES_MAX;
 
+/// Of the errors that clients got, the most frequent are printed.
+const ERRORS_SHOWN_MAX: usize = 12;
 /// Violations that are printed with all they have; the JSON has more of them.
 const SHOWN_MAX: usize = 10;
 /// A key's last writes that are printed, besides those that a violation names.
@@ -33,6 +35,7 @@ impl Findings<'_> {
     pub(super) fn print(&self) {
         println!("\nseed {}", self.seed);
         println!("\n{}", requests(&self.run.tally.by_class()));
+        self.print_errors();
         println!("{}", self.fault_table());
         if let Some(warning) = self.warning() {
             println!("{warning}\n");
@@ -60,6 +63,9 @@ impl Findings<'_> {
         json!({
             "seed": self.seed,
             "requests": self.run.tally.by_class().iter().map(class_json).collect::<Vec<_>>(),
+            "errors": self.run.tally.errors().into_iter()
+                .map(|(text, count)| json!({ "text": text, "count": count }))
+                .collect::<Vec<_>>(),
             "faults": counts(&self.faults.inflicted),
             "faults_left_out": counts(&self.faults.left_out),
             "data_directories": data_directories(&self.run.cluster),
@@ -75,6 +81,18 @@ impl Findings<'_> {
                 .collect::<serde_json::Map<_, _>>(),
             "violations": self.run.violations.kept().iter().map(violation_json).collect::<Vec<_>>(),
         })
+    }
+
+    fn print_errors(&self) {
+        let errors = self.run.tally.errors();
+        for (text, count) in errors.iter().take(ERRORS_SHOWN_MAX) {
+            println!("{count:>9}  {text}");
+        }
+        match errors.len().saturating_sub(ERRORS_SHOWN_MAX) {
+            0 if errors.is_empty() => {}
+            0 => println!(),
+            more => println!("           … and {more} other errors\n"),
+        }
     }
 
     fn fault_table(&self) -> String {

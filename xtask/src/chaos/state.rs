@@ -4,6 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::load::reply::Reply;
 
+/// What of a value is shown to people.
+const SHOWN_TEXT_BYTES: usize = 120;
+const SHOWN_PARTS: usize = 12;
+const SHOWN_PART_BYTES: usize = 30;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum State {
     Absent,
@@ -91,25 +96,25 @@ impl Form {
 impl State {
     /// Some of it, for people.
     pub(super) fn shown(&self) -> String {
-        const SHOWN_MAX: usize = 300;
-        let join = |items: Vec<String>| format!("({}) {}", items.len(), items.join(" "));
-        let text = |bytes: &[u8]| bytes.escape_ascii().to_string();
-        let mut shown = match self {
-            Self::Absent => "nothing".to_owned(),
-            Self::Text(value) => {
-                format!("{} ({} bytes)", text(&value[..value.len().min(SHOWN_MAX / 4)]), value.len())
-            }
-            Self::List(items) => join(items.iter().map(|item| text(item)).collect()),
-            Self::Fields(fields) => {
-                join(fields.iter().map(|(field, value)| format!("{}={}", text(field), text(value))).collect())
-            }
-            Self::Members(members) => join(members.iter().map(|member| text(member)).collect()),
+        let some = |bytes: &[u8], len_max: usize| {
+            let end = if bytes.len() > len_max { "…" } else { "" };
+            format!("{}{end}", bytes[..bytes.len().min(len_max)].escape_ascii())
         };
-        if shown.len() > SHOWN_MAX {
-            shown.truncate(SHOWN_MAX);
-            shown.push('…');
+        let parts = |parts: &mut dyn Iterator<Item = String>, count: usize| {
+            let end = if count > SHOWN_PARTS { " …" } else { "" };
+            format!("{count}: {}{end}", parts.take(SHOWN_PARTS).collect::<Vec<_>>().join(" "))
+        };
+        let part = |bytes: &[u8]| some(bytes, SHOWN_PART_BYTES);
+        match self {
+            Self::Absent => "nothing".to_owned(),
+            Self::Text(value) => some(value, SHOWN_TEXT_BYTES),
+            Self::List(items) => parts(&mut items.iter().map(|item| part(item)), items.len()),
+            Self::Members(members) => parts(&mut members.iter().map(|member| part(member)), members.len()),
+            Self::Fields(fields) => {
+                let pair = |(field, value): (&Vec<u8>, &Vec<u8>)| format!("{}={}", part(field), part(value));
+                parts(&mut fields.iter().map(pair), fields.len())
+            }
         }
-        shown
     }
 }
 
@@ -141,5 +146,13 @@ mod tests {
         assert_eq!(Form::Hash.state(bulks(&["a", "1", "a", "2"])), None);
         assert_eq!(Form::Set.state(bulks(&["a", "a"])), None);
         assert_eq!(Form::Set.state(Reply::Array(vec![Reply::Integer(1)])), None);
+    }
+
+    #[test]
+    fn little_is_shown_of_what_is_long() {
+        assert_eq!(State::Text(b"a\r\n".to_vec()).shown(), "a\\r\\n");
+        assert_eq!(State::Text(vec![b'x'; 1_000]).shown().chars().count(), SHOWN_TEXT_BYTES + 1);
+        let list = State::List(vec![vec![b'x'; 1_000]; 100]).shown();
+        assert!(list.starts_with("100: ") && list.ends_with(" …") && list.len() < 600, "{list}");
     }
 }

@@ -6,9 +6,15 @@ use std::sync::{Mutex, PoisonError};
 use super::class::Class;
 use super::history::{Micros, Outcome};
 
+/// Errors of more texts are counted together.
+const TEXTS_MAX: usize = 1_000;
+const OTHER_TEXTS: &str = "all other errors";
+
 #[derive(Default)]
 pub(super) struct Tally {
     counts: Mutex<BTreeMap<Class, Counts>>,
+    /// How often each error was answered.
+    errors: Mutex<BTreeMap<String, u64>>,
 }
 
 /// Of one class of keys.
@@ -45,6 +51,20 @@ impl Tally {
         });
     }
 
+    pub(super) fn error(&self, text: &str) {
+        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = if errors.len() < TEXTS_MAX || errors.contains_key(text) { text } else { OTHER_TEXTS };
+        *errors.entry(text.to_owned()).or_default() += 1;
+    }
+
+    /// What errors were answered how often, the most frequent first.
+    pub(super) fn errors(&self) -> Vec<(String, u64)> {
+        let errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut errors: Vec<(String, u64)> = errors.into_iter().collect();
+        errors.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        errors
+    }
+
     pub(super) fn by_class(&self) -> BTreeMap<Class, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -78,5 +98,40 @@ impl Counts {
             failed_read_count: self.failed_read_count + other.failed_read_count,
             longest: self.longest.max(other.longest),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_are_counted_by_class() {
+        let tally = Tally::default();
+        for (outcome, took) in
+            [(Outcome::Done, 5), (Outcome::Done, 9), (Outcome::NotRun, 2), (Outcome::Unknown, 1)]
+        {
+            tally.write(Class::List, outcome, took);
+        }
+        tally.write(Class::Set, Outcome::Other, 7);
+        tally.read(Class::List, true, 3);
+        let list = tally.by_class()[&Class::List];
+        assert_eq!((list.write_count, list.done_count, list.not_run_count, list.unknown_count), (4, 2, 1, 1));
+        assert_eq!((list.read_count, list.failed_read_count, list.longest), (1, 1, 9));
+        let total = tally.total();
+        assert_eq!((total.request_count(), total.write_count, total.other_count), (6, 5, 1));
+    }
+
+    #[test]
+    fn errors_of_too_many_texts_are_counted_together() {
+        let tally = Tally::default();
+        for number in 0..2 * TEXTS_MAX {
+            tally.error(&format!("error {number}"));
+            tally.error("often");
+        }
+        let errors = tally.errors();
+        assert!(errors.len() <= TEXTS_MAX + 1, "{}", errors.len());
+        assert_eq!(errors[0], ("often".to_owned(), 2 * TEXTS_MAX as u64));
+        assert_eq!(errors.iter().map(|(_, count)| count).sum::<u64>(), 4 * TEXTS_MAX as u64);
     }
 }

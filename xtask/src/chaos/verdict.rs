@@ -1,8 +1,8 @@
 //! The judgement in the end: every key against what its clients were told.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::copies::{Convergence, Copies};
+use super::copies::{Convergence, Copies, Difference};
 use super::history::{Key, Look};
 use super::judge;
 use super::run::Run;
@@ -11,7 +11,7 @@ use super::violations::Kind;
 
 /// Judges every key that was written, and looks for keys that nobody wrote.
 pub(super) fn judge_all(run: &Run, convergence: &Convergence) {
-    let differing: HashMap<&str, &super::copies::Difference> =
+    let differing: HashMap<&str, &Difference> =
         convergence.differences.iter().map(|difference| (difference.key.as_str(), difference)).collect();
     let mut written = BTreeSet::new();
     run.ledger.for_each(|key| {
@@ -48,17 +48,21 @@ fn judge_equal(run: &Run, key: &Key, name: &str, all: &[Copies]) {
 }
 
 /// A key whose copies differ is a violation in any case; it has lost a write when no copy fits.
-fn judge_unequal(run: &Run, key: &Key, difference: &super::copies::Difference) {
-    let mut shown = Vec::new();
+fn judge_unequal(run: &Run, key: &Key, difference: &Difference) {
     let mut contradictions = Vec::new();
+    // Each different copy, with those who have it.
+    let mut shown: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for (host, copy) in run.cluster.hosts.iter().zip(&difference.copies) {
         let expiry = copy.expires_at.map_or_else(String::new, |at| format!(", expires at {at}"));
         let contradiction = judge::contradiction(key, &Look::LAST, &copy.state);
-        let mark = if contradiction.is_some() { " (contradicts what was acknowledged)" } else { "" };
-        shown.push(format!("{}: {}{expiry}{mark}", host.name, copy.state.shown()));
+        let mark = if contradiction.is_some() { ", which contradicts what was acknowledged" } else { "" };
+        let line = format!("{}{expiry}{mark}", copy.state.shown());
+        shown.entry(line).or_default().push(&host.name);
         contradictions.extend(contradiction);
     }
-    run.violations.add_key(Kind::Unequal, key, shown.join("; "));
+    let shown: Vec<String> =
+        shown.into_iter().map(|(copy, hosts)| format!("{}: {copy}", hosts.join(", "))).collect();
+    run.violations.add_key(Kind::Unequal, key, shown.join("\n  "));
     if contradictions.len() == difference.copies.len() {
         run.violations.add_key(
             Kind::Lost,

@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::history::Key;
 use super::judge;
 
-/// More are counted and not kept.
-const KEPT_MAX: usize = 500;
+/// More of a kind are counted and not kept.
+const KEPT_MAX: u64 = 100;
 /// A key's last writes, as many as are kept with a violation.
 const HISTORY_MAX: usize = 60;
 
@@ -116,8 +116,9 @@ impl Violations {
 
     fn keep(&self, violation: Violation) {
         let mut found = self.lock();
-        *found.counts.entry(violation.kind).or_default() += 1;
-        if found.kept.len() < KEPT_MAX {
+        let count = found.counts.entry(violation.kind).or_default();
+        *count += 1;
+        if *count <= KEPT_MAX {
             found.kept.push(violation);
         }
     }
@@ -161,7 +162,8 @@ mod tests {
         for _ in 0..2 * KEPT_MAX {
             violations.add(Kind::Late, "node1", "late");
         }
-        assert_eq!(violations.total(), 2 * KEPT_MAX as u64);
-        assert_eq!(violations.kept().len(), KEPT_MAX);
+        violations.add(Kind::Ended, "node2", "gone");
+        assert_eq!(violations.total(), 2 * KEPT_MAX + 1);
+        assert_eq!(violations.kept().len() as u64, KEPT_MAX + 1);
     }
 }

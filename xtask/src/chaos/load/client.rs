@@ -80,6 +80,9 @@ impl<'a> Client<'a> {
         let run = self.run;
         let now = run.clock.now();
         let took = now - begun_at;
+        if let Reply::Error(text) = reply {
+            run.tally.error(text);
+        }
         match &asked.what {
             What::Echo { text } => {
                 if *reply != Reply::Bulk(Some(text.clone().into_bytes())) {
