@@ -115,14 +115,15 @@ impl Node {
         Some(all)
     }
 
+    /// The most operations that were ever on one of its lanes.
+    pub(super) fn lane_peak(&self) -> usize {
+        self.workers.iter().map(|worker| worker.lane.owed_peak()).max().unwrap_or(0)
+    }
+
     /// What is to happen when the process runs again.
     pub(super) fn defer(&mut self, event: Event) {
         self.deferred.push(event);
     }
-
-    /// Writes what the engine has for its log. Comes before what the same event sent to the lane, to clients and to
-    /// other nodes.
-    pub(super) fn seal(&mut self, _worker: usize) {}
 
     /// The timer has fired. Whether it was this life's.
     pub(super) fn disarm(&mut self, worker: usize, incarnation: u32) -> bool {
