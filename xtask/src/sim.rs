@@ -1,8 +1,8 @@
 //! `cargo xtask sim`: builds the simulator for speed, with its assertions, and runs it.
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 
-use crate::cargo::{self, cargo};
+use crate::cargo::cargo;
 use crate::report::Report;
 
 /// Optimised, quick to build, and with every assertion of the engine. Not in the workspace's manifest, because nothing
@@ -35,7 +35,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report> {
         if arguments.arguments.iter().any(|argument| argument == MUTANTS) {
             command.args(["--features", "mutants"]);
         }
-        cargo::run(command.arg("--").args(&arguments.arguments))
+        let status = command.arg("--").args(&arguments.arguments).status().context("cannot start cargo")?;
+        ensure!(status.success(), "see above");
+        Ok(())
     });
     Ok(report)
 }

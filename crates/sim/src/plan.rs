@@ -51,6 +51,10 @@ pub struct Surroundings {
     pub skew_us: Vec<i64>,
     /// How many microseconds each node's clock gains in a second.
     pub drift_ppm: Vec<i64>,
+    /// Operations that an engine takes from clients at a time.
+    pub operations_max: usize,
+    /// Operations on a lane at a time.
+    pub lane_window_max: usize,
 }
 
 /// One command of one client.
@@ -111,6 +115,13 @@ pub enum Fault {
         to: usize,
         /// By so much.
         by_us: Micros,
+    },
+    /// A node's answers to another one come twice. TCP does not do that; engines are to bear it all the same.
+    Echo {
+        /// The node that answers.
+        from: usize,
+        /// The other.
+        to: usize,
     },
     /// One node's window for another is full: nothing more is sent there.
     FullLink {
@@ -269,11 +280,25 @@ fn crc_of(name: &str) -> u32 {
     dynomite_ring::NodeId::from_name(name).0
 }
 
+/// Limits of the nodes, those of the real ones.
+const OPERATIONS_MAX: usize = 65_536;
+const LANE_WINDOW_MAX: usize = 65_536;
+/// Limits that a handful of clients reaches.
+const TIGHT: (usize, usize) = (3, 2);
+
 impl Surroundings {
     /// Everything takes `near_us` or `far_us`, and all clocks agree.
     pub fn even(topology: &Topology, near_us: Micros, far_us: Micros) -> Self {
         let nothing = vec![0; topology.len()];
-        Self { near_us, far_us, varies: false, skew_us: nothing.clone(), drift_ppm: nothing }
+        Self {
+            near_us,
+            far_us,
+            varies: false,
+            skew_us: nothing.clone(),
+            drift_ppm: nothing,
+            operations_max: OPERATIONS_MAX,
+            lane_window_max: LANE_WINDOW_MAX,
+        }
     }
 
     fn draw(topology: &Topology, shape: &crate::scenario::Shape, random: &mut Random) -> Self {
@@ -286,7 +311,9 @@ impl Surroundings {
             .collect();
         let drift_ppm =
             nodes.map(|_| random.below(2 * shape.drift_ppm + 1) as i64 - shape.drift_ppm as i64).collect();
-        Self { near_us, far_us, varies: true, skew_us, drift_ppm }
+        let (operations_max, lane_window_max) =
+            if shape.is_tight { TIGHT } else { (OPERATIONS_MAX, LANE_WINDOW_MAX) };
+        Self { near_us, far_us, varies: true, skew_us, drift_ppm, operations_max, lane_window_max }
     }
 }
 

@@ -19,14 +19,15 @@ const AROUND_MAX: usize = 12;
 /// Runs a failing plan once more and describes what is wrong with it.
 pub fn describe(runnable: Runnable, seed: u64, plan: &Plan, demands: &[Invariant]) -> String {
     let mut text = String::new();
-    run_with(plan, demands, TraceTo::Nowhere, |world, violations| {
+    let verdict = run_with(plan, demands, TraceTo::Nowhere, |world, violations| {
         let _ = writeln!(text, "scenario {}, seed {seed}: {} violations", runnable.name(), violations.len());
         for violation in violations.iter().take(VIOLATIONS_MAX) {
             show(world, violation, &mut text);
         }
     });
     if text.is_empty() {
-        let _ = writeln!(text, "scenario {}, seed {seed}: the run panicked", runnable.name());
+        let panic = verdict.violations.first().map_or("", |violation| &violation.text);
+        let _ = writeln!(text, "scenario {}, seed {seed}: {panic}", runnable.name());
     }
     text
 }

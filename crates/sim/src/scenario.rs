@@ -78,6 +78,8 @@ pub struct Shape {
     pub skew_us: u64,
     /// How many microseconds a clock gains or loses in a second at most.
     pub drift_ppm: u64,
+    /// Whether limits are so low that they are reached.
+    pub is_tight: bool,
 }
 
 /// A family of runs.
@@ -142,8 +144,15 @@ const JUDGED: &[(u64, Kind)] = &[
 const OVERWRITTEN: &[(u64, Kind)] = &[(1, Kind::Plain)];
 const OF_ALL_TYPES: &[(u64, Kind)] = &[(3, Kind::Mixed), (1, Kind::Register)];
 
-const SMALL: Shape =
-    Shape { dc_count: 1, racks: (3, 3), nodes_max: 2, workers_max: 2, skew_us: 2 * MS, drift_ppm: 50 };
+const SMALL: Shape = Shape {
+    dc_count: 1,
+    racks: (3, 3),
+    nodes_max: 2,
+    workers_max: 2,
+    skew_us: 2 * MS,
+    drift_ppm: 50,
+    is_tight: false,
+};
 const TWO_DCS: Shape = Shape { dc_count: 2, nodes_max: 1, ..SMALL };
 
 const TRAFFIC: Workload = Workload {
@@ -212,9 +221,25 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "hot",
         about: "nothing breaks; many clients on few keys",
-        shape: Shape { racks: (1, 5), ..SMALL },
+        shape: Shape { racks: (1, 5), workers_max: 4, ..SMALL },
         workload: Workload { keys_per_kind: 1, client_count: 24, lasts: 400 * MS, ..TRAFFIC },
         faults: NO_FAULTS,
+        demands: EVERYTHING,
+    },
+    Scenario {
+        name: "overload",
+        about: "many clients, low limits, slow datastores and full links",
+        shape: Shape { is_tight: true, ..SMALL },
+        workload: Workload { keys_per_kind: 1, client_count: 24, lasts: 1000 * MS, ..TRAFFIC },
+        faults: FaultMix { kinds: &[(1, FaultKind::StoreFreeze), (1, FaultKind::Slow)], ..FAULTS },
+        demands: EVERYTHING,
+    },
+    Scenario {
+        name: "echoes",
+        about: "answers come twice",
+        shape: SMALL,
+        workload: TRAFFIC,
+        faults: FaultMix { kinds: &[(1, FaultKind::Echo)], ..FAULTS },
         demands: EVERYTHING,
     },
     Scenario {

@@ -71,8 +71,20 @@ fn quorum_reads_and_decisions_hold_in_partitions_and_with_broken_lanes() {
 #[test]
 fn replies_belong_to_their_requests_and_come_in_time_whatever_breaks() {
     for runnable in Runnable::all() {
-        keeps(runnable.name(), 5, &[Invariant::NoCrossTalk, Invariant::Answered, Invariant::NoPanic]);
+        keeps(runnable.name(), 5, &[Invariant::NoCrossTalk, Invariant::Answered]);
     }
+}
+
+#[test]
+fn scripts_lose_nothing_and_decide_once() {
+    for script in crate::directed() {
+        keeps(script.name, 5, &all_but(&[Invariant::Converges, Invariant::ReadsItsQuorum]));
+    }
+}
+
+#[test]
+fn limits_that_are_reached_cost_errors_and_not_answers() {
+    keeps("overload", 10, &all_but(&[Invariant::Converges, Invariant::NothingLost]));
 }
 
 #[test]

@@ -39,8 +39,6 @@ pub use states::KeyState;
 /// Timeouts and limits of the nodes, those of the real ones.
 pub(crate) const REQUEST_TIMEOUT: Micros = 2000 * MS;
 const FAILOVER_MS: u64 = 200;
-const OPERATIONS_MAX: usize = 65_536;
-const LANE_WINDOW_MAX: usize = 65_536;
 const CLOCK_AHEAD_MAX_MS: u64 = 60_000;
 
 /// A running cluster.
@@ -159,9 +157,9 @@ impl World {
         self.nodes[node].stats()
     }
 
-    /// Keys in a node's datastore.
-    pub fn stored_count(&self, node: usize) -> usize {
-        self.nodes[node].store.stats().key_count
+    /// The most operations that were ever on one of a node's lanes.
+    pub fn lane_peak(&self, node: usize) -> usize {
+        self.nodes[node].lane_peak()
     }
 
     /// When a node did not run, from and to.
@@ -199,8 +197,8 @@ impl World {
             sequencing: SequencingRules::default(),
             request_timeout_ms: REQUEST_TIMEOUT / MS,
             failover_ms: FAILOVER_MS,
-            operations_max: OPERATIONS_MAX,
-            lane_window_max: LANE_WINDOW_MAX,
+            operations_max: self.plan.surroundings.operations_max,
+            lane_window_max: self.plan.surroundings.lane_window_max,
             clock_ahead_max_ms: CLOCK_AHEAD_MAX_MS,
         }
     }

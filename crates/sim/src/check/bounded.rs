@@ -9,6 +9,7 @@ use crate::{command::Key, scenario::Invariant, world::World};
 pub(super) fn check(world: &mut World, violations: &mut Vec<Violation>) {
     let keys: BTreeSet<Key> = world.history().entries.iter().map(|entry| entry.command.key).collect();
     for node in 0..world.plan().topology.len() {
+        let (peak, window) = (world.lane_peak(node), world.plan().surroundings.lane_window_max);
         let Some(stats) = world.stats(node) else { continue };
         let mut note = |text: String| {
             let text = format!("node {node}: {text}");
@@ -24,6 +25,9 @@ pub(super) fn check(world: &mut World, violations: &mut Vec<Violation>) {
         }
         if stats.lane_in_flight > 0 {
             note(format!("{} operations are on the lane at rest", stats.lane_in_flight));
+        }
+        if peak > window {
+            note(format!("{peak} operations were on a lane, {window} are allowed"));
         }
         if stats.records > keys.len() as u64 {
             note(format!("{} records of {} keys", stats.records, keys.len()));

@@ -27,6 +27,8 @@ pub enum FaultKind {
     Reset,
     /// A link is slow, or takes nothing.
     Slow,
+    /// Answers come twice.
+    Echo,
     /// A node dies and keeps what it has written.
     Crash,
     /// A node dies with its machine: what was not synced is gone.
@@ -102,6 +104,7 @@ fn draw_fault(topology: &Topology, kind: FaultKind, lossy: &[usize], random: &mu
         FaultKind::Reset => Fault::Reset { from: node, to: other },
         FaultKind::Slow if random.chance(25) => Fault::FullLink { from: node, to: other },
         FaultKind::Slow => Fault::SlowLink { from: node, to: other, by_us },
+        FaultKind::Echo => Fault::Echo { from: node, to: other },
         FaultKind::Crash => Fault::Crash { node, loss: Loss::Nothing },
         FaultKind::PowerLoss => Fault::Crash { node, loss: Loss::UnsyncedLog },
         FaultKind::Freeze if random.chance(25) => Fault::SlowNode { node, by_us },

@@ -1,4 +1,13 @@
-//! Scripts: one small story each, told by hand.
+//! Scripts: one small story each, told by hand. Most are the counterexamples that shaped the rules of replication: a simpler
+//! rule loses a write in them.
+//!
+//! Rack `n` has node `n` alone. Everything takes a millisecond from node to node; the seed decides what of a broken
+//! connection still arrives.
+
+mod datastores;
+mod orders;
+mod restarts;
+mod script;
 
 use super::Invariant;
 use crate::plan::Plan;
@@ -18,5 +27,67 @@ pub struct Directed {
 
 /// All scripts.
 pub fn directed() -> &'static [Directed] {
-    &[]
+    SCRIPTS
 }
+
+const fn script(name: &'static str, about: &'static str, plan: fn(u64) -> Plan) -> Directed {
+    Directed { name, about, demands: super::EVERYTHING, plan }
+}
+
+const SCRIPTS: &[Directed] = &[
+    script(
+        "greatest-wins-without-terms",
+        "a second primary counts on an empty copy, and its later count must not beat the acknowledged one",
+        orders::greatest_wins_without_terms,
+    ),
+    script(
+        "refusal-is-no-acknowledgement",
+        "a clock is ahead; a later write that its copy refuses must not be acknowledged by that",
+        orders::refusal_is_no_acknowledgement,
+    ),
+    script(
+        "greater-record-is-no-acknowledgement",
+        "the primary missed a deletion; an element that it adds to its old copy is in nobody's",
+        orders::greater_record_is_no_acknowledgement,
+    ),
+    script(
+        "superseded-write-tells-what-it-saw",
+        "the primary's copy is old; a conditional write on it must not be acknowledged because it was overwritten since",
+        orders::superseded_write_tells_what_it_saw,
+    ),
+    script(
+        "expired-here-and-not-there",
+        "a key expires between the primary's run of a write and a replica's",
+        orders::expired_here_and_not_there,
+    ),
+    script(
+        "records-forgotten-at-restart",
+        "two nodes restart, and the third has an older copy",
+        restarts::records_forgotten_at_restart,
+    ),
+    script(
+        "set-nx-won-twice",
+        "the first winner's witness restarts, and its primary is cut off",
+        restarts::set_nx_won_twice,
+    ),
+    script(
+        "eviction-resurrects",
+        "a node that missed a deletion comes back long after the others had reason to keep its record",
+        restarts::eviction_resurrects,
+    ),
+    script(
+        "record-runs-ahead-of-datastore",
+        "the datastore's connection breaks before a write ran that the record already tells of",
+        datastores::record_runs_ahead,
+    ),
+    script(
+        "overwrite-in-flight-is-no-old-state",
+        "an overwrite ran though its connection broke; the copy must not be adopted as what it was before",
+        datastores::overwrite_in_flight,
+    ),
+    script(
+        "rebuilt-from-one-rack",
+        "a node that lost its data copies one that missed a write, while the only other witness is down",
+        datastores::rebuilt_from_one_rack,
+    ),
+];

@@ -66,6 +66,7 @@ impl World {
     /// A result arrives.
     pub(super) fn lane_answers(&mut self, node: usize, worker: usize, generation: u32, output: Output) {
         if self.nodes[node].lane(worker).generation == generation {
+            self.nodes[node].lane(worker).answered();
             self.feed(node, worker, |engine, now, out| engine.handle_output(now, output, out));
         }
     }

@@ -18,6 +18,9 @@ pub(crate) struct Lane {
     /// Whether the datastore is at work on the oldest.
     is_busy: bool,
     answers_at: Micros,
+    /// Operations submitted and not answered, and the most of them there ever were.
+    owed: usize,
+    owed_peak: usize,
 }
 
 impl Lane {
@@ -27,6 +30,8 @@ impl Lane {
             return false;
         }
         self.queue.push_back(operation);
+        self.owed += 1;
+        self.owed_peak = self.owed_peak.max(self.owed);
         !std::mem::replace(&mut self.is_busy, true)
     }
 
@@ -54,7 +59,18 @@ impl Lane {
         self.is_connected = false;
         self.is_busy = false;
         self.generation += 1;
+        self.owed = 0;
         std::mem::take(&mut self.queue)
+    }
+
+    /// A result has arrived.
+    pub(crate) fn answered(&mut self) {
+        self.owed -= 1;
+    }
+
+    /// The most operations that were ever submitted and not answered.
+    pub(crate) fn owed_peak(&self) -> usize {
+        self.owed_peak
     }
 
     /// A new connection.

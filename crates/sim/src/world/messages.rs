@@ -70,7 +70,11 @@ impl World {
         else {
             return;
         };
-        self.events.push(at, Event::Response { link, generation, number, bytes: head.freeze() });
+        let event = Event::Response { link, generation, number, bytes: head.freeze() };
+        if self.network.is_echoing(node, link.from) {
+            self.events.push(at, event.clone());
+        }
+        self.events.push(at, event);
     }
 
     /// An engine asks another node. What cannot be sent is given back to it.

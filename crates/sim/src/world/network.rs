@@ -85,6 +85,7 @@ struct Path {
     epoch: u32,
     slow_us: Micros,
     full_by: u32,
+    echoed_by: u32,
 }
 
 impl Network {
@@ -323,6 +324,16 @@ impl Network {
 
     pub(crate) fn speed_up(&mut self, from: usize, to: usize, by_us: Micros) {
         self.path_mut(from, to).slow_us -= by_us;
+    }
+
+    pub(crate) fn echo(&mut self, from: usize, to: usize, begins: bool) {
+        let path = self.path_mut(from, to);
+        path.echoed_by = if begins { path.echoed_by + 1 } else { path.echoed_by - 1 };
+    }
+
+    /// Whether answers from one node to another come twice.
+    pub(crate) fn is_echoing(&self, from: usize, to: usize) -> bool {
+        self.path(from, to).echoed_by > 0
     }
 
     pub(crate) fn fill(&mut self, from: usize, to: usize, is_full: bool) {

@@ -115,6 +115,11 @@ impl Node {
         Some(all)
     }
 
+    /// The most operations that were ever on one of its lanes.
+    pub(super) fn lane_peak(&self) -> usize {
+        self.workers.iter().map(|worker| worker.lane.owed_peak()).max().unwrap_or(0)
+    }
+
     /// What is to happen when the process runs again.
     pub(super) fn defer(&mut self, event: Event) {
         self.deferred.push(event);

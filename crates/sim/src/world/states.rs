@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use dynomite_backend::SyncStore;
 use dynomite_codec::{ReplyView, Request, classify};
-use dynomite_replication::{KeyRequest, Origin, Out, ReplicaRequest, RequestBody};
+use dynomite_replication::{KeyRequest, Origin, Out, Record, ReplicaRequest, RequestBody, ResponseBody};
 
 use super::{World, clock::EPOCH_US, network};
 use crate::{command::Key, command::state_words, plan::Micros};
@@ -82,9 +82,13 @@ impl World {
         let body = RequestBody::Read { command, value: false };
         let request = ReplicaRequest { id: 0, token, clock: 0, body };
         engine.handle_request(now, Origin(network::NOBODY), request, &mut out);
-        match out.responses.pop() {
-            Some((_, response)) => format!("{:?}", response.body),
-            None => "no answer at once".to_owned(),
+        match out.responses.pop().map(|(_, response)| response.body) {
+            Some(ResponseBody::Read { record, .. }) => {
+                let Record { base, term, ops, last, digest } = record;
+                format!("base {base}, term {term}, {ops} ops, last {last}, digest {digest:x}")
+            }
+            Some(ResponseBody::Failed(failure)) => failure.to_string(),
+            other => format!("{other:?}"),
         }
     }
 }

@@ -1,0 +1,49 @@
+//! Stories of datastores that are not what the records say.
+
+use super::script::Script;
+use crate::{
+    command::{Action, Kind},
+    plan::{Fault, Group, Plan},
+};
+
+/// A write waits in node 0's lane when the connection breaks; it never runs.
+pub(super) fn record_runs_ahead(seed: u64) -> Plan {
+    broken_with_a_write_in_flight(seed, 0)
+}
+
+/// As before, and it ran.
+pub(super) fn overwrite_in_flight(seed: u64) -> Plan {
+    broken_with_a_write_in_flight(seed, 100)
+}
+
+fn broken_with_a_write_in_flight(seed: u64, run_percent: u64) -> Plan {
+    let script = Script::three_racks(seed);
+    let key = script.key_of(Kind::Register, 0);
+    script
+        .sends(1, 0, key, Action::Set)
+        .breaks(100, 400, Fault::StoreSlow { node: 0, by_us: 100_000 })
+        .sends(200, 1, key, Action::Set)
+        .breaks(250, 50, Fault::LaneBreak { node: 0, run_percent })
+        .sends(1000, 0, key, Action::Read)
+        .sends(1100, 0, key, Action::SetAndGet)
+        .sends(2000, 2, key, Action::Read)
+        .plan()
+}
+
+/// Node 1 misses a write; node 2, one of its two witnesses, loses its data while the other is down.
+pub(super) fn rebuilt_from_one_rack(seed: u64) -> Plan {
+    let script = Script::three_racks(seed);
+    let key = script.key_of(Kind::Plain, 0);
+    let alone = Fault::Partition { side: Group::Node(1), outbound: true, inbound: true };
+    let down = Fault::Partition { side: Group::Node(0), outbound: true, inbound: true };
+    script
+        .sends(1, 0, key, Action::Set)
+        .breaks(100, 3000, alone)
+        .sends(2000, 0, key, Action::Set)
+        .breaks(3000, 8000, down)
+        .breaks(3050, 100, Fault::StoreLoss { node: 2 })
+        .sends(7000, 1, key, Action::Read)
+        .sends(7100, 2, key, Action::Read)
+        .sends(15_000, 1, key, Action::Read)
+        .plan()
+}
