@@ -12,6 +12,7 @@ mod bucket;
 mod clock;
 mod engine;
 mod heal;
+mod hints;
 mod level;
 mod message;
 mod operation;
@@ -29,6 +30,7 @@ pub use clock::{Clock, ClockTooFarAhead};
 pub use engine::{
     ClientCommand, Engine, EngineConfig, Input, NotInRing, Now, Origin, Out, Recovery, StoreState, Ticket,
 };
+pub use hints::{HintLogError, HintTarget};
 pub use level::{Level, UnknownLevel};
 pub use message::{
     Failure, KeyRequest, PushPurpose, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody, WireError,

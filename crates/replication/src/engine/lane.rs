@@ -59,6 +59,10 @@ impl LaneQueue {
         self.is_up = true;
     }
 
+    pub(super) fn is_up(&self) -> bool {
+        self.is_up
+    }
+
     /// Why nothing should be given to the lane now.
     pub(super) fn refusal(&self, now: Now, stall_ms: u64, window_max: usize) -> Option<Failure> {
         if !self.is_up {
