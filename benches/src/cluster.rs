@@ -178,6 +178,9 @@ pub(crate) fn engine(id: NodeId, ring: &Arc<Ring>) -> Engine {
         keeps_log: false,
         marker_key: None,
         sequencing: SequencingRules::default(),
+        hints_bytes_max: 1 << 20,
+        hint_window_ms: TIMEOUT_MS,
+        handoff_max: 1,
     };
     let mut engine = Engine::new(config, Arc::clone(ring)).expect("the ring has the node");
     let (now, seen) = (Now { ms: 1, wall_us: 1_000 }, StoreSeen { run_id: "1", marker: None });

@@ -15,6 +15,7 @@ mod copies;
 mod cross_dc;
 mod datacenters;
 mod delegation;
+mod handoff;
 mod heal;
 mod hints;
 mod lane;
@@ -32,6 +33,7 @@ use hashbrown::{HashMap, HashSet};
 use crate::{
     Clock, Failure, KeyRequest, Level, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody,
     SequencingRules, Stats,
+    hints::{HintTarget, Hints, Limits, Replay},
     operation::{
         Kind, Operation, OperationId, Operations,
         export::{AgainPhase, Export},
@@ -165,6 +167,12 @@ pub struct EngineConfig {
     pub marker_key: Option<Bytes>,
     /// Who sequences which keys.
     pub sequencing: SequencingRules,
+    /// Memory for hints, in bytes, for each node and datacenter that missed writes. What does not fit is left to comparisons.
+    pub hints_bytes_max: usize,
+    /// How long a hint is kept.
+    pub hint_window_ms: u64,
+    /// Hints that are replayed at the same time, for each target.
+    pub handoff_max: usize,
 }
 
 /// The ring does not hold this node. Whose fault: the operator's configuration.
@@ -209,6 +217,7 @@ pub struct Engine {
     claims: HashMap<Bytes, OperationId>,
     heals: HashMap<Bytes, OperationId>,
     heal_queue: HealQueue,
+    hints: Hints,
     lost: LostCopies,
     marker: Marker,
     is_log_failing: bool,
@@ -233,7 +242,13 @@ impl Engine {
         let index = ring.index_of(config.node).ok_or(NotInRing)?;
         let rack = ring.rack_of(index);
         let place = Place { index, dc: ring.rack(rack).dc(), rack, is_alone: ring.rack_count() == 1 };
+        let limits = Limits {
+            bytes_max: config.hints_bytes_max,
+            window_ms: config.hint_window_ms,
+            handoff_max: config.handoff_max,
+        };
         Ok(Self {
+            hints: Hints::new(limits, Arc::clone(&ring), place.dc, config.worker, config.workers),
             clock: Clock::new(config.node, config.clock_ahead_max_ms),
             place,
             ring,
@@ -264,6 +279,13 @@ impl Engine {
             operations_in_flight: self.operations.len() as u64,
             lane_in_flight: self.lane.len() as u64,
             records: self.records.len() as u64,
+            hints_stored: self.hints.stored_count(),
+            hints_dropped: self.hints.dropped_count(),
+            hints_pending: self.hints.len() as u64,
+            hint_bytes: self.hints.bytes() as u64,
+            hint_log_failures: self.hints.log_failure_count(),
+            hints_at_risk: self.hints.at_risk_count() as u64,
+            buckets_needing_repair: self.hints.mark_count() as u64,
             ..self.stats
         }
     }
@@ -344,6 +366,11 @@ impl Engine {
     /// There is a link to `node`.
     pub fn handle_peer_up(&mut self, node: NodeId) {
         self.reachable.insert(node);
+        let dc = self.ring.index_of(node).map(|index| self.ring.rack(self.ring.rack_of(index)).dc());
+        match dc {
+            Some(dc) if dc != self.place.dc => self.hints.resume(HintTarget::Dc(dc)),
+            _ => self.hints.resume(HintTarget::Node(node)),
+        }
     }
 
     /// The link to `node` is gone: what was asked of it there will not be answered.
@@ -359,11 +386,13 @@ impl Engine {
         }
     }
 
-    /// When [`Engine::handle_timeout`] is wanted, in `Now::ms`; `None` while nothing is in flight.
+    /// When [`Engine::handle_timeout`] is wanted, in `Now::ms`; `None` while nothing is in flight and no hint can be replayed.
     pub fn next_deadline(&self) -> Option<u64> {
         let is_idle = self.operations.is_empty() && self.heal_queue.is_empty();
-        let sweep = (!is_idle).then_some(self.swept_at_ms + SWEEP_MS);
-        sweep.into_iter().chain(self.marker_due_ms()).min()
+        let sweep_at_ms = self.swept_at_ms + SWEEP_MS;
+        let sweep = (!is_idle).then_some(sweep_at_ms);
+        let hints = self.hints_due_ms().map(|due_ms| due_ms.max(sweep_at_ms));
+        [sweep, hints, self.marker_due_ms()].into_iter().flatten().min()
     }
 
     /// Time passed: answers what is overdue, and asks further replicas for slow reads.
@@ -388,6 +417,7 @@ impl Engine {
         if self.marker_due_ms().is_some_and(|due_ms| due_ms <= now.ms) {
             self.write_marker(now, out);
         }
+        self.pump_hints(now, out);
         self.take_own_answers(now, out);
     }
 
@@ -460,6 +490,7 @@ impl Engine {
             Kind::ExportAgain(_) => self.export_again_answered(now, id, body, out),
             Kind::Import(_) => self.import_answered(now, id, body, out),
             Kind::Heal(_) => self.heal_answered(now, id, body, out),
+            Kind::Handoff(_) => self.handoff_answered(now, id, body, out),
             Kind::Delegated(_) => self.delegated_answered(now, id, body, out),
             Kind::Read(read) => {
                 read.answered(id.replica(), body);
@@ -494,6 +525,7 @@ impl Engine {
             Kind::ExportAgain(_) => self.end_export_again(now, id, false, out),
             Kind::Import(_) => self.import_slow(now, id, out),
             Kind::Heal(_) => self.heal_overdue(now, id, out),
+            Kind::Handoff(_) => self.end_handoff(now, id, Replay::Failed, out),
             Kind::Delegated(_) => self.delegated_overdue(now, id, out),
             Kind::Read(read) => {
                 replicas::time_out(&mut read.replicas);
@@ -535,6 +567,7 @@ impl Engine {
             | Kind::Relay(_)
             | Kind::Push(_)
             | Kind::Export(_)
+            | Kind::Handoff(_)
             | Kind::Claim(_) => {}
         }
     }
@@ -564,6 +597,7 @@ impl Kind {
             | Self::Relay(_)
             | Self::Push(_)
             | Self::Export(_)
+            | Self::Handoff(_)
             | Self::Claim(_) => None,
         }
     }
@@ -605,7 +639,8 @@ impl Kind {
             Self::ExportAgain(export) => replicas(&export.replicas),
             Self::Delegated(delegated) if delegated.stamp.is_none() && delegated.primary == node => lost(0),
             Self::Push(push) if push.node == node => lost(0),
-            Self::Plain { .. } | Self::Await(_) | Self::Delegated(_) | Self::Push(_) => {}
+            Self::Handoff(handoff) if handoff.waits_for(node) => lost(0),
+            Self::Plain { .. } | Self::Await(_) | Self::Delegated(_) | Self::Push(_) | Self::Handoff(_) => {}
         }
     }
 }
@@ -616,6 +651,15 @@ impl Engine {
     fn export_again_now(&mut self, now: Now, key: Bytes, dc: DcIdx, out: &mut Out) {
         self.export_again(now, key, dc, None, out);
         self.take_own_answers(now, out);
+    }
+
+    /// As after a restart: what `before` knew of its copies and of the other nodes, but nothing that it was doing.
+    fn take_over(&mut self, before: Self) {
+        self.clock = before.clock;
+        self.records = before.records;
+        self.lane = before.lane;
+        self.reachable = before.reachable;
+        self.swept_at_ms = before.swept_at_ms;
     }
 
     fn forget_for_test(&mut self, key: &[u8]) {

@@ -13,6 +13,7 @@ mod clock;
 mod engine;
 pub mod frame;
 mod heal;
+mod hints;
 mod level;
 mod message;
 mod operation;
@@ -31,6 +32,7 @@ pub use engine::{
     ClientCommand, DcFlow, DcStatus, Engine, EngineConfig, Input, NotInRing, Now, Origin, Out, Recovery,
     StoreSeen, Ticket,
 };
+pub use hints::{HintLogError, HintTarget};
 pub use level::{Level, UnknownLevel};
 pub use message::{
     Failure, KeyRequest, PushPurpose, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody, WireError,

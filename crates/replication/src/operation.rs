@@ -7,6 +7,7 @@
 pub(crate) mod claim;
 pub(crate) mod delegated;
 pub(crate) mod export;
+pub(crate) mod handoff;
 pub(crate) mod heal;
 pub(crate) mod import;
 pub(crate) mod overwrite;
@@ -92,6 +93,8 @@ pub(crate) enum Kind {
     Import(Box<import::ImportOperation>),
     /// The right to sequence a key, being claimed.
     Claim(Box<claim::ClaimOperation>),
+    /// A hint being replayed.
+    Handoff(Box<handoff::HandoffOperation>),
     /// A key's copies, being made equal.
     Heal(Box<heal::HealOperation>),
 }

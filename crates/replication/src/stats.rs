@@ -56,6 +56,24 @@ pub struct Stats {
     pub heals_dropped: u64,
     /// Writes that a replica missed.
     pub writes_missed: u64,
+    /// Hints noted: keys that a replica or a datacenter missed writes on, each once for as long as it is not replayed.
+    pub hints_stored: u64,
+    /// Hints whose target got what it had missed.
+    pub hints_replayed: u64,
+    /// Hints that did not fit or were too old: their buckets are marked as needing repair.
+    pub hints_dropped: u64,
+    /// Replays that failed; their hints are kept.
+    pub handoff_failures: u64,
+    /// Times the hint log could not be written.
+    pub hint_log_failures: u64,
+    /// Hints now.
+    pub hints_pending: u64,
+    /// Memory that they take, in bytes.
+    pub hint_bytes: u64,
+    /// Hints, at most, that a crash would lose now because the hint log could not be written.
+    pub hints_at_risk: u64,
+    /// Buckets that need repair now, summed over the nodes and datacenters that missed writes on them.
+    pub buckets_needing_repair: u64,
     /// Operations in flight now.
     pub operations_in_flight: u64,
     /// Operations on the lane now.
@@ -73,12 +91,12 @@ impl Stats {
     }
 
     /// Every number with its name, in the order in which they are shown.
-    pub fn fields(&self) -> [(&'static str, u64); 29] {
+    pub fn fields(&self) -> [(&'static str, u64); 38] {
         let mut copy = *self;
         copy.fields_mut().map(|(name, value)| (name, *value))
     }
 
-    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 29] {
+    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 38] {
         [
             ("commands", &mut self.commands),
             ("operations_refused", &mut self.operations_refused),
@@ -106,6 +124,15 @@ impl Stats {
             ("heals_failed", &mut self.heals_failed),
             ("heals_dropped", &mut self.heals_dropped),
             ("writes_missed", &mut self.writes_missed),
+            ("hints_stored", &mut self.hints_stored),
+            ("hints_replayed", &mut self.hints_replayed),
+            ("hints_dropped", &mut self.hints_dropped),
+            ("handoff_failures", &mut self.handoff_failures),
+            ("hint_log_failures", &mut self.hint_log_failures),
+            ("hints_pending", &mut self.hints_pending),
+            ("hint_bytes", &mut self.hint_bytes),
+            ("hints_at_risk", &mut self.hints_at_risk),
+            ("buckets_needing_repair", &mut self.buckets_needing_repair),
             ("operations_in_flight", &mut self.operations_in_flight),
             ("lane_in_flight", &mut self.lane_in_flight),
             ("records", &mut self.records),

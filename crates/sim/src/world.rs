@@ -195,6 +195,9 @@ impl World {
             keeps_log: true,
             marker_key: Some(marker_key(worker)),
             sequencing: SequencingRules::default(),
+            hints_bytes_max: HINTS_BYTES_MAX,
+            hint_window_ms: HINT_WINDOW_MS,
+            handoff_max: HANDOFF_MAX,
             request_timeout_ms: REQUEST_TIMEOUT / MS,
             failover_ms: FAILOVER_MS,
             operations_max: self.plan.surroundings.operations_max,
@@ -292,6 +295,13 @@ impl World {
 /// Keys fall into 4096 buckets by their tokens; a worker has a contiguous range of buckets.
 const BUCKET_FACTOR: u32 = 0x9E37_79B1;
 const BUCKET_SHIFT: u32 = 20;
+
+/// Memory for the hints of one target, in bytes.
+const HINTS_BYTES_MAX: usize = 1 << 20;
+/// How long hints are kept.
+const HINT_WINDOW_MS: u64 = 60_000;
+/// Hints that are replayed at the same time.
+const HANDOFF_MAX: usize = 16;
 
 /// The key by which an engine marks how far its datastore has come.
 fn marker_key(worker: usize) -> bytes::Bytes {

@@ -27,6 +27,9 @@ use crate::config::SequencingMode;
 use crate::journal::Journal;
 use crate::shared::Shared;
 
+/// Hints that a worker replays at the same time, for each node or datacenter that has missed writes.
+const HANDOFF_MAX: usize = 64;
+
 /// What a worker needs to start.
 pub(crate) struct Plan {
     pub(crate) index: usize,
@@ -196,6 +199,9 @@ fn engine_config(shared: &Shared, worker: usize) -> EngineConfig {
         keeps_log: shared.config.data_dir.is_some(),
         marker_key: Some(ReservedKeys::of_node(&shared.config.name).marker(worker)),
         sequencing: sequencing_rules(shared),
+        hints_bytes_max: limits.hints_max.bytes(),
+        hint_window_ms: timeouts.hint_window.as_millis() as u64,
+        handoff_max: HANDOFF_MAX,
     }
 }
 

@@ -52,6 +52,7 @@ impl Engine {
             && let Some(outcome) = relay.outcome()
         {
             let requester = std::mem::replace(&mut relay.requester, Requester::Nobody);
+            self.note_known(now, id);
             self.answer(requester, outcome, out);
         }
         let Some(operation) = self.operations.find(id) else { return };

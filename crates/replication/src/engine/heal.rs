@@ -12,6 +12,7 @@ use super::{Engine, Now, Out};
 use crate::{
     Failure, RequestBody, ResponseBody,
     heal::{Copy, Plan, plan},
+    hints::Replay,
     operation::{
         Kind, OperationId,
         heal::{Behind, Fetched, HealOperation, Phase},
@@ -132,10 +133,14 @@ impl Engine {
     pub(super) fn heal_answered(&mut self, now: Now, id: OperationId, body: ResponseBody, out: &mut Out) {
         let Some(operation) = self.operations.find(id) else { return };
         let Kind::Heal(heal) = &mut operation.kind else { return };
+        let Some(replica) = heal.replicas.get_mut(id.replica()) else { return };
+        if replica.state != State::Asked {
+            // It is not waited for any more.
+            return;
+        }
         if let Phase::Fetching(_) = heal.phase {
             return self.heal_fetched(now, id, body, out);
         }
-        let Some(replica) = heal.replicas.get_mut(id.replica()) else { return };
         replica.state = match body {
             ResponseBody::Inspected { record, trust } => {
                 heal.copies[id.replica()] = Some(Copy { record, trust });
@@ -158,8 +163,7 @@ impl Engine {
         match heal.phase {
             Phase::Fetching(_) => {}
             Phase::Installing => {
-                let is_installed =
-                    heal.replicas.iter().all(|replica| !matches!(replica.state, State::Failed(_)));
+                let is_installed = (0..heal.replicas.len()).all(|index| heal.is_in_order(index, true));
                 self.end_heal(now, id, is_installed, out);
             }
             Phase::Gathering => {
@@ -204,7 +208,7 @@ impl Engine {
         let Kind::Heal(heal) = &mut operation.kind else { return };
         let wanted = heal.copies.get(id.replica()).copied().flatten();
         let Phase::Fetching(behind) = std::mem::replace(&mut heal.phase, Phase::Installing) else { return };
-        for replica in &mut heal.replicas {
+        if let Some(replica) = heal.replicas.get_mut(id.replica()) {
             replica.state = State::Ok;
         }
         match body {
@@ -251,34 +255,44 @@ impl Engine {
         self.begin_heal(now, key, token, waiting, restarts, out);
     }
 
-    /// A heal has ended. Replicas that could not be heard get a hint; an own copy that is still in doubt is tried again.
+    /// A heal has ended. Replicas that could not be heard, or took nothing, get a hint; an own copy that is still in doubt is
+    /// tried again.
     fn end_heal(&mut self, now: Now, id: OperationId, is_healed: bool, out: &mut Out) {
         let Some(operation) = self.operations.remove(id) else { return };
-        let Kind::Heal(heal) = operation.kind else { return };
+        let Kind::Heal(mut heal) = operation.kind else { return };
         self.heals.remove(&heal.key);
+        let is_retried = !is_healed
+            && self.is_replica(heal.token)
+            && !self.look_up(&heal.key, heal.token).1.trust.is_trusted();
         for replica in &heal.replicas {
-            if matches!(replica.state, State::Failed(_)) && replica.node != self.config.node {
+            let is_own = replica.node == self.config.node;
+            if matches!(replica.state, State::Failed(_)) && !(is_own && is_retried) {
                 self.missed(now, replica.node, heal.key.clone());
             }
         }
-        if !is_healed {
-            self.stats.heals_failed += 1;
-            let is_replica = self.is_replica(heal.token);
-            if is_replica && !self.look_up(&heal.key, heal.token).1.trust.is_trusted() {
-                self.queue_heal(Some(now.ms + RETRY_MS), heal.key);
-            }
+        self.stats.heals_failed += u64::from(!is_healed);
+        if is_retried {
+            self.queue_heal(Some(now.ms + RETRY_MS), heal.key.clone());
         }
-        for waiting in heal.waiting {
-            self.ended_for(now, waiting, is_healed, out);
+        for waiting in std::mem::take(&mut heal.waiting) {
+            let is_done = match self.operations.get(waiting).map(|operation| &operation.kind) {
+                Some(Kind::Handoff(handoff)) => heal.has_reached(handoff.target, is_healed),
+                _ => is_healed,
+            };
+            self.ended_for(now, waiting, is_done, out);
         }
         self.pump_heals(now, out);
     }
 
     /// What an operation waited for has ended: a heal, or a state sent to another datacenter.
-    pub(super) fn ended_for(&mut self, now: Now, id: OperationId, _is_done: bool, out: &mut Out) {
+    pub(super) fn ended_for(&mut self, now: Now, id: OperationId, is_done: bool, out: &mut Out) {
         match self.operations.get(id).map(|operation| &operation.kind) {
             Some(Kind::Read(_)) => self.continue_read(now, id, out),
             Some(Kind::ExportAgain(_)) => self.export_anew(now, id, out),
+            Some(Kind::Handoff(_)) => {
+                let replay = if is_done { Replay::Done } else { Replay::Failed };
+                self.end_handoff(now, id, replay, out);
+            }
             _ => {}
         }
     }

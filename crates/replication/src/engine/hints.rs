@@ -1,11 +1,14 @@
-//! Writes that a replica missed (hinted handoff).
+//! Writes that a replica missed: who it was is noted, and kept until it has got them (`engine/handoff.rs`).
 
 use bytes::Bytes;
 use dynomite_ring::{DcIdx, NodeId};
+use smallvec::SmallVec;
 
 use super::{Engine, Now};
 use crate::{
+    Bucket, BucketSet, HintLogError, HintTarget,
     operation::{
+        Kind, OperationId,
         overwrite::RemoteDc,
         replicas::{Replica, State},
     },
@@ -39,18 +42,101 @@ impl Engine {
         }
     }
 
-    /// Notes that `node` has missed a write on `key`.
-    pub(super) fn missed(&mut self, _now: Now, node: NodeId, key: Bytes) {
+    /// Notes who is known to have missed a write that is being acknowledged while others have yet to answer: the hints are in
+    /// the log before the acknowledgement leaves.
+    pub(super) fn note_known(&mut self, now: Now, id: OperationId) {
         if planted::has(Planted::SkipsHints) {
             return;
         }
-        let _ = (node, key);
+        let Some(operation) = self.operations.get(id) else { return };
+        let (key, replicas, dcs): (&[u8], &[Replica], &[RemoteDc]) = match &operation.kind {
+            Kind::Overwrite(overwrite) => (overwrite.command.key(), &overwrite.replicas, &overwrite.dcs),
+            Kind::Run(run) => (&run.key, &run.replicas, &[]),
+            Kind::Relay(relay) => (&relay.key, &relay.replicas, &[]),
+            _ => return,
+        };
+        let failed = |state: &State| matches!(state, State::Failed(_));
+        let nodes = replicas.iter().filter(|replica| failed(&replica.state));
+        let nodes = nodes.map(|replica| HintTarget::Node(replica.node));
+        let dcs = dcs.iter().filter(|dc| failed(&dc.state)).map(|dc| HintTarget::Dc(dc.dc));
+        let targets: SmallVec<[HintTarget; 4]> = nodes.chain(dcs).collect();
+        for target in targets {
+            self.hints.note(now, target, key);
+        }
+    }
+
+    /// Notes that `node` has missed a write on `key`.
+    pub(super) fn missed(&mut self, now: Now, node: NodeId, key: Bytes) {
+        if planted::has(Planted::SkipsHints) {
+            return;
+        }
         self.stats.writes_missed += 1;
+        self.hints.note(now, HintTarget::Node(node), &key);
     }
 
     /// Notes that nobody in the datacenter `dc` got a write on `key`.
-    pub(super) fn missed_by_dc(&mut self, _now: Now, dc: DcIdx, key: Bytes) {
-        let _ = (dc, key);
+    pub(super) fn missed_by_dc(&mut self, now: Now, dc: DcIdx, key: Bytes) {
         self.stats.cross_dc_dropped += 1;
+        self.hints.note(now, HintTarget::Dc(dc), &key);
+    }
+
+    /// Has changes of hints written down from now on, for [`Engine::seal_hints`]. Call it before anything happens, and only if
+    /// the frames are taken.
+    pub fn keep_hint_log(&mut self) {
+        self.hints.keep_log();
+    }
+
+    /// Takes over the payload of one frame of an earlier process's hint log, as far as it is about this engine's buckets; all
+    /// frames, in their order, before anything happens. Frames that [`Engine::seal_hints`] makes continue their numbers.
+    ///
+    /// Of several logs (there were more or fewer workers) each is given as a whole; call [`Engine::rewrite_hint_log`] then.
+    ///
+    /// # Errors
+    /// The bytes are not what an engine wrote. Nothing was taken over; see [`Engine::handle_hint_log_lost`].
+    pub fn recover_hints_frame(&mut self, payload: &[u8]) -> Result<(), HintLogError> {
+        self.hints.recover_frame(payload)
+    }
+
+    /// Appends one frame with all changes of hints since the last to `into`, and returns its number; `None` when there are
+    /// none. It is to be in the log before anything leaves of what this engine gave out by then.
+    pub fn seal_hints(&mut self, into: &mut Vec<u8>) -> Option<u64> {
+        self.hints.seal(into)
+    }
+
+    /// Frames of the hint log with lower numbers are not needed.
+    pub fn hints_floor(&self) -> u64 {
+        self.hints.floor()
+    }
+
+    /// The frame that [`Engine::seal_hints`] gave last was not written, or not wholly. All hints are still in memory and
+    /// are replayed; the next frames say all of them again. Until then a crash loses up to `Stats::hints_at_risk` of them.
+    pub fn handle_hint_log_failed(&mut self) {
+        self.hints.log_failed();
+    }
+
+    /// The hint log, or a part of it, is gone or damaged: which hints it held is not known, so every bucket needs repair.
+    pub fn handle_hint_log_lost(&mut self) {
+        self.hints.mark_all();
+    }
+
+    /// Has the next frames say everything that is live. When [`Engine::hints_floor`] has reached the number that this returns,
+    /// all earlier frames can go, those of other logs too.
+    pub fn rewrite_hint_log(&mut self) -> u64 {
+        self.hints.rewrite_log()
+    }
+
+    /// The buckets in which `target` may have missed writes that there are no hints for.
+    pub fn needs_repair(&self, target: HintTarget) -> &BucketSet {
+        self.hints.needs_repair(target)
+    }
+
+    /// A comparison of `bucket` with `target` begins. A mark that is set from now on is not covered by it.
+    pub fn handle_repair_begun(&mut self, target: HintTarget, bucket: Bucket) {
+        self.hints.repair_begins(target, bucket);
+    }
+
+    /// That comparison has ended, and `target` holds what it missed: the mark is taken away, unless it was set anew.
+    pub fn handle_repair_ended(&mut self, target: HintTarget, bucket: Bucket) {
+        self.hints.repaired(target, bucket);
     }
 }

@@ -61,6 +61,10 @@ impl LaneQueue {
         self.is_up = true;
     }
 
+    pub(super) fn is_up(&self) -> bool {
+        self.is_up
+    }
+
     /// Why nothing should be given to the lane now.
     pub(super) fn refusal(&self, now: Now, stall_ms: u64, window_max: usize) -> Option<Failure> {
         if !self.is_up {
@@ -78,11 +82,6 @@ impl LaneQueue {
     pub(super) fn start_after(&mut self, number: u64) {
         self.submitted = number;
         self.executed = number;
-    }
-
-    /// Whether operations can be given to it.
-    pub(super) fn is_up(&self) -> bool {
-        self.is_up
     }
 
     /// The number of the last operation that was given to the lane.

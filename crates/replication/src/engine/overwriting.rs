@@ -215,6 +215,7 @@ impl Engine {
     }
 
     fn reply_overwrite(&mut self, now: Now, id: OperationId, body: ResponseBody, out: &mut Out) {
+        self.note_known(now, id);
         let lingers_until_ms = now.ms + self.linger_ms();
         let Some(operation) = self.operations.find(id) else { return };
         operation.deadline_ms = operation.deadline_ms.min(lingers_until_ms);

@@ -215,6 +215,7 @@ impl Engine {
             let (key, token, record) = (run.key.clone(), run.token, run.record);
             self.export_settled(now, key, token, record, waits, out);
         }
+        self.note_known(now, id);
         self.conclude_run(id, out);
         let Some(operation) = self.operations.find(id) else { return };
         let Kind::Run(run) = &operation.kind else { return };

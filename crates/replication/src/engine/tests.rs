@@ -4,6 +4,7 @@ mod cluster;
 mod datacenters;
 mod delegation;
 mod failures;
+mod handoff;
 mod overwrites;
 mod random;
 mod reads;

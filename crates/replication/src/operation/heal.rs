@@ -2,14 +2,14 @@
 
 use bytes::Bytes;
 use dynomite_codec::KeyState;
-use dynomite_ring::Token;
+use dynomite_ring::{NodeId, Token};
 use smallvec::SmallVec;
 
 use super::{
     OperationId,
     replicas::{Replicas, State},
 };
-use crate::{PushPurpose, heal::Copies};
+use crate::{HintTarget, PushPurpose, heal::Copies};
 
 /// A heal under way.
 #[derive(Debug)]
@@ -54,5 +54,21 @@ impl HealOperation {
     /// Whether somebody was asked and has not answered.
     pub(crate) fn is_open(&self) -> bool {
         self.replicas.iter().any(|replica| replica.state == State::Asked)
+    }
+
+    /// Whether a replica did what was asked of it; `or_unheard`: or was not heard at all, so that nothing more was asked.
+    pub(crate) fn is_in_order(&self, index: usize, or_unheard: bool) -> bool {
+        match self.copies[index] {
+            Some(_) => !matches!(self.replicas[index].state, State::Failed(_)),
+            None => or_unheard,
+        }
+    }
+
+    /// Whether the heal, which has ended, left `target` with what the key holds.
+    pub(crate) fn has_reached(&self, target: HintTarget, is_healed: bool) -> bool {
+        let is_target = |node: NodeId| target == HintTarget::Node(node);
+        let index = self.replicas.iter().position(|replica| is_target(replica.node));
+        let has_installed = matches!(self.phase, Phase::Installing);
+        (is_healed || has_installed) && index.is_some_and(|index| self.is_in_order(index, false))
     }
 }

@@ -17,6 +17,8 @@ use crate::{
 
 pub(super) const TIMEOUT_MS: u64 = 1000;
 pub(super) const FAILOVER_MS: u64 = 100;
+pub(super) const HINTS_BYTES_MAX: usize = 1 << 20;
+pub(super) const HINT_WINDOW_MS: u64 = 3 * 3600 * 1000;
 
 pub(super) struct Member {
     pub(super) name: String,
@@ -27,6 +29,8 @@ pub(super) struct Member {
     pub(super) lane_is_frozen: bool,
     pub(super) is_frozen: bool,
     pub(super) clock_skew_ms: i64,
+    /// The frames of its hint log that are needed, with their numbers.
+    pub(super) hint_log: Vec<(u64, Vec<u8>)>,
 }
 
 #[derive(Debug, Default)]
@@ -203,6 +207,25 @@ impl Cluster {
         }
     }
 
+    /// Time passes, and nodes are called when they want to be; how often that was.
+    pub(super) fn sleep(&mut self, ms: u64) -> usize {
+        let until_ms = self.now_ms + ms;
+        for wakings in 0.. {
+            let awake = (0..self.members.len()).filter(|&member| !self.members[member].is_frozen);
+            let wanted =
+                awake.filter_map(|member| Some((self.members[member].engine.next_deadline()?, member)));
+            let Some((at_ms, member)) = wanted.min().filter(|(at_ms, _)| *at_ms <= until_ms) else {
+                self.now_ms = until_ms;
+                return wakings;
+            };
+            self.now_ms = self.now_ms.max(at_ms);
+            let now = self.now(member);
+            self.feed(member, |engine, out| engine.handle_timeout(now, out));
+            self.settle();
+        }
+        unreachable!("time passes")
+    }
+
     /// A member loses a key's record and its state, and does not know.
     pub(super) fn forget(&mut self, member: usize, key: &str) {
         self.members[member].engine.forget_for_test(key.as_bytes());
@@ -232,6 +255,38 @@ impl Cluster {
         self.members[member].is_frozen = true;
         for other in (0..self.members.len()).filter(|&other| other != member) {
             self.link_down(other, member);
+        }
+    }
+
+    /// The node that was killed is there again, with all it knew.
+    pub(super) fn revive(&mut self, member: usize) {
+        self.members[member].is_frozen = false;
+        for other in (0..self.members.len()).filter(|&other| other != member) {
+            self.link_up(other, member);
+        }
+    }
+
+    /// The node's process is killed and starts again, with `change` in its settings. Its records it still has; its hints it
+    /// reads from its log.
+    pub(super) fn restart(&mut self, member: usize, change: impl FnOnce(&mut EngineConfig)) {
+        assert!(self.members[member].lane.is_empty(), "only when its datastore has nothing to do");
+        let others: Vec<usize> = (0..self.members.len()).filter(|&other| other != member).collect();
+        for other in &others {
+            self.links.remove(&(member, *other));
+            self.link_down(*other, member);
+        }
+        let state = &mut self.members[member];
+        let mut config = state.engine.config.clone();
+        change(&mut config);
+        let engine = Engine::new(config, Arc::clone(&self.ring)).unwrap();
+        let before = std::mem::replace(&mut state.engine, engine);
+        state.engine.take_over(before);
+        state.engine.keep_hint_log();
+        for (_, frame) in &state.hint_log {
+            state.engine.recover_hints_frame(&frame[8..]).unwrap();
+        }
+        for other in others {
+            self.link_up(other, member);
         }
     }
 
@@ -308,6 +363,7 @@ impl Cluster {
     fn feed(&mut self, member: usize, event: impl FnOnce(&mut Engine, &mut Out)) {
         let mut out = Out::default();
         event(&mut self.members[member].engine, &mut out);
+        self.members[member].write_hints();
         for (ticket, reply) in out.replies {
             self.log.push(format!("reply {} {reply:?}", ticket.0));
             self.replies.entry(ticket.0).or_default().push(reply);
@@ -347,10 +403,14 @@ impl Member {
             keeps_log: false,
             marker_key: None,
             sequencing: sequencing.clone(),
+            hints_bytes_max: HINTS_BYTES_MAX,
+            hint_window_ms: HINT_WINDOW_MS,
+            handoff_max: 64,
         };
         let mut engine = Engine::new(config, Arc::clone(ring)).unwrap();
         let now = Now { ms: 0, wall_us: WALL_MS * 1000 };
         engine.handle_lane_up(now, StoreSeen { run_id: "1", marker: None }, &mut Out::default());
+        engine.keep_hint_log();
         Self {
             name: name.to_owned(),
             id,
@@ -360,6 +420,16 @@ impl Member {
             lane_is_frozen: false,
             is_frozen: false,
             clock_skew_ms: 0,
+            hint_log: Vec::new(),
+        }
+    }
+
+    fn write_hints(&mut self) {
+        let mut frame = Vec::new();
+        if let Some(number) = self.engine.seal_hints(&mut frame) {
+            self.hint_log.push((number, frame));
+            let floor = self.engine.hints_floor();
+            self.hint_log.retain(|(number, _)| *number >= floor);
         }
     }
 }
