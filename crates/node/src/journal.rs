@@ -18,28 +18,37 @@ pub(crate) struct Remembering {
     pub(crate) journal: Option<Journal>,
 }
 
-/// A worker's record log.
+/// A worker's record log and hint log.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    log: SegmentLog,
-    /// Frames that are not in the log yet.
+    records: SegmentLog,
+    hints: SegmentLog,
+    /// Frames of records that are not in their log yet.
     frames: Vec<u8>,
+    /// Room for frames of hints.
+    hint_frames: Vec<u8>,
     is_failing: bool,
 }
 
 impl Journal {
-    fn new(log: SegmentLog) -> Self {
-        Self { log, frames: Vec::new(), is_failing: false }
+    fn new(records: SegmentLog, hints: SegmentLog) -> Self {
+        Self { records, hints, frames: Vec::new(), hint_frames: Vec::new(), is_failing: false }
     }
 
-    /// Brings to the log what the engine wants kept. Whether all of it is there: until then nothing that came out of the engine
-    /// may be carried out.
+    /// Brings to the logs what the engine wants kept. Whether all records are there: until then nothing that came out of the
+    /// engine may be carried out. Hints that cannot be written stay in memory, and hold up nobody.
     pub(crate) fn keep(&mut self, engine: &mut Engine) -> bool {
+        if engine.seal_hints(&mut self.hint_frames).is_some() {
+            if self.hints.append(&self.hint_frames).is_err() {
+                engine.handle_hint_log_failed();
+            }
+            self.hint_frames.clear();
+        }
         engine.seal_log(&mut self.frames);
         if self.frames.is_empty() {
             return true;
         }
-        let is_kept = self.log.append(&self.frames).is_ok();
+        let is_kept = self.records.append(&self.frames).is_ok();
         if is_kept {
             self.frames.clear();
         }
@@ -55,13 +64,14 @@ impl Journal {
         if self.keep(engine) {
             engine.seal_clean(&mut self.frames);
             // Without that frame the next start is as after a crash, which it can be.
-            let _ = self.log.append(&self.frames);
+            let _ = self.records.append(&self.frames);
         }
     }
 
     /// Lets go of what is not needed any more.
     pub(crate) fn tidy(&mut self, engine: &Engine) {
-        self.log.drop_below(engine.log_floor());
+        self.records.drop_below(engine.log_floor());
+        self.hints.drop_below(engine.hints_floor());
     }
 
     /// Whether it could not be written the last time.
@@ -84,37 +94,54 @@ pub(crate) fn remember(shared: &Arc<Shared>) -> Result<(Option<DataDir>, Vec<Rem
         return Ok((None, engines.collect()));
     };
     let directory = DataDir::open(settings)?;
-    let logs = directory.logs(LogKind::Records, shared.worker_count as u16)?;
+    let records = directory.logs(LogKind::Records, shared.worker_count as u16)?;
+    let hints = directory.logs(LogKind::Hints, shared.worker_count as u16)?;
     let started_at = Instant::now();
-    let read: Vec<Result<(Engine, Option<Taken>), DiskError>> = thread::scope(|scope| {
-        let threads: Vec<_> = (0..shared.worker_count)
-            .map(|worker| {
-                scope.spawn({
-                    let logs = &logs;
-                    move || recover(shared, logs, worker)
-                })
-            })
-            .collect();
+    let recovered: Vec<Result<Recovered, DiskError>> = thread::scope(|scope| {
+        let (records, hints) = (&records, &hints);
+        let recover = |worker| scope.spawn(move || recover(shared, records, hints, worker));
+        let threads: Vec<_> = (0..shared.worker_count).map(recover).collect();
         threads.into_iter().map(|thread| thread.join().expect("recovery does not panic")).collect()
     });
-    let (engines, taken): (Vec<_>, Vec<_>) =
-        read.into_iter().collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
+    let (mut engines, mut records_taken, mut hints_taken) = (Vec::new(), Vec::new(), Vec::new());
+    for recovered in recovered {
+        let recovered = recovered?;
+        engines.push(recovered.engine);
+        records_taken.extend(recovered.records);
+        hints_taken.extend(recovered.hints);
+    }
     tracing::info!(
         path = %directory.path().display(),
         records = engines.iter().map(|engine| engine.stats().records).sum::<u64>(),
         ms = started_at.elapsed().as_millis() as u64,
         "records are read"
     );
-    let journals = logs.open(taken.into_iter().flatten().collect())?;
-    let both = engines.into_iter().zip(journals);
-    Ok((
-        Some(directory),
-        both.map(|(engine, log)| Remembering { engine, journal: Some(Journal::new(log)) }).collect(),
-    ))
+    let journals = records.open(records_taken)?.into_iter().zip(hints.open(hints_taken)?);
+    let journals = journals.map(|(records, hints)| Some(Journal::new(records, hints)));
+    let all = engines.into_iter().zip(journals).map(|(engine, journal)| Remembering { engine, journal });
+    Ok((Some(directory), all.collect()))
 }
 
-fn recover(shared: &Shared, logs: &Logs, worker: usize) -> Result<(Engine, Option<Taken>), DiskError> {
+/// A worker's engine, and what was read of its logs; nothing of those that count as lost.
+struct Recovered {
+    engine: Engine,
+    records: Option<Taken>,
+    hints: Option<Taken>,
+}
+
+fn recover(shared: &Shared, records: &Logs, hints: &Logs, worker: usize) -> Result<Recovered, DiskError> {
     let mut engine = engine_of(shared, worker);
+    let records = recover_records(&mut engine, shared, records, worker)?;
+    let hints = recover_hints(&mut engine, hints, worker)?;
+    Ok(Recovered { engine, records, hints })
+}
+
+fn recover_records(
+    engine: &mut Engine,
+    shared: &Shared,
+    logs: &Logs,
+    worker: usize,
+) -> Result<Option<Taken>, DiskError> {
     let is_own = |key: &[u8]| slice_of(shared.ring.token(key), shared.worker_count) == worker;
     let mut source: Option<LogSource> = None;
     let read = logs.read(worker as u16, |from, frame| -> Result<(), LogError> {
@@ -133,12 +160,37 @@ fn recover(shared: &Shared, logs: &Logs, worker: usize) -> Result<(Engine, Optio
                     "writes on these keys were under way when the node ended"
                 );
             }
-            Ok((engine, Some(taken)))
+            Ok(Some(taken))
         }
         Err(ReadError::Damaged(damage)) => {
             tracing::error!(worker, %damage, "the record log is damaged; this worker's copies are rebuilt from the other racks");
             engine.finish_recovery(now(), Recovery::LogLost);
-            Ok((engine, None))
+            Ok(None)
+        }
+        Err(ReadError::Disk(error)) => Err(error),
+    }
+}
+
+fn recover_hints(engine: &mut Engine, logs: &Logs, worker: usize) -> Result<Option<Taken>, DiskError> {
+    engine.keep_hint_log();
+    let mut sources: Vec<LogSource> = Vec::new();
+    let read = logs.read(worker as u16, |from, frame| {
+        if sources.last() != Some(&from) {
+            sources.push(from);
+        }
+        engine.recover_hints_frame(frame.payload)
+    });
+    match read {
+        Ok(taken) => {
+            if sources.len() > 1 {
+                engine.rewrite_hint_log();
+            }
+            Ok(Some(taken))
+        }
+        Err(ReadError::Damaged(damage)) => {
+            tracing::error!(worker, %damage, "the hint log is damaged; all replicas are compared instead");
+            engine.handle_hint_log_lost();
+            Ok(None)
         }
         Err(ReadError::Disk(error)) => Err(error),
     }

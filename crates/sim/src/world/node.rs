@@ -45,8 +45,10 @@ struct Worker {
     engine: Option<Engine>,
     lane: Lane,
     is_timer_armed: bool,
-    /// The worker's log.
+    /// The worker's record log.
     disk: Disk,
+    /// Its hint log.
+    hints: Disk,
 }
 
 impl Node {
@@ -76,6 +78,7 @@ impl Node {
             lane: Lane::default(),
             is_timer_armed: false,
             disk: Disk::default(),
+            hints: Disk::default(),
         });
         node.empty_store();
         node
@@ -128,10 +131,14 @@ impl Node {
     /// Writes what the engine has for its log. Comes before what the same event sent to the lane, to clients and to
     /// other nodes.
     pub(super) fn seal(&mut self, worker: usize, now: Micros) {
-        let Worker { engine: Some(engine), disk, .. } = &mut self.workers[worker] else { return };
+        let Worker { engine: Some(engine), disk, hints, .. } = &mut self.workers[worker] else { return };
         let mut frames = Vec::new();
         if engine.seal_log(&mut frames).is_some() {
             disk.append(now, &frames, engine.log_floor());
+        }
+        frames.clear();
+        if engine.seal_hints(&mut frames).is_some() {
+            hints.append(now, &frames, engine.hints_floor());
         }
     }
 
@@ -211,8 +218,14 @@ impl Node {
             worker.engine = None;
             worker.is_timer_armed = false;
             match loss {
-                Loss::UnsyncedLog => worker.disk.lose_power(random.clone()),
-                Loss::Log | Loss::LogAndStore => worker.disk.lose(),
+                Loss::UnsyncedLog => {
+                    worker.disk.lose_power(random.clone());
+                    worker.hints.lose_power(random.clone());
+                }
+                Loss::Log | Loss::LogAndStore => {
+                    worker.disk.lose();
+                    worker.hints.lose();
+                }
                 Loss::Nothing | Loss::Store => {}
             }
         }
@@ -244,6 +257,16 @@ impl World {
                 }
             }
             engine.finish_recovery(state.now(self.now), recovery);
+            engine.keep_hint_log();
+            let hints = &mut state.workers[worker].hints;
+            if hints.is_lost() {
+                engine.handle_hint_log_lost();
+            }
+            for payload in hints.take_frames() {
+                if let Err(error) = engine.recover_hints_frame(&payload) {
+                    panic!("node {node} cannot read the hints that it wrote: {error}");
+                }
+            }
             state.workers[worker].engine = Some(engine);
             self.events.push(self.now, Event::LaneOpens { node, worker, incarnation });
         }
