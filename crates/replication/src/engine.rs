@@ -9,7 +9,9 @@
 //! * operations for the lane are answered in the order in which they were given out.
 
 mod again;
+mod census;
 mod claims;
+mod compare;
 mod coordinator;
 mod copies;
 mod cross_dc;
@@ -20,7 +22,9 @@ mod hints;
 mod lane;
 mod overwriting;
 mod primary;
+mod rebuild;
 mod replica;
+mod settle;
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -30,8 +34,9 @@ use dynomite_ring::{DcIdx, NodeId, NodeIdx, RackIdx, Ring, Token};
 use hashbrown::{HashMap, HashSet};
 
 use crate::{
-    Clock, Failure, KeyRequest, Level, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody,
+    Clock, Failure, KeyRequest, Level, Mark, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody,
     SequencingRules, Stats,
+    marks::Marks,
     operation::{
         Kind, Operation, OperationId, Operations,
         export::{AgainPhase, Export},
@@ -40,6 +45,9 @@ use crate::{
     records::Records,
     texts,
 };
+use census::{Censuses, Partners};
+use compare::Repair;
+pub use compare::{RepairBusy, RepairConfig, RepairPhase, RepairRequest, RepairStatus};
 pub(crate) use coordinator::Sequenced;
 use copies::LostCopies;
 pub use copies::{Recovery, StoreState};
@@ -47,6 +55,7 @@ use datacenters::Gate;
 pub use datacenters::{DcFlow, DcStatus};
 use heal::HealQueue;
 use lane::LaneQueue;
+use rebuild::Rebuild;
 
 /// The present, as the caller's clocks show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -160,6 +169,8 @@ pub struct EngineConfig {
     pub clock_ahead_max_ms: u64,
     /// Who sequences which keys.
     pub sequencing: SequencingRules,
+    /// How copies are compared and repaired.
+    pub repair: RepairConfig,
 }
 
 /// The ring does not hold this node. Whose fault: the operator's configuration.
@@ -205,6 +216,17 @@ pub struct Engine {
     heals: HashMap<Bytes, OperationId>,
     heal_queue: HealQueue,
     lost: LostCopies,
+    rebuild: Rebuild,
+    partners: Partners,
+    census: Censuses,
+    repair: Repair,
+    /// What nodes have told of buckets whose copies were equal, and the notes that keep it.
+    marks: Marks,
+    mark_notes: HashMap<NodeIdx, u32>,
+    /// Overwrites up to this are refused.
+    floor: Mark,
+    /// When all nodes had last confirmed what this one told, by the latest of their clocks.
+    settled_on: Mark,
     /// Of datacenters to which not everything may be sent at once.
     gates: HashMap<DcIdx, Gate>,
     /// Answers of this node to itself; taken up at the end of each event, so that no operation changes under another's feet.
@@ -227,6 +249,7 @@ impl Engine {
         let rack = ring.rack_of(index);
         let place = Place { index, dc: ring.rack(rack).dc(), rack, is_alone: ring.rack_count() == 1 };
         Ok(Self {
+            partners: Partners::of(&ring, place),
             clock: Clock::new(config.node, config.clock_ahead_max_ms),
             place,
             ring,
@@ -241,6 +264,13 @@ impl Engine {
             heals: HashMap::new(),
             heal_queue: HealQueue::default(),
             lost: LostCopies::default(),
+            rebuild: Rebuild::default(),
+            census: Censuses::default(),
+            repair: Repair::default(),
+            marks: Marks::default(),
+            mark_notes: HashMap::new(),
+            floor: Mark::NEVER,
+            settled_on: Mark::NEVER,
             gates: HashMap::new(),
             own_answers: VecDeque::new(),
             swept_at_ms: 0,
@@ -350,10 +380,13 @@ impl Engine {
         }
     }
 
-    /// When [`Engine::handle_timeout`] is wanted, in `Now::ms`; `None` while nothing is in flight.
+    /// When [`Engine::handle_timeout`] is wanted, in `Now::ms`; `None` while nothing is in flight, and no copies are compared.
     pub fn next_deadline(&self) -> Option<u64> {
         let is_idle = self.operations.is_empty() && self.heal_queue.is_empty();
-        (!is_idle).then_some(self.swept_at_ms + SWEEP_MS)
+        let sweep_at_ms = self.swept_at_ms + SWEEP_MS;
+        let due = [self.rebuild_due_ms(), self.census.due_ms(), self.repair_due_ms()];
+        let due_ms = due.into_iter().flatten().min();
+        if is_idle { due_ms.map(|due_ms| due_ms.max(sweep_at_ms)) } else { Some(sweep_at_ms) }
     }
 
     /// Time passed: answers what is overdue, and asks further replicas for slow reads.
@@ -375,6 +408,9 @@ impl Engine {
         }
         self.expired = due;
         self.pump_heals(now, out);
+        self.pump_census(now, out);
+        self.pump_rebuild(now, out);
+        self.pump_repair(now, out);
         self.take_own_answers(now, out);
     }
 
@@ -447,6 +483,7 @@ impl Engine {
             Kind::ExportAgain(_) => self.export_again_answered(now, id, body, out),
             Kind::Import(_) => self.import_answered(now, id, body, out),
             Kind::Heal(_) => self.heal_answered(now, id, body, out),
+            Kind::Compare(_) => self.end_comparison(now, id, body, out),
             Kind::Delegated(_) => self.delegated_answered(now, id, body, out),
             Kind::Read(read) => {
                 read.answered(id.replica(), body);
@@ -481,6 +518,7 @@ impl Engine {
             Kind::ExportAgain(_) => self.end_export_again(now, id, false, out),
             Kind::Import(_) => self.import_slow(now, id, out),
             Kind::Heal(_) => self.heal_overdue(now, id, out),
+            Kind::Compare(_) => self.end_comparison(now, id, ResponseBody::Failed(Failure::Timeout), out),
             Kind::Delegated(_) => self.delegated_overdue(now, id, out),
             Kind::Read(read) => {
                 replicas::time_out(&mut read.replicas);
@@ -522,6 +560,7 @@ impl Engine {
             | Kind::Relay(_)
             | Kind::Push(_)
             | Kind::Export(_)
+            | Kind::Compare(_)
             | Kind::Claim(_) => {}
         }
     }
@@ -551,6 +590,7 @@ impl Kind {
             | Self::Relay(_)
             | Self::Push(_)
             | Self::Export(_)
+            | Self::Compare(_)
             | Self::Claim(_) => None,
         }
     }
@@ -592,7 +632,8 @@ impl Kind {
             Self::ExportAgain(export) => replicas(&export.replicas),
             Self::Delegated(delegated) if delegated.stamp.is_none() && delegated.primary == node => lost(0),
             Self::Push(push) if push.node == node => lost(0),
-            Self::Plain { .. } | Self::Await(_) | Self::Delegated(_) | Self::Push(_) => {}
+            Self::Compare(question) if question.node == node => lost(0),
+            Self::Plain { .. } | Self::Await(_) | Self::Delegated(_) | Self::Push(_) | Self::Compare(_) => {}
         }
     }
 }

@@ -9,14 +9,18 @@
 struct Readme;
 
 mod bucket;
+mod census;
 mod clock;
 mod engine;
 pub mod frame;
 mod heal;
 mod level;
+mod listing;
+mod marks;
 mod message;
 mod operation;
 pub mod planted;
+mod presence;
 mod record;
 mod records;
 mod rewrite;
@@ -29,11 +33,12 @@ pub use bucket::{BUCKETS, Bucket, BucketSet};
 pub use clock::{Clock, ClockTooFarAhead};
 pub use engine::{
     ClientCommand, DcFlow, DcStatus, Engine, EngineConfig, Input, NotInRing, Now, Origin, Out, Recovery,
-    StoreState, Ticket,
+    RepairBusy, RepairConfig, RepairPhase, RepairRequest, RepairStatus, StoreState, Ticket,
 };
+pub use marks::Mark;
 pub use level::{Level, UnknownLevel};
 pub use message::{
-    Failure, KeyRequest, PushPurpose, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody, WireError,
+    Failure, KeyRequest, Position, PushPurpose, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody, WireError,
 };
 pub use record::Record;
 pub use records::Trust;

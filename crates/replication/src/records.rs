@@ -10,8 +10,12 @@
 
 mod index;
 
-use std::hash::BuildHasher;
-use std::hint::black_box;
+use std::{
+    collections::BTreeMap,
+    hash::BuildHasher,
+    hint::black_box,
+    ops::Range,
+};
 
 use hashbrown::DefaultHashBuilder;
 use smallvec::SmallVec;
@@ -102,6 +106,10 @@ pub(crate) struct Records {
     fetched: Vec<u32>,
     /// What was promised for every key that has no entry.
     promised: Version,
+    /// Slots of keys that were forgotten.
+    free_count: usize,
+    /// What the engine keeps beside the records.
+    notes: BTreeMap<u32, Box<[u8]>>,
 }
 
 /// Takes two lines of the processor's cache, and not three.
@@ -110,11 +118,13 @@ pub(crate) struct Records {
 struct Slot {
     key: SmallVec<[u8; SHORT_KEY_MAX]>,
     entry: Entry,
+    /// The key was forgotten.
+    is_free: bool,
 }
 
 impl Records {
     pub(crate) fn len(&self) -> usize {
-        self.slots.len()
+        self.slots.len() - self.free_count
     }
 
     /// Where the entry of `key` is; [`RecordId::NONE`] when it was never written.
@@ -129,7 +139,7 @@ impl Records {
         // No read waits for another one of the same pass.
         fetched.extend(keys.filter_map(|key| index.home(hasher.hash_one(key) as u32)));
         for number in fetched.drain(..) {
-            if let Some(Slot { key, entry }) = slots.get(number as usize) {
+            if let Some(Slot { key, entry, .. }) = slots.get(number as usize) {
                 black_box((key.len(), entry.record.base.clock, entry.written_at));
             }
         }
@@ -141,7 +151,7 @@ impl Records {
 
     pub(crate) fn get(&self, id: RecordId) -> Entry {
         let unknown = || Entry { promised: self.promised, ..Entry::default() };
-        self.slots.get(id.0 as usize).map_or_else(unknown, |slot| slot.entry)
+        self.slots.get(id.0 as usize).filter(|slot| !slot.is_free).map_or_else(unknown, |slot| slot.entry)
     }
 
     pub(crate) fn of(&self, key: &[u8]) -> Entry {
@@ -164,11 +174,14 @@ impl Records {
     /// Notes everything at once.
     pub(crate) fn put(&mut self, id: RecordId, key: &[u8], entry: Entry) -> RecordId {
         match self.slots.get_mut(id.0 as usize) {
-            Some(slot) => {
+            Some(slot) if !slot.is_free => {
                 slot.entry = entry;
                 id
             }
-            None => self.insert(key, entry),
+            _ => match self.find(key) {
+                RecordId::NONE => self.insert(key, entry),
+                id => self.put(id, key, entry),
+            },
         }
     }
 
@@ -182,6 +195,53 @@ impl Records {
     pub(crate) fn claim(&mut self, id: RecordId, key: &[u8], claim: Claim) -> RecordId {
         let entry = self.get(id);
         self.put(id, key, Entry { claim, ..entry })
+    }
+
+    /// Notes from when the key is absent.
+    pub(crate) fn set_absent_from(&mut self, id: RecordId, absent_from: Option<u32>) {
+        if let Some(slot) = self.slots.get_mut(id.0 as usize) {
+            slot.entry.absent_from = absent_from;
+        }
+    }
+
+    /// Drops the entry: the key has the default one from then on, also under this `id`.
+    pub(crate) fn forget(&mut self, id: RecordId) {
+        let Some(slot) = self.slots.get_mut(id.0 as usize).filter(|slot| !slot.is_free) else { return };
+        slot.is_free = true;
+        slot.entry = Entry::default();
+        let hash = self.hasher.hash_one(&slot.key[..]) as u32;
+        slot.key = SmallVec::new();
+        self.index.remove(hash, id.0);
+        self.free_count += 1;
+    }
+
+    /// The slots up to which [`Records::slots`] can be asked; those of forgotten keys count.
+    pub(crate) fn slot_count(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The keys in some of the slots. A key stays in its slot until it is forgotten, so a scan in slices meets every key
+    /// that is there all the time, once.
+    pub(crate) fn slots(&self, range: Range<usize>) -> impl Iterator<Item = (RecordId, &[u8], Entry)> {
+        let range = range.start..range.end.min(self.slots.len());
+        let slots = self.slots.get(range.clone()).unwrap_or_default().iter().zip(range);
+        slots
+            .filter(|(slot, _)| !slot.is_free)
+            .map(|(slot, number)| (RecordId(number as u32), &slot.key[..], slot.entry))
+    }
+
+    /// Keeps `value` under `number`; an empty value takes the note away. For few and small things.
+    pub(crate) fn note(&mut self, number: u32, value: &[u8]) {
+        if value.is_empty() {
+            self.notes.remove(&number);
+        } else {
+            self.notes.insert(number, value.into());
+        }
+    }
+
+    /// The notes in ascending order of their numbers.
+    pub(crate) fn notes(&self) -> impl Iterator<Item = (u32, &[u8])> {
+        self.notes.iter().map(|(number, value)| (*number, &**value))
     }
 
     /// Notes that all copies are lost.
@@ -206,7 +266,7 @@ impl Records {
     /// overwrite makes that write irrelevant. Its claim is void then. Returns whether it did.
     pub(crate) fn doubt(&mut self, id: RecordId, record: &Record, doubt: Doubt) -> bool {
         match self.slots.get_mut(id.0 as usize) {
-            Some(Slot { entry, .. }) if entry.record.base == record.base => {
+            Some(Slot { entry, is_free: false, .. }) if entry.record.base == record.base => {
                 let is_whole = doubt == Doubt::Whole || entry.trust == Trust::DirtyOverwrite;
                 entry.trust = match entry.trust {
                     Trust::Lost => Trust::Lost,
@@ -223,7 +283,7 @@ impl Records {
     fn insert(&mut self, key: &[u8], entry: Entry) -> RecordId {
         let number = self.slots.len() as u32;
         debug_assert!(number < u32::MAX, "a node runs out of memory first");
-        self.slots.push(Slot { key: SmallVec::from_slice(key), entry });
+        self.slots.push(Slot { key: SmallVec::from_slice(key), entry, is_free: false });
         self.index.insert(self.hash(key), number);
         RecordId(number)
     }
@@ -258,6 +318,19 @@ mod tests {
         }
         assert_eq!(records.write(ids[3], &keys[3], record(5000), 7), ids[3]);
         assert_eq!((records.of(&keys[3]).record, records.len()), (record(5000), 1001));
+    }
+
+    #[test]
+    fn a_forgotten_key_has_no_entry_and_is_met_no_more() {
+        let mut records = Records::default();
+        let ids = [b"a", b"b", b"c"].map(|key| records.write(RecordId::NONE, key, record(1), 1));
+        records.forget(ids[1]);
+        assert_eq!((records.find(b"b"), records.get(ids[1]), records.len()), (RecordId::NONE, Entry::default(), 2));
+        let met = |records: &Records| records.slots(0..9).map(|(_, key, _)| key.to_vec()).collect::<Vec<_>>();
+        assert_eq!(met(&records), [b"a", b"c"]);
+        let again = records.write(ids[1], b"b", record(2), 2);
+        assert_eq!((records.find(b"b"), records.of(b"b").record, records.len()), (again, record(2), 3));
+        assert_eq!((met(&records).len(), records.find(b"c")), (3, ids[2]));
     }
 
     #[test]

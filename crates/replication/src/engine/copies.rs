@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use dynomite_ring::Token;
 
-use super::{Engine, Now};
+use super::{Engine, Now, rebuild::Rebuild};
 use crate::{
     BUCKETS, Bucket, BucketSet, Trust, Version,
     planted::{self, Planted},
@@ -43,9 +43,12 @@ pub(super) struct LostCopies {
 
 impl Engine {
     /// What is known of the copy of `key`.
-    pub(super) fn look_up(&self, key: &[u8], token: Token) -> (RecordId, Entry) {
+    pub(super) fn look_up(&mut self, key: &[u8], token: Token) -> (RecordId, Entry) {
         let id = self.records.find(key);
         let mut entry = self.records.get(id);
+        if !self.marks.is_empty() && (id == RecordId::NONE || entry.absent_from.is_some() || entry.record.is_blank()) {
+            entry = self.without_forgotten(id, key, token, entry);
+        }
         if id == RecordId::NONE
             && !self.lost.buckets.is_empty()
             && self.lost.buckets.contains(Bucket::of(token))
@@ -69,7 +72,7 @@ impl Engine {
             return;
         }
         match recovery {
-            Recovery::Log => {}
+            Recovery::Log => self.recover_marks(),
             Recovery::LogLost => {
                 self.lose_copies(now);
                 self.lost.log_too = true;
@@ -95,6 +98,7 @@ impl Engine {
             self.lost.buckets.insert(bucket);
         }
         self.records.lose_all();
+        self.rebuild = Rebuild::default();
         self.stats.stores_lost += 1;
     }
 

@@ -50,6 +50,28 @@ impl Index {
         self.put(u64::from(hash) << 32 | u64::from(number + 1));
     }
 
+    /// Takes `number` out, which is there under `hash`.
+    pub(super) fn remove(&mut self, hash: u32, number: u32) {
+        let mask = self.buckets.len().wrapping_sub(1);
+        let wanted = u64::from(hash) << 32 | u64::from(number + 1);
+        let mut at = hash as usize & mask;
+        while self.buckets[at] != wanted {
+            if self.buckets[at] == 0 {
+                return;
+            }
+            at = (at + 1) & mask;
+        }
+        self.buckets[at] = 0;
+        self.len -= 1;
+        // What follows may have stood there for want of this place.
+        let mut next = (at + 1) & mask;
+        while self.buckets[next] != 0 {
+            let bucket = std::mem::take(&mut self.buckets[next]);
+            self.put(bucket);
+            next = (next + 1) & mask;
+        }
+    }
+
     fn put(&mut self, bucket: u64) {
         let mask = self.buckets.len() - 1;
         let mut at = (bucket >> 32) as usize & mask;
@@ -93,6 +115,17 @@ mod tests {
         let mut small = Index::default();
         small.insert(1, 0);
         assert_eq!((small.home(1), small.home(2)), (Some(0), None));
+    }
+
+    #[test]
+    fn taking_one_out_leaves_the_others() {
+        let mut index = Index::default();
+        (0..100).for_each(|number| index.insert(number % 7, number));
+        (0..100).step_by(3).for_each(|number| index.remove(number % 7, number));
+        for number in 0..100 {
+            let found = index.find(number % 7, |other| other == number);
+            assert_eq!(found, (number % 3 != 0).then_some(number));
+        }
     }
 
     #[test]

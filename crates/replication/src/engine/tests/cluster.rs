@@ -11,7 +11,7 @@ use dynomite_codec::{Operation as LaneOperation, Output, Request, classify};
 use dynomite_ring::{DcIdx, HashKind, KeyHasher, Node, NodeId, Ring, Token};
 
 use crate::{
-    ClientCommand, Engine, EngineConfig, KeyRequest, Level, Now, Origin, Out, ReplicaRequest,
+    ClientCommand, Engine, EngineConfig, KeyRequest, Level, Now, Origin, Out, RepairConfig, ReplicaRequest,
     ReplicaResponse, SequencingRules, StoreState, Ticket,
 };
 
@@ -344,6 +344,7 @@ impl Member {
             lane_window_max: 10_000,
             clock_ahead_max_ms: 60_000,
             sequencing: sequencing.clone(),
+            repair: RepairConfig { compare_interval_ms: 0, ..RepairConfig::default() },
         };
         let mut engine = Engine::new(config, Arc::clone(ring)).unwrap();
         engine.handle_lane_up(Now { ms: 0, wall_us: WALL_MS * 1000 }, StoreState::Kept);
