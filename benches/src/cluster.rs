@@ -6,7 +6,8 @@ use bytes::{Bytes, BytesMut};
 use dynomite_backend::{MemoryConfig, MemoryStore, SyncStore};
 use dynomite_codec::Request;
 use dynomite_replication::{
-    ClientCommand, Engine, EngineConfig, Level, Now, Origin, Out, SequencingRules, StoreSeen, Ticket,
+    ClientCommand, Engine, EngineConfig, Level, Now, Origin, Out, RepairConfig, SequencingRules, StoreSeen,
+    Ticket,
 };
 use dynomite_ring::{HashKind, KeyHasher, Node, NodeId, Ring, Token};
 
@@ -181,6 +182,7 @@ pub(crate) fn engine(id: NodeId, ring: &Arc<Ring>) -> Engine {
         hints_bytes_max: 1 << 20,
         hint_window_ms: TIMEOUT_MS,
         handoff_max: 1,
+        repair: RepairConfig { compare_interval_ms: 0, ..RepairConfig::default() },
     };
     let mut engine = Engine::new(config, Arc::clone(ring)).expect("the ring has the node");
     let (now, seen) = (Now { ms: 1, wall_us: 1_000 }, StoreSeen { run_id: "1", marker: None });

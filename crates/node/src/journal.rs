@@ -88,7 +88,7 @@ pub(crate) fn remember(shared: &Arc<Shared>) -> Result<(Option<DataDir>, Vec<Rem
     let Some(settings) = DiskSettings::of(&shared.config).filter(|_| shared.is_replicated()) else {
         let engines = (0..shared.worker_count).map(|worker| {
             let mut engine = engine_of(shared, worker);
-            engine.finish_recovery(now(), Recovery::Log);
+            engine.finish_recovery(now(), Recovery::LogLost);
             Remembering { engine, journal: None }
         });
         return Ok((None, engines.collect()));
@@ -151,6 +151,10 @@ fn recover_records(
         engine.recover_frame(frame.payload, is_own)
     });
     match read {
+        Ok(taken) if taken.is_fresh() => {
+            engine.finish_recovery(now(), Recovery::LogLost);
+            Ok(Some(taken))
+        }
         Ok(taken) => {
             let in_doubt = engine.finish_recovery(now(), Recovery::Log);
             if in_doubt > 0 {

@@ -90,6 +90,20 @@ impl BucketSet {
         was_there
     }
 
+    /// One bit for each bucket, the first in the lowest bit of the first word.
+    pub fn words(&self) -> &[u64] {
+        &self.words
+    }
+
+    /// Replaces the set by what [`BucketSet::words`] gave; words that are missing are empty.
+    pub fn set_words(&mut self, words: &[u64]) {
+        *self = Self::default();
+        for (mine, word) in self.words.iter_mut().zip(words) {
+            *mine = *word;
+            self.len += word.count_ones();
+        }
+    }
+
     /// All of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = Bucket> + '_ {
         (0..BUCKETS as u16).map(Bucket).filter(|bucket| self.contains(*bucket))

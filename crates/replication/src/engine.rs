@@ -9,7 +9,9 @@
 //! * operations for the lane are answered in the order in which they were given out.
 
 mod again;
+mod census;
 mod claims;
+mod compare;
 mod coordinator;
 mod copies;
 mod cross_dc;
@@ -21,7 +23,9 @@ mod hints;
 mod lane;
 mod overwriting;
 mod primary;
+mod rebuild;
 mod replica;
+mod settle;
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -31,9 +35,10 @@ use dynomite_ring::{DcIdx, NodeId, NodeIdx, RackIdx, Ring, Token};
 use hashbrown::{HashMap, HashSet};
 
 use crate::{
-    Clock, Failure, KeyRequest, Level, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody,
+    Clock, Failure, KeyRequest, Level, Mark, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody,
     SequencingRules, Stats,
     hints::{HintTarget, Hints, Limits, Replay},
+    marks::Marks,
     operation::{
         Kind, Operation, OperationId, Operations,
         export::{AgainPhase, Export},
@@ -42,6 +47,9 @@ use crate::{
     records::Records,
     texts,
 };
+use census::{Censuses, Partners};
+use compare::Repair;
+pub use compare::{RepairBusy, RepairConfig, RepairPhase, RepairRequest, RepairStatus};
 pub(crate) use coordinator::Sequenced;
 use copies::{LostCopies, Marker};
 pub use copies::{Recovery, StoreSeen};
@@ -49,6 +57,7 @@ use datacenters::Gate;
 pub use datacenters::{DcFlow, DcStatus};
 use heal::HealQueue;
 use lane::LaneQueue;
+use rebuild::Rebuild;
 
 /// The present, as the caller's clocks show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -173,6 +182,8 @@ pub struct EngineConfig {
     pub hint_window_ms: u64,
     /// Hints that are replayed at the same time, for each target.
     pub handoff_max: usize,
+    /// How copies are compared and repaired.
+    pub repair: RepairConfig,
 }
 
 /// The ring does not hold this node. Whose fault: the operator's configuration.
@@ -221,6 +232,17 @@ pub struct Engine {
     lost: LostCopies,
     marker: Marker,
     is_log_failing: bool,
+    rebuild: Rebuild,
+    partners: Partners,
+    census: Censuses,
+    repair: Repair,
+    /// What nodes have told of buckets whose copies were equal, and the notes that keep it.
+    marks: Marks,
+    mark_notes: HashMap<NodeIdx, u32>,
+    /// Overwrites up to this are refused.
+    floor: Mark,
+    /// When all nodes had last confirmed what this one told, by the latest of their clocks.
+    settled_on: Mark,
     /// Of datacenters to which not everything may be sent at once.
     gates: HashMap<DcIdx, Gate>,
     /// Answers of this node to itself; taken up at the end of each event, so that no operation changes under another's feet.
@@ -249,6 +271,7 @@ impl Engine {
         };
         Ok(Self {
             hints: Hints::new(limits, Arc::clone(&ring), place.dc, config.worker, config.workers),
+            partners: Partners::of(&ring, place),
             clock: Clock::new(config.node, config.clock_ahead_max_ms),
             place,
             ring,
@@ -265,6 +288,13 @@ impl Engine {
             lost: LostCopies::default(),
             marker: Marker::default(),
             is_log_failing: false,
+            rebuild: Rebuild::default(),
+            census: Censuses::default(),
+            repair: Repair::default(),
+            marks: Marks::default(),
+            mark_notes: HashMap::new(),
+            floor: Mark::NEVER,
+            settled_on: Mark::NEVER,
             gates: HashMap::new(),
             own_answers: VecDeque::new(),
             swept_at_ms: 0,
@@ -386,13 +416,15 @@ impl Engine {
         }
     }
 
-    /// When [`Engine::handle_timeout`] is wanted, in `Now::ms`; `None` while nothing is in flight and no hint can be replayed.
+    /// When [`Engine::handle_timeout`] is wanted, in `Now::ms`; `None` while nothing is in flight, no hint can be replayed and
+    /// no copies are compared.
     pub fn next_deadline(&self) -> Option<u64> {
         let is_idle = self.operations.is_empty() && self.heal_queue.is_empty();
         let sweep_at_ms = self.swept_at_ms + SWEEP_MS;
         let sweep = (!is_idle).then_some(sweep_at_ms);
-        let hints = self.hints_due_ms().map(|due_ms| due_ms.max(sweep_at_ms));
-        [sweep, hints, self.marker_due_ms()].into_iter().flatten().min()
+        let due = [self.hints_due_ms(), self.rebuild_due_ms(), self.census.due_ms(), self.repair_due_ms()];
+        let background = due.into_iter().flatten().min().map(|due_ms| due_ms.max(sweep_at_ms));
+        [sweep, background, self.marker_due_ms()].into_iter().flatten().min()
     }
 
     /// Time passed: answers what is overdue, and asks further replicas for slow reads.
@@ -418,6 +450,9 @@ impl Engine {
             self.write_marker(now, out);
         }
         self.pump_hints(now, out);
+        self.pump_census(now, out);
+        self.pump_rebuild(now, out);
+        self.pump_repair(now, out);
         self.take_own_answers(now, out);
     }
 
@@ -491,6 +526,7 @@ impl Engine {
             Kind::Import(_) => self.import_answered(now, id, body, out),
             Kind::Heal(_) => self.heal_answered(now, id, body, out),
             Kind::Handoff(_) => self.handoff_answered(now, id, body, out),
+            Kind::Compare(_) => self.end_comparison(now, id, body, out),
             Kind::Delegated(_) => self.delegated_answered(now, id, body, out),
             Kind::Read(read) => {
                 read.answered(id.replica(), body);
@@ -526,6 +562,7 @@ impl Engine {
             Kind::Import(_) => self.import_slow(now, id, out),
             Kind::Heal(_) => self.heal_overdue(now, id, out),
             Kind::Handoff(_) => self.end_handoff(now, id, Replay::Failed, out),
+            Kind::Compare(_) => self.end_comparison(now, id, ResponseBody::Failed(Failure::Timeout), out),
             Kind::Delegated(_) => self.delegated_overdue(now, id, out),
             Kind::Read(read) => {
                 replicas::time_out(&mut read.replicas);
@@ -568,6 +605,7 @@ impl Engine {
             | Kind::Push(_)
             | Kind::Export(_)
             | Kind::Handoff(_)
+            | Kind::Compare(_)
             | Kind::Claim(_) => {}
         }
     }
@@ -598,6 +636,7 @@ impl Kind {
             | Self::Push(_)
             | Self::Export(_)
             | Self::Handoff(_)
+            | Self::Compare(_)
             | Self::Claim(_) => None,
         }
     }
@@ -640,7 +679,13 @@ impl Kind {
             Self::Delegated(delegated) if delegated.stamp.is_none() && delegated.primary == node => lost(0),
             Self::Push(push) if push.node == node => lost(0),
             Self::Handoff(handoff) if handoff.waits_for(node) => lost(0),
-            Self::Plain { .. } | Self::Await(_) | Self::Delegated(_) | Self::Push(_) | Self::Handoff(_) => {}
+            Self::Compare(question) if question.node == node => lost(0),
+            Self::Plain { .. }
+            | Self::Await(_)
+            | Self::Delegated(_)
+            | Self::Push(_)
+            | Self::Handoff(_)
+            | Self::Compare(_) => {}
         }
     }
 }

@@ -34,9 +34,18 @@ pub(crate) enum Plan {
     TooFew,
 }
 
-/// Decides what makes `copies` equal. `counts_lost`: whether lost copies are rebuilt although no majority is trusted, since
-/// more will not be heard.
-pub(crate) fn plan(copies: &[Option<Copy>], counts_lost: bool) -> Plan {
+/// Whether lost copies are rebuilt although no majority is trusted, since more will not be heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CountsLost {
+    No,
+    /// Yes, if there is anything that is trusted.
+    WhereOneIsTrusted,
+    /// Yes; what nobody trusts any more is gone.
+    Yes,
+}
+
+/// Decides what makes `copies` equal.
+pub(crate) fn plan(copies: &[Option<Copy>], counts_lost: CountsLost) -> Plan {
     let majority = copies.len() / 2 + 1;
     let trusted = || heard(copies).filter(|(_, copy)| copy.trust.is_trusted());
     let winner = trusted().map(|(_, copy)| copy.record).max();
@@ -46,10 +55,11 @@ pub(crate) fn plan(copies: &[Option<Copy>], counts_lost: bool) -> Plan {
     if heard(copies).any(|(_, copy)| is_dirty_above(&copy)) {
         return Plan::Claim;
     }
+    let is_final = counts_lost != CountsLost::No || heard(copies).count() == copies.len();
     let rebuilds = planted::has(Planted::RebuildsFromOne)
         || trusted().count() >= majority
-        || counts_lost
-        || heard(copies).count() == copies.len();
+        || is_final && winner.is_some()
+        || counts_lost == CountsLost::Yes;
     // Without any trusted copy all are lost: what is left of the key is its greatest record.
     let record = winner.or_else(|| heard(copies).map(|(_, copy)| copy.record).max()).unwrap_or_default();
     let mut has_lost = false;
@@ -155,24 +165,24 @@ mod tests {
     #[test]
     fn the_greatest_trusted_copy_goes_where_less_is() {
         let copies = [copy(1, Trusted), copy(2, Trusted), None];
-        assert_eq!(installed(plan(&copies, false)), (Some(1), 2, vec![(0, Heal)]));
-        assert_eq!(plan(&[copy(2, Trusted), copy(2, Trusted), None], false), Plan::Equal);
+        assert_eq!(installed(plan(&copies, CountsLost::No)), (Some(1), 2, vec![(0, Heal)]));
+        assert_eq!(plan(&[copy(2, Trusted), copy(2, Trusted), None], CountsLost::No), Plan::Equal);
     }
 
     #[test]
     fn a_copy_in_doubt_is_resolved_by_a_trusted_one_at_or_above_it_or_else_by_a_claim() {
         let copies = [copy(2, DirtyOverwrite), copy(2, Trusted), copy(1, Trusted)];
-        assert_eq!(installed(plan(&copies, false)), (Some(1), 2, vec![(0, Heal), (2, Heal)]));
-        assert_eq!(plan(&[copy(3, Dirty), copy(2, Trusted), copy(2, Trusted)], false), Plan::Claim);
-        assert_eq!(plan(&[copy(3, Dirty), None, None], false), Plan::Claim);
+        assert_eq!(installed(plan(&copies, CountsLost::No)), (Some(1), 2, vec![(0, Heal), (2, Heal)]));
+        assert_eq!(plan(&[copy(3, Dirty), copy(2, Trusted), copy(2, Trusted)], CountsLost::No), Plan::Claim);
+        assert_eq!(plan(&[copy(3, Dirty), None, None], CountsLost::No), Plan::Claim);
     }
 
     #[test]
     fn a_lost_copy_waits_for_a_majority_that_is_trusted() {
         let copies = [copy(9, Lost), copy(2, Trusted), copy(1, Trusted)];
-        assert_eq!(installed(plan(&copies, false)), (Some(1), 2, vec![(0, Rebuild), (2, Heal)]));
-        assert_eq!(plan(&[copy(9, Lost), copy(2, Trusted), None], false), Plan::TooFew);
-        let counted = plan(&[copy(9, Lost), copy(2, Trusted), None], true);
+        assert_eq!(installed(plan(&copies, CountsLost::No)), (Some(1), 2, vec![(0, Rebuild), (2, Heal)]));
+        assert_eq!(plan(&[copy(9, Lost), copy(2, Trusted), None], CountsLost::No), Plan::TooFew);
+        let counted = plan(&[copy(9, Lost), copy(2, Trusted), None], CountsLost::Yes);
         assert_eq!(installed(counted), (Some(1), 2, vec![(0, Rebuild)]));
     }
 
@@ -180,7 +190,9 @@ mod tests {
     fn when_all_copies_are_lost_the_key_is_absent_under_its_greatest_record() {
         let copies = [copy(9, Lost), copy(2, Lost), copy(1, Lost)];
         let all = vec![(0, Rebuild), (1, Rebuild), (2, Rebuild)];
-        assert_eq!(installed(plan(&copies, false)), (None, 9, all));
+        assert_eq!(installed(plan(&copies, CountsLost::Yes)), (None, 9, all));
+        assert_eq!(plan(&copies, CountsLost::No), Plan::TooFew, "another datacenter may have it");
+        assert_eq!(plan(&copies, CountsLost::WhereOneIsTrusted), Plan::TooFew);
     }
 
     fn taken(copies: &[Option<Copy>]) -> Option<(usize, bool, bool)> {

@@ -9,15 +9,19 @@
 struct Readme;
 
 mod bucket;
+mod census;
 mod clock;
 mod engine;
 pub mod frame;
 mod heal;
 mod hints;
 mod level;
+mod listing;
+mod marks;
 mod message;
 mod operation;
 pub mod planted;
+mod presence;
 mod record;
 mod records;
 mod rewrite;
@@ -30,12 +34,14 @@ pub use bucket::{BUCKETS, Bucket, BucketSet};
 pub use clock::{Clock, ClockTooFarAhead};
 pub use engine::{
     ClientCommand, DcFlow, DcStatus, Engine, EngineConfig, Input, NotInRing, Now, Origin, Out, Recovery,
-    StoreSeen, Ticket,
+    RepairBusy, RepairConfig, RepairPhase, RepairRequest, RepairStatus, StoreSeen, Ticket,
 };
 pub use hints::{HintLogError, HintTarget};
 pub use level::{Level, UnknownLevel};
+pub use marks::Mark;
 pub use message::{
-    Failure, KeyRequest, PushPurpose, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody, WireError,
+    Failure, KeyRequest, Position, PushPurpose, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody,
+    WireError,
 };
 pub use record::Record;
 pub use records::{LogError, Trust};

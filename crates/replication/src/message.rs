@@ -8,9 +8,9 @@ mod wire;
 
 use bytes::Bytes;
 use dynomite_codec::{Call, KeyState, Request};
-use dynomite_ring::{RackIdx, Token};
+use dynomite_ring::{NodeId, RackIdx, Token};
 
-use crate::{Level, Record, Trust, Version};
+use crate::{Bucket, Level, Mark, Record, Trust, Version};
 pub use wire::WireError;
 
 /// A command on one key, and what was recognised of it: no node on its way has to look it up again.
@@ -173,6 +173,63 @@ pub enum RequestBody {
         /// How long the sender will wait, in milliseconds.
         timeout_ms: u32,
     },
+    /// Digest the keys that sender and receiver share, bucket by bucket, as far as the receiving worker has them. Answered by
+    /// `Digests` or `NotReady`.
+    Digest {
+        /// The sender.
+        node: NodeId,
+        /// Up to when.
+        mark: Mark,
+        /// The first bucket.
+        first: Bucket,
+    },
+    /// Compare some of a bucket's shared keys one by one. Answered by `Listed` or `NotReady`.
+    Differ {
+        /// The sender.
+        node: NodeId,
+        /// Up to when.
+        mark: Mark,
+        /// The bucket.
+        bucket: Bucket,
+        /// The least and the greatest hash of the keys.
+        from: u64,
+        /// See `from`.
+        upto: u64,
+        /// Prints of what the sender has of them: ascending, 8 bytes each.
+        known: Bytes,
+    },
+    /// List the keys that sender and receiver share, for a sender that has lost its copies. Answered by `Listed` or `NotReady`.
+    List {
+        /// The sender.
+        node: NodeId,
+        /// The sender's clock when it noticed the loss: keys that were there when this was first asked must be listed.
+        loss: u64,
+        /// Where to begin.
+        from: Position,
+    },
+    /// Take note that all copies of buckets were equal (rule R22). Answered by `Noted`.
+    Settle {
+        /// The sender.
+        node: NodeId,
+        /// Which buckets, and up to when: runs of first bucket and count, `u16`, mark and an earlier mark, `u32`.
+        runs: Bytes,
+    },
+    /// Send the state of a key to the sender's datacenter, which has an older one. Answered by `Noted`.
+    Export {
+        /// The sender.
+        node: NodeId,
+        /// The key.
+        key: Bytes,
+    },
+}
+
+/// A place among the keys of a bucket, which come in the order of their hashes, and among the buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position {
+    /// The bucket; one past the last at the end.
+    pub bucket: u16,
+    /// The least hash of a key that comes after it.
+    pub hash: u64,
 }
 
 /// Why a state is pushed, and so when it is taken.
@@ -187,7 +244,7 @@ pub enum PushPurpose {
 }
 
 impl RequestBody {
-    /// The key.
+    /// The key; empty for what is about whole buckets.
     pub fn key(&self) -> &[u8] {
         match self {
             Self::Execute(command)
@@ -201,7 +258,9 @@ impl RequestBody {
             | Self::Fetch { key, .. }
             | Self::Claim { key, .. }
             | Self::Import { key, .. }
-            | Self::RelayImport { key, .. } => key,
+            | Self::RelayImport { key, .. }
+            | Self::Export { key, .. } => key,
+            Self::Digest { .. } | Self::Differ { .. } | Self::List { .. } | Self::Settle { .. } => &[],
         }
     }
 }
@@ -300,6 +359,32 @@ pub enum ResponseBody {
         trust: Trust,
         /// The state; `None` when the key is absent.
         state: Option<KeyState>,
+    },
+    /// Digests of buckets.
+    Digests {
+        /// One for each bucket, in order: 8 bytes.
+        digests: Bytes,
+    },
+    /// Keys of one bucket, or of several.
+    Listed {
+        /// Up to where all that was asked for is told.
+        upto: Position,
+        /// Whether the receiver has lost its copies of these buckets itself.
+        is_lost: bool,
+        /// Prints, of those that the sender knew, which the receiver does not have: 8 bytes each.
+        lacking: Bytes,
+        /// The keys that the sender did not know, with what the receiver knows of them.
+        page: Bytes,
+    },
+    /// The receiver cannot tell yet.
+    NotReady {
+        /// The mark at which it is comparing; zero when it is not.
+        mark: Mark,
+    },
+    /// It was taken note of.
+    Noted {
+        /// The first bucket that is another worker's.
+        upto: u16,
     },
     /// Nothing was done.
     Failed(Failure),

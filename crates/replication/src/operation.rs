@@ -5,6 +5,7 @@
 //! Invariants: a number that was given out for one operation never finds another; one slot holds one operation.
 
 pub(crate) mod claim;
+pub(crate) mod compare;
 pub(crate) mod delegated;
 pub(crate) mod export;
 pub(crate) mod handoff;
@@ -97,6 +98,8 @@ pub(crate) enum Kind {
     Handoff(Box<handoff::HandoffOperation>),
     /// A key's copies, being made equal.
     Heal(Box<heal::HealOperation>),
+    /// A question about whole buckets.
+    Compare(Box<compare::CompareOperation>),
 }
 
 /// A push (rule R10) and the writes that wait for it.

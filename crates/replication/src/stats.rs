@@ -54,6 +54,18 @@ pub struct Stats {
     pub heals_failed: u64,
     /// Keys that could not be noted for healing, because too many waited.
     pub heals_dropped: u64,
+    /// Times this node began to count its records, to compare them.
+    pub censuses: u64,
+    /// Rounds of comparing begun.
+    pub repair_rounds: u64,
+    /// Records of absent keys that were forgotten.
+    pub records_forgotten: u64,
+    /// Overwrites that were refused because they came so late that their key may have been forgotten.
+    pub overwrites_too_late: u64,
+    /// Lost copies that were rebuilt.
+    pub copies_rebuilt: u64,
+    /// Lost copies that were rebuilt from less than a majority, as nobody else could be heard.
+    pub rebuilt_without_majority: u64,
     /// Writes that a replica missed.
     pub writes_missed: u64,
     /// Hints noted: keys that a replica or a datacenter missed writes on, each once for as long as it is not replayed.
@@ -91,12 +103,12 @@ impl Stats {
     }
 
     /// Every number with its name, in the order in which they are shown.
-    pub fn fields(&self) -> [(&'static str, u64); 38] {
+    pub fn fields(&self) -> [(&'static str, u64); 44] {
         let mut copy = *self;
         copy.fields_mut().map(|(name, value)| (name, *value))
     }
 
-    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 38] {
+    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 44] {
         [
             ("commands", &mut self.commands),
             ("operations_refused", &mut self.operations_refused),
@@ -123,6 +135,12 @@ impl Stats {
             ("heals_installed", &mut self.heals_installed),
             ("heals_failed", &mut self.heals_failed),
             ("heals_dropped", &mut self.heals_dropped),
+            ("censuses", &mut self.censuses),
+            ("repair_rounds", &mut self.repair_rounds),
+            ("records_forgotten", &mut self.records_forgotten),
+            ("overwrites_too_late", &mut self.overwrites_too_late),
+            ("copies_rebuilt", &mut self.copies_rebuilt),
+            ("rebuilt_without_majority", &mut self.rebuilt_without_majority),
             ("writes_missed", &mut self.writes_missed),
             ("hints_stored", &mut self.hints_stored),
             ("hints_replayed", &mut self.hints_replayed),

@@ -33,6 +33,11 @@ impl Version {
     pub fn is_zero(self) -> bool {
         self == Self::ZERO
     }
+
+    /// Whether no node stamped it: it is a [`crate::Mark`], up to which a key is known to be absent, or zero.
+    pub(crate) fn is_mark(self) -> bool {
+        self.node == NodeId(0)
+    }
 }
 
 impl Default for Version {

@@ -17,7 +17,7 @@ mod states;
 
 use std::sync::Arc;
 
-use dynomite_replication::{Engine, EngineConfig, Now, Out, SequencingRules, Stats};
+use dynomite_replication::{Engine, EngineConfig, Now, Out, RepairConfig, SequencingRules, Stats};
 use dynomite_ring::{NodeId, NodeIdx, Ring, Token};
 
 use crate::{
@@ -198,6 +198,12 @@ impl World {
             hints_bytes_max: HINTS_BYTES_MAX,
             hint_window_ms: HINT_WINDOW_MS,
             handoff_max: HANDOFF_MAX,
+            repair: RepairConfig {
+                compare_interval_ms: COMPARE_INTERVAL_MS,
+                seed: self.plan.seed ^ node as u64,
+                rebuild_wait_ms: REBUILD_WAIT_MS,
+                ..RepairConfig::default()
+            },
             request_timeout_ms: REQUEST_TIMEOUT / MS,
             failover_ms: FAILOVER_MS,
             operations_max: self.plan.surroundings.operations_max,
@@ -300,6 +306,10 @@ const BUCKET_SHIFT: u32 = 20;
 const HINTS_BYTES_MAX: usize = 1 << 20;
 /// How long hints are kept.
 const HINT_WINDOW_MS: u64 = 60_000;
+/// From one comparison of all copies to the next.
+const COMPARE_INTERVAL_MS: u64 = 10_000;
+/// How long lost copies wait for racks that do not answer.
+const REBUILD_WAIT_MS: u64 = 20_000;
 /// Hints that are replayed at the same time.
 const HANDOFF_MAX: usize = 16;
 

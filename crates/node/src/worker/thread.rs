@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dynomite_backend::{Backend, ReservedKeys};
-use dynomite_replication::{Engine, EngineConfig, Sequencing, SequencingRules};
+use dynomite_replication::{Engine, EngineConfig, RepairConfig, Sequencing, SequencingRules};
 use dynomite_ring::NodeIdx;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::UnboundedSender;
@@ -202,6 +202,7 @@ fn engine_config(shared: &Shared, worker: usize) -> EngineConfig {
         hints_bytes_max: limits.hints_max.bytes(),
         hint_window_ms: timeouts.hint_window.as_millis() as u64,
         handoff_max: HANDOFF_MAX,
+        repair: RepairConfig { seed: u64::from(shared.node.0) ^ worker as u64, ..RepairConfig::default() },
     }
 }
 

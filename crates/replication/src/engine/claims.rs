@@ -127,7 +127,7 @@ impl Engine {
     }
 
     /// What this replica knows of a key that it has claimed with `term`, unless another claim came after.
-    fn own_copy(&self, key: &[u8], token: Token, term: Version) -> Option<Entry> {
+    fn own_copy(&mut self, key: &[u8], token: Token, term: Version) -> Option<Entry> {
         let entry = self.look_up(key, token).1;
         (entry.promised == term && entry.trust != Trust::Lost).then_some(entry)
     }
@@ -222,9 +222,11 @@ impl Engine {
         }
     }
 
-    fn claimed(&self, id: OperationId) -> Option<(Bytes, Version, Option<Entry>)> {
+    fn claimed(&mut self, id: OperationId) -> Option<(Bytes, Version, Option<Entry>)> {
         let Kind::Claim(claim) = &self.operations.get(id)?.kind else { return None };
-        Some((claim.key.clone(), claim.term, self.own_copy(&claim.key, claim.token, claim.term)))
+        let (key, token, term) = (claim.key.clone(), claim.token, claim.term);
+        let own = self.own_copy(&key, token, term);
+        Some((key, term, own))
     }
 
     /// Something changed while the key was claimed: begins again, if that was not tried too often.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use dynomite_codec::{Operation as LaneOperation, ReplyView, Request};
 use dynomite_ring::Token;
 
-use super::{Engine, Now, Out, Requester, lane::JobKind, replica::error_text};
+use super::{Engine, Now, Out, Requester, lane::JobKind, rebuild::Rebuild, replica::error_text};
 use crate::{
     BUCKETS, Bucket, BucketSet, LogError, Trust, Version,
     planted::{self, Planted},
@@ -39,6 +39,8 @@ const MARKER_MS: u64 = 1000;
 const MARKERS_MAX: usize = 64;
 /// The note that keeps the datastore's `run_id`.
 const RUN_ID_NOTE: u32 = 2;
+/// The note that keeps which buckets are lost.
+const LOST_NOTE: u32 = 4;
 /// The note that keeps the number of the last marker.
 const MARKER_NOTE: u32 = 3;
 
@@ -70,9 +72,14 @@ pub(super) struct LostCopies {
 
 impl Engine {
     /// What is known of the copy of `key`.
-    pub(super) fn look_up(&self, key: &[u8], token: Token) -> (RecordId, Entry) {
+    pub(super) fn look_up(&mut self, key: &[u8], token: Token) -> (RecordId, Entry) {
         let id = self.records.find(key);
         let mut entry = self.records.get(id);
+        if !self.marks.is_empty()
+            && (id == RecordId::NONE || entry.absent_from.is_some() || entry.record.is_blank())
+        {
+            entry = self.without_forgotten(id, key, token, entry);
+        }
         if id == RecordId::NONE
             && !self.lost.buckets.is_empty()
             && self.lost.buckets.contains(Bucket::of(token))
@@ -116,12 +123,15 @@ impl Engine {
             self.records.lose_everything();
             self.lose_copies(now);
             self.lost.log_too = true;
+            self.note_lost();
             // Above whatever this node may have promised before (rule R14).
             let clock = (now.wall_ms() + self.config.clock_ahead_max_ms) << 16;
             self.records.promise_all(Version { clock, node: self.config.node });
             return 0;
         }
         let recovered = self.records.finish_recovery();
+        self.recover_marks();
+        self.recover_lost(now);
         self.clock.start_above(recovered.greatest_clock);
         self.lane.start_after(recovered.greatest_frame);
         self.marker.covered = recovered.greatest_frame;
@@ -231,7 +241,38 @@ impl Engine {
             self.lost.buckets.insert(bucket);
         }
         self.records.lose_all();
+        self.rebuild = Rebuild::default();
+        self.note_lost();
         self.stats.stores_lost += 1;
+    }
+
+    /// Keeps which copies are lost, for the next process.
+    pub(super) fn note_lost(&mut self) {
+        let mut value = Vec::new();
+        if !self.lost.buckets.is_empty() {
+            value.push(u8::from(self.lost.log_too));
+            value.extend(self.lost.buckets.words().iter().flat_map(|word| word.to_le_bytes()));
+        }
+        self.records.note(LOST_NOTE, &value);
+    }
+
+    /// Takes over what an earlier process noted as lost.
+    fn recover_lost(&mut self, now: Now) {
+        let Some((log_too, words)) = self.records.note_value(LOST_NOTE).and_then(<[u8]>::split_first) else {
+            return;
+        };
+        let log_too = *log_too != 0;
+        let words = words.chunks_exact(size_of::<u64>());
+        let words: Vec<u64> =
+            words.map(|word| u64::from_le_bytes(word.try_into().unwrap_or_default())).collect();
+        let mut buckets = BucketSet::default();
+        buckets.set_words(&words);
+        let all: Vec<Bucket> = self.slice().collect();
+        for bucket in all.into_iter().filter(|bucket| buckets.contains(*bucket)) {
+            self.lost.buckets.insert(bucket);
+        }
+        self.lost.log_too = log_too;
+        self.lost.since_ms = now.ms;
     }
 
     /// The buckets that this engine is responsible for.

@@ -128,7 +128,7 @@ impl Engine {
     }
 
     /// Whether the own copy of a key will do for `node`: it is there, trusted, and is not known to have missed a write.
-    fn can_push(&self, node: NodeId, key: &[u8], token: Token) -> bool {
+    fn can_push(&mut self, node: NodeId, key: &[u8], token: Token) -> bool {
         let own = self.config.node;
         let entry = self.look_up(key, token).1;
         node != own

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use super::{Engine, Now, Out};
 use crate::{
     Failure, RequestBody, ResponseBody,
-    heal::{Copy, Plan, plan},
+    heal::{Copy, CountsLost, Plan, plan},
     hints::Replay,
     operation::{
         Kind, OperationId,
@@ -41,6 +41,11 @@ pub(super) struct HealQueue {
 impl HealQueue {
     pub(super) fn is_empty(&self) -> bool {
         self.keys.is_empty()
+    }
+
+    /// How many keys wait.
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
     }
 
     /// Adds a key, to be healed from `at_ms` on if there is such a time; `false` when there is no room.
@@ -101,15 +106,23 @@ impl Engine {
             return;
         }
         let token = self.ring.token(&key);
-        self.begin_heal(now, key, token, waiting.into_iter().collect(), 0, out);
+        self.begin_heal(now, (key, token), waiting.into_iter().collect(), CountsLost::No, 0, out);
+    }
+
+    /// Heals a key whose copy here is lost. If it is being healed already, that has to do.
+    pub(super) fn heal_lost(&mut self, now: Now, key: Bytes, counts_lost: CountsLost, out: &mut Out) {
+        if !self.heals.contains_key(&key) {
+            let token = self.ring.token(&key);
+            self.begin_heal(now, (key, token), SmallVec::new(), counts_lost, 0, out);
+        }
     }
 
     fn begin_heal(
         &mut self,
         now: Now,
-        key: Bytes,
-        token: Token,
+        (key, token): (Bytes, Token),
         waiting: SmallVec<[OperationId; 1]>,
+        counts_lost: CountsLost,
         restarts: u8,
         out: &mut Out,
     ) {
@@ -119,8 +132,17 @@ impl Engine {
         let copies = replicas.iter().map(|_| None).collect();
         let slow_at_ms = now.ms + self.config.failover_ms;
         let phase = Phase::Gathering;
-        let heal =
-            HealOperation { key: key.clone(), token, replicas, copies, phase, slow_at_ms, restarts, waiting };
+        let heal = HealOperation {
+            key: key.clone(),
+            token,
+            replicas,
+            copies,
+            phase,
+            counts_lost,
+            slow_at_ms,
+            restarts,
+            waiting,
+        };
         let id = self.insert(now, self.config.request_timeout_ms, Kind::Heal(Box::new(heal)));
         self.heals.insert(key.clone(), id);
         for (index, node) in nodes.into_iter().enumerate() {
@@ -167,7 +189,7 @@ impl Engine {
                 self.end_heal(now, id, is_installed, out);
             }
             Phase::Gathering => {
-                let plan = plan(&heal.copies, false);
+                let plan = plan(&heal.copies, heal.counts_lost);
                 self.carry_out(now, id, plan, out);
             }
         }
@@ -237,6 +259,7 @@ impl Engine {
         }
         for (index, node, purpose) in targets {
             self.stats.heals_installed += 1;
+            self.spend_on_repair(&key, fetched.state.as_ref().map_or(0, |state| state.payload.len()));
             let (key, state) = (key.clone(), fetched.state.clone());
             let body = RequestBody::Push { key, record, state, purpose };
             self.ask(now, node, token, id.of_replica(index), body, out);
@@ -249,10 +272,11 @@ impl Engine {
         if heal.restarts >= RESTARTS_MAX {
             return self.end_heal(now, id, false, out);
         }
-        let (key, token, restarts) = (heal.key.clone(), heal.token, heal.restarts + 1);
+        let (key, counts_lost, restarts) =
+            ((heal.key.clone(), heal.token), heal.counts_lost, heal.restarts + 1);
         let waiting = std::mem::take(&mut heal.waiting);
         self.operations.remove(id);
-        self.begin_heal(now, key, token, waiting, restarts, out);
+        self.begin_heal(now, key, waiting, counts_lost, restarts, out);
     }
 
     /// A heal has ended. Replicas that could not be heard, or took nothing, get a hint; an own copy that is still in doubt is
@@ -264,6 +288,8 @@ impl Engine {
         let is_retried = !is_healed
             && self.is_replica(heal.token)
             && !self.look_up(&heal.key, heal.token).1.trust.is_trusted();
+        self.repaired(&heal.key, is_healed);
+        self.rebuilt(now, &heal.key);
         for replica in &heal.replicas {
             let is_own = replica.node == self.config.node;
             if matches!(replica.state, State::Failed(_)) && !(is_own && is_retried) {

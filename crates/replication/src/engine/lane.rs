@@ -40,6 +40,8 @@ pub(super) enum JobKind {
     DumpForPush(OperationId),
     /// The state for the other datacenters.
     DumpForExport(Bytes),
+    /// Whether the key is there and until when, for the record's own sake.
+    AskPresence { copy: RecordId, record: Record },
     /// No operation: an answer that waits until what came before it was executed (rule R12).
     Barrier { copy: RecordId, done: Box<ResponseBody> },
 }

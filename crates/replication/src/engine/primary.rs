@@ -21,6 +21,7 @@ use crate::{
         run::{RunOperation, Step},
     },
     planted::{self, Planted},
+    presence,
     records::{Claim, Doubt, Entry},
     rewrite,
     texts::{self, Outcome},
@@ -95,6 +96,7 @@ impl Engine {
         replicas.retain(|replica| replica.node != self.config.node);
         let key = Bytes::copy_from_slice(command.key());
         let request = command.request().clone();
+        let command_flags = command.call().command.flags;
         let run = RunOperation {
             requester,
             command,
@@ -113,7 +115,10 @@ impl Engine {
         };
         let run = self.operations.runs.put(run);
         let id = self.insert(now, timeout_ms, Kind::Run(run));
-        self.records.advance(copy, &key, record, self.lane.next_number());
+        let is_read = command_flags.contains(flags::READONLY);
+        let copy = self.records.advance(copy, &key, record, self.lane.next_number());
+        let absent_from = presence::after_step(&entry, (!is_read).then_some(&request));
+        self.records.set_absent_from(copy, absent_from);
         self.lane.push(now, Requester::Nobody, JobKind::Run(id));
         out.lane.push(LaneOperation::Command(request));
     }

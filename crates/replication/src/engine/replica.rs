@@ -4,10 +4,13 @@ use bytes::Bytes;
 use dynomite_codec::{KeyState, Operation as LaneOperation, Output, Request};
 use dynomite_ring::Token;
 
-use super::{Engine, Now, Out, Requester, again::Import, coordinator::Sequenced, lane::JobKind};
+use super::{
+    Engine, Now, Out, Requester, again::Import, compare::Differ, coordinator::Sequenced, lane::JobKind,
+};
 use crate::{
-    Failure, KeyRequest, PushPurpose, Record, RequestBody, ResponseBody, Trust, Version,
+    Bucket, Failure, KeyRequest, PushPurpose, Record, RequestBody, ResponseBody, Trust, Version,
     planted::{self, Planted},
+    presence,
     records::{Claim, Doubt, Entry, RecordId},
 };
 
@@ -60,6 +63,18 @@ impl Engine {
             RequestBody::Import { key, version, state } => {
                 self.import(now, from, token, key, version, state, out);
             }
+            RequestBody::Digest { node, mark, first } => self.serve_digest(now, from, node, mark, first, out),
+            RequestBody::Differ { node, mark, bucket, from: least, upto, known } => {
+                let differ = Differ { node, mark, bucket, from: least, upto, known };
+                self.serve_differ(now, from, differ, out);
+            }
+            RequestBody::List { node, loss, from: position } => {
+                self.serve_list(now, from, node, loss, position, out);
+            }
+            RequestBody::Settle { node, runs } => {
+                self.serve_settle(from, node, Bucket::of(token), &runs, out);
+            }
+            RequestBody::Export { node, key } => self.serve_export(now, from, node, key, out),
         }
     }
 
@@ -103,6 +118,7 @@ impl Engine {
             return;
         }
         let (id, Entry { record, trust, .. }) = self.look_up(command.key(), token);
+        let record = told(record);
         if let Some(failure) = distrusted(trust) {
             self.answer(from, ResponseBody::Failed(failure), out);
         } else if value {
@@ -136,9 +152,16 @@ impl Engine {
         }
         let prior = entry.record;
         let held = if foreign { prior.last } else { prior.base };
+        if version > held
+            && let Some(mark) = self.too_late(version)
+        {
+            self.stats.overwrites_too_late += 1;
+            return self.answer(from, ResponseBody::Refused { record: mark.record() }, out);
+        }
         if version > held {
             let record = Record::overwritten(version);
             let copy = self.records.write(id, command.key(), record, self.lane.next_number());
+            self.records.set_absent_from(copy, presence::after_overwrite(&command, version));
             self.lane.push(now, from, JobKind::Overwrite { copy, prior, version });
             out.lane.push(LaneOperation::Command(command.into_request()));
         } else {
@@ -173,7 +196,9 @@ impl Engine {
             return self.answer(from, ResponseBody::Failed(Failure::CopyLost), out);
         }
         let record = step.record;
-        let fits = entry.record == step.prior || planted::has(Planted::ForwardOnAnyRecord);
+        // Two marks say the same of a key that was not written since.
+        let is_blank = entry.record.is_blank() && step.prior.is_blank() && record > entry.record;
+        let fits = entry.record == step.prior || is_blank || planted::has(Planted::ForwardOnAnyRecord);
         let is_promised_away = record.term < entry.promised && !planted::has(Planted::ForwardAfterPromise);
         if !entry.trust.is_trusted() || !fits || is_promised_away {
             self.stats.forwards_nacked += 1;
@@ -184,11 +209,13 @@ impl Engine {
         match effect {
             Some(request) => {
                 let copy = self.records.advance(id, &key, record, self.lane.next_number());
+                self.records.set_absent_from(copy, presence::after_step(&entry, Some(&request)));
                 self.lane.push(now, from, JobKind::Follow { copy, record, reply_crc });
                 out.lane.push(LaneOperation::Command(request));
             }
             None => {
                 let id = self.records.advance(id, &key, record, entry.written_at);
+                self.records.set_absent_from(id, presence::after_step(&entry, None));
                 self.answer_when_executed(now, from, id, ResponseBody::Accepted { record }, out);
             }
         }
@@ -240,6 +267,7 @@ impl Engine {
             return;
         }
         let (id, Entry { record, trust, .. }) = self.look_up(key, token);
+        let record = told(record);
         self.answer_when_executed(now, from, id, ResponseBody::Inspected { record, trust }, out);
     }
 
@@ -298,11 +326,13 @@ impl Engine {
             return self.answer(from, ResponseBody::Failed(Failure::ClockAhead), out);
         }
         let (id, entry) = self.look_up(&key, token);
-        if self.takes_no_writes(&entry) {
+        let is_awaited = entry.trust == Trust::Lost && self.rebuild.takes_imports(Bucket::of(token));
+        if self.takes_no_writes(&entry) && !is_awaited {
             return self.answer(from, ResponseBody::Failed(Failure::CopyLost), out);
         }
         let prior = entry.record;
-        if version > prior.last || planted::has(Planted::ImportsOlder) {
+        if version > prior.last || is_awaited || planted::has(Planted::ImportsOlder) {
+            self.imported(&key);
             let done = ResponseBody::Applied { prior, reply: None };
             self.install(now, from, (id, key), Record::overwritten(version), state, done, out);
         } else {
@@ -327,6 +357,7 @@ impl Engine {
         out: &mut Out,
     ) {
         let copy = self.records.write(id, &key, record, self.lane.next_number());
+        self.records.set_absent_from(copy, presence::after_install(state.as_ref(), record.last));
         self.lane.push(now, from, JobKind::Install { copy, record, done: Box::new(done) });
         out.lane.push(LaneOperation::Install { key, state });
     }
@@ -439,6 +470,9 @@ impl Engine {
                 self.export_read(now, key, Some(state), out);
             }
             (JobKind::DumpForExport(key), _) => self.export_read(now, key, None, out),
+            (JobKind::AskPresence { copy, record }, Output::Reply(reply)) => {
+                self.presence_told(now, copy, &record, Some(&reply));
+            }
             // An adapter that answers with the wrong kind has lost its place; what it says cannot be used.
             (kind, _) => self.job_lost(now, job.requester, kind, "unexpected output of the datastore", out),
         }
@@ -486,6 +520,7 @@ impl Engine {
                 self.push_read(now, id, Err(Failure::Datastore(reason.to_owned())), out);
             }
             JobKind::DumpForExport(key) => self.export_read(now, key, None, out),
+            JobKind::AskPresence { copy, record } => self.presence_told(now, copy, &record, None),
             JobKind::Barrier { copy, done } => self.pass_barrier(requester, copy, *done, out),
         }
     }
@@ -511,6 +546,11 @@ impl Engine {
 struct Step {
     prior: Record,
     record: Record,
+}
+
+/// What others are told of a record. Nothing was written since a mark, or ever: which of them it is makes no difference.
+fn told(record: Record) -> Record {
+    if record.is_blank() { Record::default() } else { record }
 }
 
 /// Why a copy is not to be read.

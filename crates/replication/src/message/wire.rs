@@ -5,8 +5,10 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use dynomite_codec::{ArgRange, ArgRanges, Call, Class, KeyState, Request, command::commands};
 use dynomite_ring::{NodeId, RackIdx, Token};
 
-use super::{Failure, KeyRequest, PushPurpose, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody};
-use crate::{Level, Record, Trust, Version};
+use super::{
+    Failure, KeyRequest, Position, PushPurpose, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody,
+};
+use crate::{BUCKETS, Bucket, Level, Mark, Record, Trust, Version};
 
 /// A message that does not follow the format. Whose fault: the peer. The link is out of step and must be closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -108,6 +110,39 @@ impl ReplicaRequest {
                 put_version(head, *term);
                 key.clone()
             }
+            RequestBody::Digest { node, mark, first } => {
+                head.put_u8(20);
+                head.put_u32_le(node.0);
+                head.put_u32_le(mark.0);
+                head.put_u16_le(first.0);
+                Bytes::new()
+            }
+            RequestBody::Differ { node, mark, bucket, from, upto, known } => {
+                head.put_u8(21);
+                head.put_u32_le(node.0);
+                head.put_u32_le(mark.0);
+                head.put_u16_le(bucket.0);
+                head.put_u64_le(*from);
+                head.put_u64_le(*upto);
+                known.clone()
+            }
+            RequestBody::List { node, loss, from } => {
+                head.put_u8(22);
+                head.put_u32_le(node.0);
+                head.put_u64_le(*loss);
+                put_position(head, *from);
+                Bytes::new()
+            }
+            RequestBody::Settle { node, runs } => {
+                head.put_u8(23);
+                head.put_u32_le(node.0);
+                runs.clone()
+            }
+            RequestBody::Export { node, key } => {
+                head.put_u8(24);
+                head.put_u32_le(node.0);
+                key.clone()
+            }
         }
     }
 
@@ -166,6 +201,26 @@ impl ReplicaRequest {
             10 => RequestBody::Inspect { key: reader.rest() },
             11 => RequestBody::Fetch { doubtful: reader.flag()?, key: reader.rest() },
             12 => RequestBody::Claim { term: reader.version()?, key: reader.rest() },
+            20 => RequestBody::Digest {
+                node: NodeId(reader.u32()?),
+                mark: Mark(reader.u32()?),
+                first: reader.bucket()?,
+            },
+            21 => RequestBody::Differ {
+                node: NodeId(reader.u32()?),
+                mark: Mark(reader.u32()?),
+                bucket: reader.bucket()?,
+                from: reader.u64()?,
+                upto: reader.u64()?,
+                known: reader.rest(),
+            },
+            22 => RequestBody::List {
+                node: NodeId(reader.u32()?),
+                loss: reader.u64()?,
+                from: reader.position()?,
+            },
+            23 => RequestBody::Settle { node: NodeId(reader.u32()?), runs: reader.rest() },
+            24 => RequestBody::Export { node: NodeId(reader.u32()?), key: reader.rest() },
             tag => return Err(WireError::UnknownTag(tag)),
         };
         Ok(Self { id, token, clock, body })
@@ -251,6 +306,27 @@ impl ReplicaResponse {
                 head.put_u8(*trust as u8);
                 put_state(head, state.as_ref())
             }
+            ResponseBody::Digests { digests } => {
+                head.put_u8(20);
+                digests.clone()
+            }
+            ResponseBody::Listed { upto, is_lost, lacking, page } => {
+                head.put_u8(21);
+                put_position(head, *upto);
+                head.put_u8(u8::from(*is_lost));
+                put_bytes(head, lacking);
+                page.clone()
+            }
+            ResponseBody::NotReady { mark } => {
+                head.put_u8(22);
+                head.put_u32_le(mark.0);
+                Bytes::new()
+            }
+            ResponseBody::Noted { upto } => {
+                head.put_u8(23);
+                head.put_u16_le(*upto);
+                Bytes::new()
+            }
         }
     }
 
@@ -283,6 +359,15 @@ impl ReplicaResponse {
                 trust: reader.trust()?,
                 state: reader.state()?,
             },
+            20 => ResponseBody::Digests { digests: reader.rest() },
+            21 => ResponseBody::Listed {
+                upto: reader.position()?,
+                is_lost: reader.flag()?,
+                lacking: reader.bytes()?,
+                page: reader.rest(),
+            },
+            22 => ResponseBody::NotReady { mark: Mark(reader.u32()?) },
+            23 => ResponseBody::Noted { upto: reader.u16()? },
             tag => return Err(WireError::UnknownTag(tag)),
         };
         Ok(Self { id, clock, body })
@@ -300,6 +385,11 @@ fn put_record(head: &mut BytesMut, record: &Record) {
     head.put_u64_le(record.ops);
     put_version(head, record.last);
     head.put_u64_le(record.digest);
+}
+
+fn put_position(head: &mut BytesMut, position: Position) {
+    head.put_u16_le(position.bucket);
+    head.put_u64_le(position.hash);
 }
 
 fn put_bytes(head: &mut BytesMut, bytes: &[u8]) {
@@ -424,6 +514,15 @@ impl Reader {
 
     fn version(&mut self) -> Result<Version, WireError> {
         Ok(Version { clock: self.u64()?, node: NodeId(self.u32()?) })
+    }
+
+    fn bucket(&mut self) -> Result<Bucket, WireError> {
+        let bucket = self.u16()?;
+        if usize::from(bucket) < BUCKETS { Ok(Bucket(bucket)) } else { Err(WireError::OutOfRange) }
+    }
+
+    fn position(&mut self) -> Result<Position, WireError> {
+        Ok(Position { bucket: self.u16()?, hash: self.u64()? })
     }
 
     fn record(&mut self) -> Result<Record, WireError> {

@@ -9,7 +9,10 @@ use super::{
     OperationId,
     replicas::{Replicas, State},
 };
-use crate::{HintTarget, PushPurpose, heal::Copies};
+use crate::{
+    HintTarget, PushPurpose,
+    heal::{Copies, CountsLost},
+};
 
 /// A heal under way.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub(crate) struct HealOperation {
     /// Beside `replicas`: what each said of the key.
     pub(crate) copies: Copies,
     pub(crate) phase: Phase,
+    /// Whether lost copies are rebuilt without a majority.
+    pub(crate) counts_lost: CountsLost,
     /// When replicas that have not told their record are no longer waited for.
     pub(crate) slow_at_ms: u64,
     /// How often it began anew, since something changed meanwhile.

@@ -11,7 +11,7 @@ use dynomite_codec::{Operation as LaneOperation, Output, Request, classify};
 use dynomite_ring::{DcIdx, HashKind, KeyHasher, Node, NodeId, Ring, Token};
 
 use crate::{
-    ClientCommand, Engine, EngineConfig, KeyRequest, Level, Now, Origin, Out, ReplicaRequest,
+    ClientCommand, Engine, EngineConfig, KeyRequest, Level, Now, Origin, Out, RepairConfig, ReplicaRequest,
     ReplicaResponse, SequencingRules, StoreSeen, Ticket,
 };
 
@@ -406,6 +406,7 @@ impl Member {
             hints_bytes_max: HINTS_BYTES_MAX,
             hint_window_ms: HINT_WINDOW_MS,
             handoff_max: 64,
+            repair: RepairConfig { compare_interval_ms: 0, ..RepairConfig::default() },
         };
         let mut engine = Engine::new(config, Arc::clone(ring)).unwrap();
         let now = Now { ms: 0, wall_us: WALL_MS * 1000 };

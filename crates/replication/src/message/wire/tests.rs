@@ -92,6 +92,41 @@ fn request_body() -> impl Strategy<Value = RequestBody> {
                 timeout_ms
             }
         ),
+        comparing(),
+    ]
+}
+
+fn bucket() -> impl Strategy<Value = Bucket> {
+    (0..BUCKETS as u16).prop_map(Bucket)
+}
+
+fn position() -> impl Strategy<Value = Position> {
+    any::<(u16, u64)>().prop_map(|(bucket, hash)| Position { bucket, hash })
+}
+
+/// Requests that are about buckets, or between nodes that compare them.
+fn comparing() -> impl Strategy<Value = RequestBody> {
+    let node = || any::<u32>().prop_map(NodeId);
+    let mark = || any::<u32>().prop_map(Mark);
+    prop_oneof![
+        (node(), mark(), bucket()).prop_map(|(node, mark, first)| RequestBody::Digest { node, mark, first }),
+        (node(), mark(), bucket(), any::<u64>(), any::<u64>(), bytes()).prop_map(
+            |(node, mark, bucket, from, upto, known)| RequestBody::Differ {
+                node,
+                mark,
+                bucket,
+                from,
+                upto,
+                known
+            }
+        ),
+        (node(), any::<u64>(), position()).prop_map(|(node, loss, from)| RequestBody::List {
+            node,
+            loss,
+            from
+        }),
+        (node(), bytes()).prop_map(|(node, runs)| RequestBody::Settle { node, runs }),
+        (node(), bytes()).prop_map(|(node, key)| RequestBody::Export { node, key }),
     ]
 }
 
@@ -139,6 +174,12 @@ fn response_body() -> impl Strategy<Value = ResponseBody> {
             trust,
             state
         }),
+        bytes().prop_map(|digests| ResponseBody::Digests { digests }),
+        (position(), any::<bool>(), bytes(), bytes()).prop_map(|(upto, is_lost, lacking, page)| {
+            ResponseBody::Listed { upto, is_lost, lacking, page }
+        }),
+        any::<u32>().prop_map(|mark| ResponseBody::NotReady { mark: Mark(mark) }),
+        any::<u16>().prop_map(|upto| ResponseBody::Noted { upto }),
     ]
 }
 

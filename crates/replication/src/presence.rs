@@ -1,0 +1,187 @@
+//! From when a key is absent, as far as its writes tell.
+//!
+//! What an overwrite or a whole state leaves is known. A sequenced write may have created or deleted its key, or changed its
+//! expiry: then the datastore has to be asked, and until then the key counts as present.
+
+use dynomite_codec::{KeyState, Request};
+
+use crate::{KeyRequest, Mark, Version, records::Entry};
+
+/// In `absent_from`: the datastore has to be asked.
+pub(crate) const UNKNOWN: Option<u32> = Some(0);
+
+/// Sequenced writes that create their key without an expiry, or leave its expiry as it is.
+const KEEPING: [&str; 21] = [
+    "append",
+    "decr",
+    "decrby",
+    "geoadd",
+    "hincrby",
+    "hincrbyfloat",
+    "hmset",
+    "hset",
+    "hsetnx",
+    "incr",
+    "incrby",
+    "incrbyfloat",
+    "lpush",
+    "pfadd",
+    "rpush",
+    "sadd",
+    "setbit",
+    "setnx",
+    "setrange",
+    "zadd",
+    "zincrby",
+];
+
+/// From when the key is absent after a canonical overwrite: `SET key value [PXAT ms]` or a deletion.
+pub(crate) fn after_overwrite(command: &KeyRequest, version: Version) -> Option<u32> {
+    let request = command.request();
+    match request.arg_count() {
+        2 => Some(deleted(version)),
+        5 => str::from_utf8(request.arg(4)).ok()?.parse().ok().map(expired),
+        _ => None,
+    }
+}
+
+/// From when the key is absent after a state was installed under a record whose last write was `last`.
+pub(crate) fn after_install(state: Option<&KeyState>, last: Version) -> Option<u32> {
+    match state {
+        None => Some(deleted(last)),
+        Some(state) => state.expires_at_ms.map(expired),
+    }
+}
+
+/// The same after a sequenced write, or what it amounts to; without one, nothing was changed but the record.
+pub(crate) fn after_step(before: &Entry, request: Option<&Request>) -> Option<u32> {
+    match request {
+        Some(request) if before.absent_from.is_none() && keeps_present(request) => None,
+        None if !before.record.is_blank() => before.absent_from,
+        _ => UNKNOWN,
+    }
+}
+
+fn keeps_present(request: &Request) -> bool {
+    let is = |arg: &[u8], other: &str| arg.eq_ignore_ascii_case(other.as_bytes());
+    let name = request.name();
+    // `ZADD key XX …` does not create it. A member of that name costs a question.
+    let may_create = !(2..request.arg_count()).any(|index| is(request.arg(index), "XX"));
+    // INCRBYFLOAT is followed as `SET key value KEEPTTL`.
+    let keeps_expiry = is(name, "set") && request.arg_count() == 4 && is(request.arg(3), "KEEPTTL");
+    keeps_expiry || may_create && KEEPING.iter().any(|other| is(name, other))
+}
+
+/// The datastore's answer to `PEXPIRETIME` at `wall_ms`; `None` when that was no answer.
+pub(crate) fn asked(reply: &[u8], wall_ms: u64) -> Option<Option<u32>> {
+    let number = reply.strip_prefix(b":")?.strip_suffix(b"\r\n")?;
+    match str::from_utf8(number).ok()?.parse::<i64>().ok()? {
+        // Since when is not known; it is agreed with the other replicas from now on.
+        -2 => Some(Some(Mark::at(wall_ms).0.max(1))),
+        -1 => Some(None),
+        at_ms => Some(Some(expired(at_ms.max(0) as u64))),
+    }
+}
+
+/// The later of two replicas' words on the same state; a replica that has to ask has none.
+pub(crate) fn later(one: Option<u32>, other: Option<u32>) -> Option<u32> {
+    if one == UNKNOWN || other == UNKNOWN { one } else { one.zip(other).map(|(one, other)| one.max(other)) }
+}
+
+impl Entry {
+    /// Whether the key is known to have been absent at `mark`.
+    pub(crate) fn is_absent_at(&self, mark: Mark) -> bool {
+        let since = self.absent_from.filter(|_| self.absent_from != UNKNOWN);
+        self.record.is_blank() || since.is_some_and(|since| since <= mark.0)
+    }
+}
+
+/// The second of a deletion. A mark that covers the version is not before it.
+fn deleted(version: Version) -> u32 {
+    Mark::at(version.millis()).0.max(1)
+}
+
+/// The first whole second in which a key that expires is absent.
+fn expired(at_ms: u64) -> u32 {
+    Mark::at(at_ms.saturating_add(999)).0.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use dynomite_codec::classify;
+    use dynomite_ring::NodeId;
+
+    use super::*;
+    use crate::Record;
+
+    fn request(line: &str) -> Request {
+        Request::from_args(line.split(' ').collect::<Vec<_>>())
+    }
+
+    fn entry(absent_from: Option<u32>) -> Entry {
+        let record = Record::overwritten(Version { clock: 1, node: NodeId(1) });
+        Entry { record, absent_from, ..Entry::default() }
+    }
+
+    fn overwritten(line: &str) -> Option<u32> {
+        let request = request(line);
+        let command = KeyRequest::new(classify(&request).unwrap(), request).unwrap();
+        after_overwrite(&command, Version { clock: 7_500 << 16, node: NodeId(1) })
+    }
+
+    #[test]
+    fn overwrites_tell_from_when_their_key_is_absent() {
+        assert_eq!(overwritten("SET k v"), None);
+        assert_eq!(overwritten("SET k v PXAT 9001"), Some(10));
+        assert_eq!(overwritten("SET k v PXAT 9000"), Some(9));
+        assert_eq!([overwritten("DEL k"), overwritten("UNLINK k")], [Some(7), Some(7)]);
+    }
+
+    #[test]
+    fn states_tell_it_as_the_write_that_left_them() {
+        let last = Version { clock: 7_500 << 16, node: NodeId(1) };
+        let state = |expires_at_ms| KeyState { payload: Bytes::new(), expires_at_ms };
+        assert_eq!(after_install(None, last), Some(7));
+        assert_eq!(after_install(Some(&state(None)), last), None);
+        assert_eq!(after_install(Some(&state(Some(9_001))), last), Some(10));
+    }
+
+    #[test]
+    fn sequenced_writes_leave_it_open_unless_they_cannot_change_it() {
+        let after = |entry: &Entry, line: &str| after_step(entry, Some(&request(line)));
+        let present = entry(None);
+        assert_eq!([after(&present, "incr k"), after(&present, "SET k 1.5 KEEPTTL")], [None, None]);
+        assert_eq!(after(&Entry::default(), "HSET k f v"), None, "it is created");
+        for line in ["LPOP k", "EXPIRE k 5", "SET k v NX", "GETDEL k", "ZADD k XX 1 m", "LPUSHX k v"] {
+            assert_eq!(after(&present, line), UNKNOWN, "{line}");
+        }
+        assert_eq!(after(&entry(Some(9)), "INCR k"), UNKNOWN, "it may have expired before");
+        assert_eq!([after_step(&entry(Some(9)), None), after_step(&present, None)], [Some(9), None]);
+        assert_eq!(after_step(&Entry::default(), None), UNKNOWN);
+    }
+
+    #[test]
+    fn a_datastore_that_was_asked_tells_it() {
+        assert_eq!(asked(b":-2\r\n", 7_500), Some(Some(7)));
+        assert_eq!(asked(b":-1\r\n", 7_500), Some(None));
+        assert_eq!(asked(b":9001\r\n", 7_500), Some(Some(10)));
+        assert_eq!(asked(b"-ERR unknown command\r\n", 7_500), None);
+    }
+
+    #[test]
+    fn of_two_that_know_the_later_is_right() {
+        assert_eq!(later(Some(5), Some(7)), Some(7));
+        assert_eq!([later(Some(5), None), later(None, Some(5))], [None, None]);
+        assert_eq!([later(UNKNOWN, Some(5)), later(Some(5), UNKNOWN)], [UNKNOWN, Some(5)]);
+    }
+
+    #[test]
+    fn what_is_not_known_counts_as_present() {
+        let absent_at = |absent_from, mark| entry(absent_from).is_absent_at(Mark(mark));
+        assert!(
+            absent_at(Some(5), 5) && !absent_at(Some(6), 5) && !absent_at(None, 5) && !absent_at(UNKNOWN, 5)
+        );
+        assert!(Entry::default().is_absent_at(Mark(0)), "it was never written");
+    }
+}
