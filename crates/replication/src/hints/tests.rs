@@ -339,13 +339,13 @@ fn key(n: u8) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     /// Whatever happens, and wherever the log is cut off, what is read is what there was when the last whole frame was made:
     /// of failures only that nothing is missing is known.
     #[test]
     fn what_is_recovered_is_what_there_was(
-        steps in proptest::collection::vec(step(), 0..1500),
+        steps in proptest::collection::vec(step(), 0..1000),
         with_failures: bool,
         cut in any::<prop::sample::Index>(),
     ) {
