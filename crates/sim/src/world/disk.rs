@@ -53,11 +53,6 @@ impl Disk {
         payloads
     }
 
-    /// Whether nothing was ever written.
-    pub fn is_new(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
     /// Whether the file is gone since it was last written to.
     pub fn is_lost(&self) -> bool {
         self.is_lost

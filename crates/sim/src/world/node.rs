@@ -250,7 +250,7 @@ impl World {
         for (worker, config) in configs.into_iter().enumerate() {
             let mut engine = Engine::new(config, Arc::clone(&self.ring)).expect("the node is in the ring");
             let disk = &mut state.workers[worker].disk;
-            let recovery = if disk.is_lost() || disk.is_new() { Recovery::LogLost } else { Recovery::Log };
+            let recovery = if disk.is_lost() { Recovery::LogLost } else { Recovery::Log };
             for payload in disk.take_frames() {
                 if let Err(error) = engine.recover_frame(&payload, |_| true) {
                     panic!("node {node} cannot read what it wrote: {error}");
