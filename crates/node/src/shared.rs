@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use dynomite_codec::Class;
 use dynomite_replication::Level;
@@ -47,6 +47,11 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    /// When a time of the engines' clock comes.
+    pub(crate) fn instant_of(&self, ms: u64) -> tokio::time::Instant {
+        tokio::time::Instant::from_std(self.started_at + Duration::from_millis(ms.saturating_sub(1)))
+    }
+
     /// Whether there is more than one rack, and so more than one copy of a key.
     pub(crate) fn is_replicated(&self) -> bool {
         self.ring.rack_count() > 1

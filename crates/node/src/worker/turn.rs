@@ -12,8 +12,8 @@ use crate::journal::Journal;
 
 /// Rounds of one turn; what is left is for the next, so that sockets are read in between.
 const ROUNDS_MAX: usize = 16;
-/// The engine looks at deadlines this often.
-const TICK: Duration = Duration::from_millis(10);
+/// A log that could not be written is tried again after this, in milliseconds.
+const RETRY_MS: u64 = 100;
 
 impl Worker {
     /// Runs one turn; `Ready` when the worker is over. `timer` fires when the engine's next deadline may have passed.
@@ -47,8 +47,9 @@ impl Worker {
         self.links.flush(&mut self.core);
         self.core.mail.send(cx);
         let is_failing = self.core.journal.as_ref().is_some_and(Journal::is_failing);
-        if is_failing || self.core.engine.next_deadline().is_some() {
-            timer.arm(cx);
+        let retry_ms = is_failing.then(|| self.core.now().ms + RETRY_MS);
+        if let Some(at_ms) = retry_ms.into_iter().chain(self.core.engine.next_deadline()).min() {
+            timer.arm(self.core.shared.instant_of(at_ms), cx);
         }
         self.core.end_turn();
         if self.stage == Stage::Over { Poll::Ready(()) } else { Poll::Pending }
@@ -147,25 +148,28 @@ impl Worker {
 /// Fires once, some time after it was armed.
 pub(crate) struct Timer {
     sleep: Pin<Box<Sleep>>,
-    is_armed: bool,
+    /// When it fires.
+    at: Option<Instant>,
 }
 
 impl Timer {
     pub(crate) fn new() -> Self {
-        Self { sleep: Box::pin(tokio::time::sleep(TICK)), is_armed: false }
+        Self { sleep: Box::pin(tokio::time::sleep(Duration::ZERO)), at: None }
     }
 
     /// Whether it fires now.
     fn poll(&mut self, cx: &mut Context<'_>) -> bool {
-        let fired = self.is_armed && self.sleep.as_mut().poll_elapsed(cx);
-        self.is_armed &= !fired;
+        let fired = self.at.is_some() && self.sleep.as_mut().poll_elapsed(cx);
+        if fired {
+            self.at = None;
+        }
         fired
     }
 
-    fn arm(&mut self, cx: &mut Context<'_>) {
-        if !self.is_armed {
-            self.is_armed = true;
-            self.sleep.as_mut().reset(Instant::now() + TICK);
+    fn arm(&mut self, at: Instant, cx: &mut Context<'_>) {
+        if self.at.is_none_or(|armed| at < armed) {
+            self.at = Some(at);
+            self.sleep.as_mut().reset(at);
             // Registers the waker; it cannot have fired yet, and if it has, the waker is called.
             if self.sleep.as_mut().poll_elapsed(cx) {
                 cx.waker().wake_by_ref();

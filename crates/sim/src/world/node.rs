@@ -44,7 +44,8 @@ struct Worker {
     /// None while the process is down.
     engine: Option<Engine>,
     lane: Lane,
-    is_timer_armed: bool,
+    /// When the next timer fires.
+    timer_at: Option<Micros>,
     /// The worker's record log.
     disk: Disk,
     /// Its hint log.
@@ -76,7 +77,7 @@ impl Node {
         node.workers.resize_with(plan.topology.worker_count, || Worker {
             engine: None,
             lane: Lane::default(),
-            is_timer_armed: false,
+            timer_at: None,
             disk: Disk::default(),
             hints: Disk::default(),
         });
@@ -159,7 +160,7 @@ impl Node {
     pub(super) fn disarm(&mut self, worker: usize, incarnation: u32) -> bool {
         let is_ours = self.incarnation == incarnation && !self.is_down;
         if is_ours {
-            self.workers[worker].is_timer_armed = false;
+            self.workers[worker].timer_at = None;
         }
         is_ours
     }
@@ -168,13 +169,14 @@ impl Node {
     pub(super) fn arm(&mut self, worker: usize, now: Micros) -> Option<Micros> {
         let started_at = self.started_at;
         let worker = &mut self.workers[worker];
-        if worker.is_timer_armed {
+        let at_ms = worker.engine.as_ref()?.next_deadline()?;
+        // Deadlines are seen one millisecond after they begin at the latest.
+        let at = (started_at + at_ms.saturating_sub(1) * MS).max(now + 1);
+        if worker.timer_at.is_some_and(|earlier| earlier <= at) {
             return None;
         }
-        let at_ms = worker.engine.as_ref()?.next_deadline()?;
-        worker.is_timer_armed = true;
-        // Deadlines are seen one millisecond after they begin at the latest.
-        Some((started_at + at_ms.saturating_sub(1) * MS).max(now + 1))
+        worker.timer_at = Some(at);
+        Some(at)
     }
 
     /// Runs an operation on the datastore.
@@ -216,7 +218,7 @@ impl Node {
         self.deferred.clear();
         for worker in &mut self.workers {
             worker.engine = None;
-            worker.is_timer_armed = false;
+            worker.timer_at = None;
             match loss {
                 Loss::UnsyncedLog => {
                     worker.disk.lose_power(random.clone());

@@ -221,3 +221,16 @@ fn a_paused_datacenter_is_sent_nothing_and_its_lag_is_told() {
     assert_eq!((status.dc, status.in_flight), (DcIdx(1), 1));
     assert!(status.in_flight_bytes >= 20 && status.lag_ms >= 70, "{status:?}");
 }
+
+#[test]
+fn a_write_that_is_superseded_before_it_is_sent_elsewhere_is_answered_by_its_deadline() {
+    let mut cluster = Cluster::racks(&[3, 3]);
+    let key = cluster.key_of(0);
+    let first = cluster.submit(0, &format!("SET {key} v NX"), Level::DcEachSafeQuorum);
+    let second = cluster.submit(0, &format!("DEL {key}"), Level::DcQuorum);
+    cluster.settle();
+    assert_eq!(cluster.reply(second).as_deref(), Some(":1\r\n"));
+    cluster.advance(TIMEOUT_MS + 20);
+    let reply = cluster.reply(first).unwrap();
+    assert!(reply.contains("dc1 timeout") && reply.ends_with("the outcome is unknown\r\n"), "{reply}");
+}
