@@ -285,7 +285,7 @@ impl World {
     }
 
     fn timer(&mut self, node: usize, worker: usize, incarnation: u32) {
-        if self.nodes[node].disarm(worker, incarnation) {
+        if self.nodes[node].disarm(worker, incarnation, self.now) {
             self.feed(node, worker, Engine::handle_timeout);
         }
     }

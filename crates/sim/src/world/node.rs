@@ -156,13 +156,15 @@ impl Node {
         (self.store_life.to_string(), marker)
     }
 
-    /// The timer has fired. Whether it was this life's.
-    pub(super) fn disarm(&mut self, worker: usize, incarnation: u32) -> bool {
-        let is_ours = self.incarnation == incarnation && !self.is_down;
-        if is_ours {
+    /// A timer has fired, perhaps late because the process stood still. Whether it is this life's, and the one that counts: an
+    /// earlier one may have been armed since.
+    pub(super) fn disarm(&mut self, worker: usize, incarnation: u32, now: Micros) -> bool {
+        let is_alive = self.incarnation == incarnation && !self.is_down;
+        let is_due = is_alive && self.workers[worker].timer_at.is_some_and(|at| at <= now);
+        if is_due {
             self.workers[worker].timer_at = None;
         }
-        is_ours
+        is_due
     }
 
     /// When the engine wants to hear of time again, unless that is known.
