@@ -401,8 +401,13 @@ impl Engine {
     fn as_trusted(&self, copy: RecordId, done: ResponseBody) -> ResponseBody {
         let trust = self.records.get(copy).trust;
         match done {
-            ResponseBody::Inspected { record, .. } => return ResponseBody::Inspected { record, trust },
-            ResponseBody::Promised { record, .. } => return ResponseBody::Promised { record, trust },
+            // What has no entry may be lost, which only the answer says.
+            ResponseBody::Inspected { record, trust: told } => {
+                return ResponseBody::Inspected { record, trust: trust.max(told) };
+            }
+            ResponseBody::Promised { record, trust: told } => {
+                return ResponseBody::Promised { record, trust: trust.max(told) };
+            }
             done if trust.is_trusted() => return done,
             _ => {}
         }

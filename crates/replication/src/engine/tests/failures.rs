@@ -1,5 +1,5 @@
 use super::cluster::{Cluster, TIMEOUT_MS};
-use crate::Level;
+use crate::{Level, Recovery};
 
 #[test]
 fn a_copy_in_doubt_does_not_vote_until_it_is_overwritten() {
@@ -115,4 +115,25 @@ fn too_many_operations_are_refused_and_not_queued() {
         cluster.reply(refused).unwrap(),
         "-ERR Dynomite: Too many operations in flight (limits.operations_max = 10000); not run, try again\r\n"
     );
+}
+
+#[test]
+fn a_copy_that_was_lost_with_its_record_does_not_vote_and_is_not_rebuilt_from_one_rack() {
+    let mut cluster = Cluster::racks(&[3]);
+    cluster.run(1, "SET k v", Level::DcQuorum);
+    cluster.settle();
+    cluster.kill(2);
+    let now = cluster.now(0);
+    cluster.members[0].engine.finish_recovery(now, Recovery::LogLost);
+    cluster.stored(0, "DEL k");
+    let reply = cluster.run(1, "GET k", Level::DcQuorum);
+    assert!(reply.contains("copy lost"), "{reply}");
+    cluster.advance(2000);
+    assert_eq!(cluster.stored(0, "GET k"), "$-1\r\n");
+    for member in [0, 1] {
+        cluster.link_up(member, 2);
+    }
+    cluster.members[2].is_frozen = false;
+    cluster.advance(2000);
+    assert_eq!(cluster.stored_everywhere("GET k"), ["$1\r\nv\r\n"; 3]);
 }
