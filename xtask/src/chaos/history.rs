@@ -149,3 +149,22 @@ impl Look {
         write.may_have_run() && write.begun_at < self.answered_at
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chaos::judge::scene::{done, not_run, unknown};
+
+    #[test]
+    fn reader_must_see_what_was_answered_and_may_see_what_had_begun() {
+        let look = Look { dc: Some(0), begun_at: 100, answered_at: 200 };
+        let seen = |write: Write| (look.must_show(&write), look.may_show(&write));
+        assert_eq!(seen(done(Action::Set).at(50, 99).write), (true, true));
+        assert_eq!(seen(done(Action::Set).at(50, 100).write), (false, true));
+        assert_eq!(seen(done(Action::Set).at(199, 300).write), (false, true));
+        assert_eq!(seen(done(Action::Set).at(200, 300).write), (false, false));
+        assert_eq!(seen(done(Action::Set).at(50, 99).dc(1).write), (false, true));
+        assert_eq!(seen(unknown(Action::Set).at(50, 99).write), (false, true));
+        assert_eq!(seen(not_run(Action::Set).at(50, 99).write), (false, false));
+    }
+}

@@ -120,6 +120,13 @@ mod tests {
     }
 
     #[test]
+    fn what_was_acknowledged_twice_with_one_answer_counts_twice() {
+        let scene = scene().write(counted(1, 1)).write(counted(1, 1));
+        assert!(scene.verdict(&text("1")).is_some_and(|text| text.contains("2 were acknowledged")));
+        assert_eq!(scene.verdict(&text("2")), None);
+    }
+
+    #[test]
     fn answers_are_distinct_and_grow() {
         let answers = |scene: Scene| contradicting_answers(&scene.key);
         assert_eq!(answers(scene().write(counted(1, 1)).write(counted(3, 4)).write(counted(1, 6))), None);

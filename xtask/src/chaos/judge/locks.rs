@@ -86,7 +86,9 @@ mod tests {
         for state in [text("1.0"), text("1.1"), State::Absent] {
             assert_eq!(scene.verdict(&state), None);
         }
-        assert!(scene.write(lost()).verdict(&State::Absent).is_some());
+        let scene = scene.write(lost());
+        assert!(scene.verdict(&State::Absent).is_some());
+        assert!(scene.verdict(&text("1.2")).is_some_and(|text| text.contains("it lost")));
     }
 
     #[test]
