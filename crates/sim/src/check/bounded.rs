@@ -20,11 +20,9 @@ pub(super) fn check(world: &mut World, violations: &mut Vec<Violation>) {
                 entries: Vec::new(),
             });
         };
-        if stats.operations_in_flight > 0 {
-            note(format!("{} operations are in flight at rest", stats.operations_in_flight));
-        }
-        if stats.lane_in_flight > 0 {
-            note(format!("{} operations are on the lane at rest", stats.lane_in_flight));
+        if !world.has_rested(node) {
+            let (operations, lane) = (stats.operations_in_flight, stats.lane_in_flight);
+            note(format!("never at rest: {operations} operations are in flight, {lane} on the lane"));
         }
         if peak > window {
             note(format!("{peak} operations were on a lane, {window} are allowed"));
