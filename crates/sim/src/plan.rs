@@ -237,8 +237,7 @@ impl Plan {
         let topology = scenario.shape.topology(&mut random);
         let surroundings = Surroundings::draw(&topology, &scenario.shape, &mut random);
         let commands = workload::draw(&topology, &scenario.workload, &mut random);
-        let ends_at = commands.last().map_or(0, |command| command.at);
-        let faults = faults::draw(&topology, &scenario.faults, ends_at, &mut random);
+        let faults = faults::draw(&topology, &scenario.faults, &scenario.workload, &mut random);
         Self { seed, topology, surroundings, commands, faults }
     }
 

@@ -19,6 +19,9 @@ const SETTLING_MAX: Micros = 60_000 * MS;
 const SETTLING_STEP: Micros = 500 * MS;
 /// What the engines still have to do takes at least this long.
 const SETTLING_MIN: Micros = 3 * REQUEST_TIMEOUT;
+/// Every node has a moment with nothing in flight within this time; it is looked for this often.
+const RESTING_MAX: Micros = 2 * REQUEST_TIMEOUT;
+const RESTING_STEP: Micros = 20 * MS;
 /// Clients give up in time; if they do not, the run is cut off.
 const CLIENTS_MAX: Micros = 600_000 * MS;
 
@@ -108,7 +111,12 @@ pub(crate) fn play(world: &mut World) {
     while world.now() < quiet_at + SETTLING_MAX {
         let goes_on = world.run_until(world.now() + SETTLING_STEP);
         if !goes_on || has_converged(world) {
-            return;
+            break;
         }
+    }
+    // What nodes do by themselves may be under way at any one moment, and is over now and then.
+    let rests_by = world.now() + RESTING_MAX;
+    while !world.all_have_rested() && world.now() < rests_by {
+        world.run_until(world.now() + RESTING_STEP);
     }
 }

@@ -107,6 +107,26 @@ fn a_replica_that_was_changed_behind_the_engines_back_is_found() {
 }
 
 #[test]
+fn a_run_that_is_not_over_is_not_at_rest() {
+    let plan = find("stable").plan(1);
+    let mut world = World::new(plan, Trace::default());
+    let busy = |world: &World| {
+        let mut nodes = 0..world.plan().topology.len();
+        nodes.any(|node| world.stats(node).is_some_and(|stats| stats.operations_in_flight > 0))
+    };
+    while !busy(&world) {
+        world.run_until(world.now() + 100);
+    }
+    assert!(!world.all_have_rested());
+    let violations = check(&mut world, &[Invariant::Bounded]);
+    assert!(!violations.is_empty());
+    while !world.all_have_rested() {
+        world.run_until(world.now() + 1000);
+    }
+    assert_eq!(check(&mut world, &[Invariant::Bounded]), []);
+}
+
+#[test]
 fn a_failing_plan_shrinks_to_what_fails() {
     // What nobody promises: that no command fails.
     let runnable = find("partitions");

@@ -157,6 +157,20 @@ impl World {
         self.nodes[node].stats()
     }
 
+    /// Notes which nodes have nothing in flight now. Whether all were seen so at one time or another since the first call.
+    pub(crate) fn all_have_rested(&mut self) -> bool {
+        let mut all = true;
+        for node in &mut self.nodes {
+            all &= node.note_rest();
+        }
+        all
+    }
+
+    /// Whether a node had nothing in flight when [`World::all_have_rested`] looked.
+    pub(crate) fn has_rested(&self, node: usize) -> bool {
+        self.nodes[node].has_rested
+    }
+
     /// The most operations that were ever on one of a node's lanes.
     pub fn lane_peak(&self, node: usize) -> usize {
         self.nodes[node].lane_peak()

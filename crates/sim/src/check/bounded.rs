@@ -1,12 +1,9 @@
-//! At rest little is in flight, and nothing is kept without a reason.
+//! At rest nothing is in flight, and nothing is kept without a reason.
 
 use std::collections::BTreeSet;
 
 use super::Violation;
 use crate::{command::Key, scenario::Invariant, world::World};
-
-/// Copies are compared at rest, too.
-const BACKGROUND_MAX: u64 = 64;
 
 /// Notes what is left over on any node.
 pub(super) fn check(world: &mut World, violations: &mut Vec<Violation>) {
@@ -23,11 +20,9 @@ pub(super) fn check(world: &mut World, violations: &mut Vec<Violation>) {
                 entries: Vec::new(),
             });
         };
-        if stats.operations_in_flight > BACKGROUND_MAX {
-            note(format!("{} operations are in flight at rest", stats.operations_in_flight));
-        }
-        if stats.lane_in_flight > BACKGROUND_MAX {
-            note(format!("{} operations are on the lane at rest", stats.lane_in_flight));
+        if !world.has_rested(node) {
+            let (operations, lane) = (stats.operations_in_flight, stats.lane_in_flight);
+            note(format!("never at rest: {operations} operations are in flight, {lane} on the lane"));
         }
         if peak > window {
             note(format!("{peak} operations were on a lane, {window} are allowed"));

@@ -1,6 +1,9 @@
 //! What breaks.
 
-use super::{Fault, Group, Loss, MS, Micros, PlannedFault};
+use super::{
+    Fault, Group, Loss, MS, Micros, PlannedFault,
+    workload::{Workload, draw_burst},
+};
 use crate::{random::Random, topology::Topology};
 
 /// The faults of a scenario.
@@ -53,30 +56,66 @@ const STEP_MAX_US: u64 = 500 * MS;
 const SLOW_MAX_US: Micros = 150 * MS;
 /// Some faults last as short as this.
 const LASTS_MIN: Micros = 5 * MS;
+/// So many of a hundred faults that cut something off are announced by its being slow.
+const PRELUDE_PERCENT: u64 = 40;
+/// For at most so long.
+const PRELUDE_LASTS_MAX: Micros = 300 * MS;
+/// By at most so much.
+const PRELUDE_SLOW_MAX: Micros = 60 * MS;
+/// A fault that meets a burst comes at most this long after its beginning.
+const BEHIND_BURST: Micros = 20 * MS;
 
-/// Draws the faults of a run whose last command is sent at `ends_at`.
+/// Draws the faults of a run.
 pub(super) fn draw(
     topology: &Topology,
     mix: &FaultMix,
-    ends_at: Micros,
+    workload: &Workload,
     random: &mut Random,
 ) -> Vec<PlannedFault> {
+    let mut faults = Vec::new();
     if mix.count_max == 0 {
-        return Vec::new();
+        return faults;
     }
     let lossy = lossy_nodes(topology, mix, random);
-    let count = random.between(1, mix.count_max);
-    let mut faults: Vec<PlannedFault> = (0..count)
-        .filter_map(|_| {
-            let kind = random.weighted(mix.kinds)?;
-            let fault = draw_fault(topology, kind, &lossy, random)?;
-            // Short ones as often as long ones.
-            let longest = mix.lasts_max >> random.below(6);
-            Some(PlannedFault { at: random.below(ends_at), lasts: random.between(LASTS_MIN, longest), fault })
-        })
-        .collect();
+    for _ in 0..random.between(1, mix.count_max) {
+        let Some(fault) =
+            random.weighted(mix.kinds).and_then(|kind| draw_fault(topology, kind, &lossy, random))
+        else {
+            continue;
+        };
+        let at = draw_time(workload, random);
+        // Short ones as often as long ones.
+        let longest = mix.lasts_max >> random.below(6);
+        faults.push(PlannedFault { at, lasts: random.between(LASTS_MIN, longest), fault });
+        if random.chance(PRELUDE_PERCENT) {
+            faults.extend(prelude(&fault, at, random));
+        }
+    }
     faults.sort_by_key(|fault| fault.at);
     faults
+}
+
+/// Any time, or close behind the beginning of a burst, when much is under way.
+fn draw_time(workload: &Workload, random: &mut Random) -> Micros {
+    if random.chance(50) {
+        return random.below(workload.lasts);
+    }
+    draw_burst(workload, random) + random.below(BEHIND_BURST)
+}
+
+/// What is slow before it breaks has much under way when it does.
+fn prelude(fault: &Fault, at: Micros, random: &mut Random) -> Option<PlannedFault> {
+    let by_us = random.between(MS, PRELUDE_SLOW_MAX);
+    let slow = match *fault {
+        Fault::Crash { node, .. } | Fault::LaneBreak { node, .. } | Fault::StoreLoss { node } => {
+            if random.chance(50) { Fault::StoreSlow { node, by_us } } else { Fault::StoreFreeze { node } }
+        }
+        Fault::Cut { from, to } | Fault::Reset { from, to } => Fault::SlowLink { from, to, by_us },
+        Fault::Partition { side: Group::Node(node), .. } => Fault::SlowNode { node, by_us },
+        _ => return None,
+    };
+    let lasts = random.between(MS, PRELUDE_LASTS_MAX).min(at);
+    Some(PlannedFault { at: at - lasts, lasts: lasts + MS, fault: slow })
 }
 
 /// Nodes of so few racks that a majority of every key's replicas keeps its data.

@@ -120,8 +120,12 @@ fn draw_time(workload: &Workload, random: &mut Random) -> Micros {
     if random.chance(50) {
         return random.below(workload.lasts);
     }
-    let burst = random.below(BURST_COUNT) * (workload.lasts / BURST_COUNT);
-    burst + random.below(BURST_US)
+    draw_burst(workload, random) + random.below(BURST_US)
+}
+
+/// A moment after which many commands are sent.
+pub(super) fn draw_burst(workload: &Workload, random: &mut Random) -> Micros {
+    random.below(BURST_COUNT) * (workload.lasts / BURST_COUNT)
 }
 
 /// How many elements a key's commands have used.

@@ -31,7 +31,7 @@ pub fn directed() -> &'static [Directed] {
 }
 
 const fn script(name: &'static str, about: &'static str, plan: fn(u64) -> Plan) -> Directed {
-    Directed { name, about, demands: super::EVERYTHING, plan }
+    Directed { name, about, demands: super::families::EVERYTHING, plan }
 }
 
 const SCRIPTS: &[Directed] = &[
@@ -84,6 +84,11 @@ const SCRIPTS: &[Directed] = &[
         "overwrite-in-flight-is-no-old-state",
         "an overwrite ran though its connection broke; the copy must not be adopted as what it was before",
         datastores::overwrite_in_flight,
+    ),
+    script(
+        "answers-wait-for-execution",
+        "a write is in the records of all and in the datastore of one, which loses its data",
+        datastores::answers_wait_for_execution,
     ),
     script(
         "rebuilt-from-one-rack",

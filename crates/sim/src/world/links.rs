@@ -161,6 +161,9 @@ impl World {
         if self.network.is_silent_since(from, to, epoch) {
             self.reset_links(from, to);
             self.reset_links(to, from);
+            for link in self.links_between(from, to) {
+                self.network.close_silent(link);
+            }
         }
     }
 

@@ -38,6 +38,8 @@ pub(super) struct Node {
     /// When it did not run, from and to.
     pub(super) absences: Vec<(Micros, Micros)>,
     absent_since: Option<Micros>,
+    /// Whether it was seen with nothing in flight.
+    pub(super) has_rested: bool,
 }
 
 struct Worker {
@@ -73,6 +75,7 @@ impl Node {
             store_slow_us: 0,
             absences: Vec::new(),
             absent_since: None,
+            has_rested: false,
         };
         node.workers.resize_with(plan.topology.worker_count, || Worker {
             engine: None,
@@ -117,6 +120,13 @@ impl Node {
             all.add(&worker.engine.as_ref()?.stats());
         }
         Some(all)
+    }
+
+    /// Notes whether nothing is in flight now; whether that was so at one time.
+    pub(super) fn note_rest(&mut self) -> bool {
+        let rests = |stats: Stats| stats.operations_in_flight == 0 && stats.lane_in_flight == 0;
+        self.has_rested |= self.stats().is_none_or(rests);
+        self.has_rested
     }
 
     /// The most operations that were ever on one of its lanes.

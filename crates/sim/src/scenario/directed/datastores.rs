@@ -47,3 +47,20 @@ pub(super) fn rebuilt_from_one_rack(seed: u64) -> Plan {
         .sends(15_000, 1, key, Action::Read)
         .plan()
 }
+
+/// Only node 0 runs a write: the others have it in their records when they are asked, and lose their lanes. Then node 0
+/// loses its data.
+pub(super) fn answers_wait_for_execution(seed: u64) -> Plan {
+    let script = Script::three_racks(seed);
+    let key = script.key_of(Kind::Plain, 0);
+    script
+        .sends(1, 0, key, Action::Set)
+        .breaks(150, 200, Fault::StoreSlow { node: 1, by_us: 40_000 })
+        .breaks(150, 1000, Fault::StoreSlow { node: 2, by_us: 300_000 })
+        .sends(200, 1, key, Action::Set)
+        .breaks(215, 50, Fault::LaneBreak { node: 1, run_percent: 0 })
+        .breaks(300, 50, Fault::LaneBreak { node: 2, run_percent: 0 })
+        .breaks(1000, 50, Fault::StoreLoss { node: 0 })
+        .sends(3000, 1, key, Action::Read)
+        .plan()
+}
