@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use error::{NodeFailed, StartError};
 
 use crate::config::{ByteSize, Config, Datastore, RedisAddress as ConfiguredAddress};
-use crate::counters::SharedCounters;
+use crate::counters::{SharedCounters, totals};
 use crate::disk::DataDir;
 use crate::flows::Flows;
 use crate::journal::{self, Remembering};
@@ -133,6 +133,20 @@ impl Node {
     /// Where peers are served; `None` for a node without peers.
     pub fn peer_address(&self) -> Option<SocketAddr> {
         self.shared.peer_address
+    }
+
+    /// Returns when the node can vote on every key: its datastore is up, and what it holds is known to be right. In a new cluster
+    /// that is when the nodes of all racks have found each other; after data was lost, when it is rebuilt.
+    pub async fn ready(&self) {
+        const INTERVAL: Duration = Duration::from_millis(20);
+        loop {
+            let (counters, stats) = totals(&self.shared.counters);
+            let lost = stats.iter().find(|(name, _)| *name == "buckets_lost").map(|(_, lost)| *lost);
+            if counters.lane_is_up == self.shared.worker_count as u64 && lost == Some(0) {
+                return;
+            }
+            tokio::time::sleep(INTERVAL).await;
+        }
     }
 
     /// Returns when the node has ended by itself, which it does only because of a defect.

@@ -309,6 +309,7 @@ impl Engine {
             operations_in_flight: self.operations.len() as u64,
             lane_in_flight: self.lane.len() as u64,
             records: self.records.len() as u64,
+            buckets_lost: self.lost.buckets.len() as u64,
             hints_stored: self.hints.stored_count(),
             hints_dropped: self.hints.dropped_count(),
             hints_pending: self.hints.len() as u64,

@@ -92,6 +92,8 @@ pub struct Stats {
     pub lane_in_flight: u64,
     /// Keys whose record is known.
     pub records: u64,
+    /// Buckets whose copies are lost and not rebuilt yet.
+    pub buckets_lost: u64,
 }
 
 impl Stats {
@@ -103,12 +105,12 @@ impl Stats {
     }
 
     /// Every number with its name, in the order in which they are shown.
-    pub fn fields(&self) -> [(&'static str, u64); 44] {
+    pub fn fields(&self) -> [(&'static str, u64); 45] {
         let mut copy = *self;
         copy.fields_mut().map(|(name, value)| (name, *value))
     }
 
-    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 44] {
+    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 45] {
         [
             ("commands", &mut self.commands),
             ("operations_refused", &mut self.operations_refused),
@@ -154,6 +156,7 @@ impl Stats {
             ("operations_in_flight", &mut self.operations_in_flight),
             ("lane_in_flight", &mut self.lane_in_flight),
             ("records", &mut self.records),
+            ("buckets_lost", &mut self.buckets_lost),
         ]
     }
 }

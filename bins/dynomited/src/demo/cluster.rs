@@ -26,6 +26,9 @@ pub(super) struct Place {
     peer_address: SocketAddr,
 }
 
+/// How long the nodes have to find each other.
+const READY_WITHIN: std::time::Duration = std::time::Duration::from_secs(20);
+
 /// All nodes of the demo; a stopped one is `None`.
 pub(super) struct Cluster {
     places: Vec<Place>,
@@ -40,6 +43,10 @@ impl Cluster {
         for place in &places {
             let node = Node::start(config(place, &places)).await;
             nodes.push(Some(node.with_context(|| format!("node {} does not start", place.name))?));
+        }
+        for node in nodes.iter().flatten() {
+            let ready = tokio::time::timeout(READY_WITHIN, node.ready()).await;
+            ready.context("the nodes do not find each other")?;
         }
         Ok(Self { places, nodes })
     }

@@ -86,9 +86,10 @@ pub(crate) fn racks(racks: usize, workers: u16, level: Level) -> (Vec<Config>, V
 pub(crate) fn wait_linked(nodes: &[Running]) {
     for node in nodes {
         let mut client = node.client();
-        eventually(Duration::from_secs(10), "links between all nodes", || {
+        eventually(Duration::from_secs(10), "links between all nodes, and copies that may vote", || {
             let info = String::from_utf8(client.command(&["INFO", "dynomite"])).unwrap();
             info.contains(&format!("peers_up:{}\r\n", nodes.len() - 1))
+                && info.contains("\nbuckets_lost:0\r\n")
         });
     }
 }

@@ -166,6 +166,10 @@ impl Engine {
 
     /// As [`Engine::want_census`] at any mark, for a node that lost its copies: one that began after it first asked.
     pub(super) fn want_listing(&mut self, now: Now, node: NodeId, loss: u64, out: &mut Out) -> bool {
+        if self.records.len() == 0 {
+            // As when a cluster starts for the first time: there is nothing to list.
+            return true;
+        }
         let begun = self.census.begun;
         let entry = self.census.listers.entry(node).or_insert((loss, begun + 1));
         if entry.0 != loss {

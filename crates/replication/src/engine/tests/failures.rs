@@ -137,3 +137,17 @@ fn a_copy_that_was_lost_with_its_record_does_not_vote_and_is_not_rebuilt_from_on
     cluster.advance(2000);
     assert_eq!(cluster.stored_everywhere("GET k"), ["$1\r\nv\r\n"; 3]);
 }
+
+#[test]
+fn a_new_cluster_serves_within_a_few_round_trips() {
+    for dcs in [&[3][..], &[3, 3], &[2], &[5]] {
+        let mut cluster = Cluster::racks(dcs);
+        for member in 0..cluster.members.len() {
+            let now = cluster.now(member);
+            cluster.members[member].engine.finish_recovery(now, Recovery::LogLost);
+        }
+        cluster.advance(100);
+        assert_eq!(cluster.run(0, "SET k v", Level::DcQuorum), "+OK\r\n", "{dcs:?}");
+        assert_eq!(cluster.run(1, "INCR n", Level::DcQuorum), ":1\r\n", "{dcs:?}");
+    }
+}
