@@ -141,7 +141,8 @@ impl ClusterNode {
         let ring = self.ring()?;
         ensure!(!ring.contains("\"state\":\"down\""), "{ring}");
         // In a new cluster copies may not vote before the nodes have found each other.
-        let info = RawClient::try_connect(self.server.client_address())?.try_command(&["INFO", "dynomite"])?;
+        let info =
+            RawClient::try_connect(self.server.client_address())?.try_command(&["INFO", "dynomite"])?;
         ensure!(String::from_utf8(info)?.contains("\nbuckets_lost:0\r\n"), "copies may not vote yet");
         // Enough keys to reach every node of the own rack, and every worker's link and lane.
         let mut client = RawClient::try_connect(self.server.client_address())?;

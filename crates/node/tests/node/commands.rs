@@ -1,8 +1,10 @@
 //! Commands that the node answers itself, compared with a real Redis where Redis has them.
 
+use std::time::Duration;
+
 use dynomite_codec::ReplyView;
 use dynomite_node::config::{Level, PrefixLevels};
-use dynomite_testkit::{RawClient, Redis};
+use dynomite_testkit::{RawClient, Redis, eventually};
 
 use crate::support::{Running, racks, single};
 
@@ -163,7 +165,10 @@ fn levels_are_set_for_the_node_a_prefix_and_a_connection() {
     let node = Running::start(configs.remove(0));
     let (mut client, mut other) = (node.client(), node.client());
     let get = |client: &mut RawClient, key: &str| text(&client.command(&["GET", key]));
-    assert_eq!(get(&mut client, "a"), "$-1\r\n");
+    // It waits a little for the other one, which may have data.
+    eventually(Duration::from_secs(10), "a node of a new cluster goes on alone", || {
+        get(&mut client, "a") == "$-1\r\n"
+    });
     assert!(get(&mut client, "q:a").starts_with("-ERR Dynomite: Failed to achieve Quorum"));
 
     assert_eq!(text(&client.command(&["DYNOMITE", "CONSISTENCY", "READ", "dc_quorum"])), "+OK\r\n");

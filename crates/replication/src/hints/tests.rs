@@ -411,6 +411,7 @@ proptest! {
             }
         }
         // What is recovered is logged on.
+        recovered.keep_log();
         recovered.note(at(0), east("a"), b"one more");
         let next = disk.write(&mut recovered);
         prop_assert!(next.is_some_and(|next| sealed.keys().all(|number| *number < next)));
