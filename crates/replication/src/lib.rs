@@ -14,11 +14,24 @@ mod level;
 mod message;
 mod operation;
 mod record;
+#[cfg_attr(
+    not(test),
+    expect(
+        dead_code,
+        unused_imports,
+        reason = "claims, healing and the log of the engine are to use the rest"
+    )
+)]
 mod records;
 mod rewrite;
 mod stats;
 mod texts;
 mod version;
+
+/// The frames of a record log, for who keeps its files: what [`Engine`] appends and takes back.
+pub mod record_log {
+    pub use crate::records::log::{Frames, LogError, Torn, frame_number, frames};
+}
 
 pub use clock::{Clock, ClockTooFarAhead};
 pub use engine::{ClientCommand, Engine, EngineConfig, Input, NotInRing, Now, Origin, Out, Ticket};

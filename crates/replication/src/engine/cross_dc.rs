@@ -15,7 +15,6 @@ use crate::{
         relay::RelayOperation,
         replicas::State,
     },
-    records::Trust,
 };
 
 impl Engine {
@@ -114,7 +113,7 @@ impl Engine {
         // Overwritten since: that write was sent to every datacenter by its coordinator.
         let is_overwritten =
             self.exports.get(&key).is_none_or(|export| export.settled.base != entry.record.base);
-        if is_overwritten || entry.trust == Trust::Dirty || self.lane_refusal(now).is_some() {
+        if is_overwritten || !entry.trust.is_trusted() || self.lane_refusal(now).is_some() {
             return self.end_export(&key);
         }
         if let Some(export) = self.exports.get_mut(&key) {

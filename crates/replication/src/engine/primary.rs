@@ -20,7 +20,6 @@ use crate::{
         replicas::{self, Near, State},
         run::{RunOperation, Step},
     },
-    records::Trust,
     rewrite,
     texts::{self, Outcome},
 };
@@ -49,10 +48,8 @@ impl Engine {
         let Sequenced { requester, command, token, level, near, timeout_ms } = write;
         let copy = self.records.find(command.key());
         let entry = self.records.get(copy);
-        let refusal = match entry.trust {
-            Trust::Dirty => Some(Failure::Untrusted),
-            Trust::Trusted => self.lane_refusal(now),
-        };
+        let refusal =
+            if entry.trust.is_trusted() { self.lane_refusal(now) } else { Some(Failure::Untrusted) };
         if let Some(failure) = refusal {
             return self.refuse_run(requester, failure, out);
         }
@@ -154,9 +151,7 @@ impl Engine {
                     && !dirty;
                 if is_superseded {
                     self.mark(id, State::Ok);
-                } else if own.trust == Trust::Trusted
-                    && (record < own.record || dirty && record == own.record)
-                {
+                } else if own.trust.is_trusted() && (record < own.record || dirty && record == own.record) {
                     return self.push(now, node, key, token, (id, wanted), out);
                 } else {
                     self.mark(id, State::Newer);
@@ -279,7 +274,7 @@ impl Engine {
         let Some(operation) = self.operations.find(id) else { return };
         let Kind::Push(push) = &operation.kind else { return };
         let (key, token, node, record) = (push.key.clone(), push.token, push.node, push.record);
-        let is_trusted = self.records.of(&key).trust == Trust::Trusted;
+        let is_trusted = self.records.of(&key).trust.is_trusted();
         match state {
             Ok(state) if is_trusted => {
                 self.ask(now, node, token, id, RequestBody::Push { key, record, state }, out);

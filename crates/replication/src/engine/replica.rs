@@ -7,7 +7,7 @@ use dynomite_ring::Token;
 use super::{Engine, Now, Out, Requester, coordinator::Sequenced, lane::JobKind};
 use crate::{
     Failure, KeyRequest, Record, RequestBody, ResponseBody, Version,
-    records::{Entry, RecordId, Trust},
+    records::{Entry, RecordId},
 };
 
 /// A lane whose oldest operation waits longer than this part of the request timeout is called stalled.
@@ -90,7 +90,7 @@ impl Engine {
         }
         let id = self.records.find(command.key());
         let Entry { record, trust, .. } = self.records.get(id);
-        if trust == Trust::Dirty {
+        if !trust.is_trusted() {
             self.answer(from, ResponseBody::Failed(Failure::Untrusted), out);
         } else if value {
             self.lane.push(now, from, JobKind::Read { copy: id, record });
@@ -152,9 +152,9 @@ impl Engine {
         }
         let id = self.records.find(&key);
         let entry = self.records.get(id);
-        if entry.trust == Trust::Dirty || entry.record != step.prior {
+        if !entry.trust.is_trusted() || entry.record != step.prior {
             self.stats.forwards_nacked += 1;
-            let done = ResponseBody::Nacked { record: entry.record, dirty: entry.trust == Trust::Dirty };
+            let done = ResponseBody::Nacked { record: entry.record, dirty: !entry.trust.is_trusted() };
             return self.answer_when_executed(now, from, id, done, out);
         }
         let record = step.record;
@@ -186,14 +186,14 @@ impl Engine {
         }
         let id = self.records.find(&key);
         let entry = self.records.get(id);
-        let helps = record > entry.record || entry.trust == Trust::Dirty && record == entry.record;
+        let helps = record > entry.record || !entry.trust.is_trusted() && record == entry.record;
         if helps {
             self.install(now, from, (id, key), record, state, ResponseBody::Accepted { record }, out);
         } else {
             let done = if record == entry.record {
                 ResponseBody::Accepted { record }
             } else {
-                ResponseBody::Nacked { record: entry.record, dirty: entry.trust == Trust::Dirty }
+                ResponseBody::Nacked { record: entry.record, dirty: !entry.trust.is_trusted() }
             };
             self.answer_when_executed(now, from, id, done, out);
         }
@@ -265,7 +265,7 @@ impl Engine {
 
     /// What may be said of a key whose copy has become doubtful since the answer was prepared.
     fn as_trusted(&self, copy: RecordId, done: ResponseBody) -> ResponseBody {
-        if self.records.get(copy).trust == Trust::Trusted {
+        if self.records.get(copy).trust.is_trusted() {
             return done;
         }
         match done {

@@ -1,0 +1,79 @@
+//! What a replica knows of one key.
+
+use crate::{Record, Version};
+
+/// What a replica knows of one key. The default is what it knows of a key that was never written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Entry {
+    pub(crate) record: Record,
+    /// The greatest claim that this replica promised to follow (rules R7 and R9).
+    pub(crate) promised: Version,
+    /// The right by which this replica itself runs sequenced writes on the key (rules R5 to R7).
+    pub(crate) claim: Claim,
+    pub(crate) trust: Trust,
+    /// Number of the lane operation that brought the record's state; zero when an earlier process did. Not persistent.
+    pub(crate) written_at: u64,
+    /// From when the key is known or expected to be absent from the datastore, in seconds since the Unix epoch: when it
+    /// was deleted, or will expire. `None` when it is expected to be present.
+    pub(crate) absent_from: Option<u32>,
+}
+
+/// The right to run sequenced writes on a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Claim {
+    /// Nothing was ever claimed: on the key's fixed owner as good as a claim of zero, elsewhere none.
+    #[default]
+    Birth,
+    /// There was a claim, or the owner's right from birth, and it is gone.
+    Void,
+    /// A majority promised this term.
+    Term(Version),
+}
+
+/// Whether a copy may vote. In the order of how much is in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) enum Trust {
+    /// The datastore holds the state that the record describes.
+    #[default]
+    Trusted,
+    /// A sequenced write on the key was in flight when the lane broke or the process died, or it failed: the datastore may
+    /// lack it.
+    Dirty,
+    /// An overwrite or an installed state was in flight: the datastore may hold the state of any earlier record.
+    DirtyOverwrite,
+    /// The datastore lost this copy.
+    Lost,
+}
+
+impl Trust {
+    pub(crate) fn is_trusted(self) -> bool {
+        self == Self::Trusted
+    }
+}
+
+impl Entry {
+    /// The lane operation `written_at` brings the state of `record`; if it is none that was given to the lane since, the
+    /// state is as it was.
+    pub(super) fn bring(&mut self, record: Record, written_at: u64) {
+        self.record = record;
+        if written_at != self.written_at {
+            self.written_at = written_at;
+            self.absent_from = None;
+        }
+    }
+
+    /// Whether both say the same of the key, in this process or another one.
+    pub(super) fn is_same_state(&self, other: &Self) -> bool {
+        Self { written_at: other.written_at, ..*self } == *other
+    }
+
+    /// The greatest clock in the entry.
+    pub(super) fn greatest_clock(&self) -> u64 {
+        let Record { base, term, last, .. } = self.record;
+        let claim = match self.claim {
+            Claim::Term(version) => version,
+            Claim::Birth | Claim::Void => Version::ZERO,
+        };
+        [base, term, last, self.promised, claim].map(|version| version.clock).into_iter().max().unwrap_or(0)
+    }
+}
