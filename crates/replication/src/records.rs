@@ -18,7 +18,7 @@
 mod entry;
 mod index;
 pub(crate) mod log;
-mod losses;
+pub(crate) mod losses;
 mod recovery;
 mod shape;
 mod slab;
@@ -35,15 +35,19 @@ pub(crate) use entry::{Claim, Doubt, Entry};
 use index::Index;
 pub use log::LogError;
 use log::{Change, Cursor, Log, entry_len};
-pub(crate) use recovery::Recovered;
-use recovery::Recovery;
+#[cfg(test)]
+use recovery::Recovered;
+use recovery::{Recovery, SinceMarkers};
 use shape::Shape;
 use slab::NOTHING;
 use table::{Place, Table};
 
+/// The most slots and notes that are looked at for what one frame says again.
+const VISITS_MAX: usize = 4096;
+
 /// Where a key's entry is. Stays right until the key is forgotten; from then on the default entry is there, also when another
 /// key has taken the place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RecordId {
     number: u32,
     /// How often the slot was free before: a forgotten key's id would be another's again after 65,536 keys were written
@@ -74,6 +78,7 @@ pub(crate) struct Records {
     recovery: Option<Box<Recovery>>,
     /// What was promised for every key that has no entry.
     promised: Version,
+    since_markers: SinceMarkers,
 }
 
 impl Records {
@@ -170,6 +175,7 @@ impl Records {
         self.change(id, key, Change::Replaced, |old| *old = entry)
     }
 
+    #[cfg(test)]
     pub(crate) fn set_trust(&mut self, id: RecordId, trust: Trust) {
         self.update(id, |entry| entry.trust = trust);
     }
@@ -288,7 +294,7 @@ impl Records {
                 found => (found, self.table.get(found)),
             },
         };
-        let mut entry = before.unwrap_or_default();
+        let mut entry = before.unwrap_or_else(|| self.unknown());
         update(&mut entry);
         self.replace(id, before.as_ref(), &entry, change);
         id
@@ -350,14 +356,13 @@ impl Records {
 
 /// Says again some of what has not changed.
 fn refresh(log: &mut Log, table: &Table, notes: &BTreeMap<u32, Box<[u8]>>) {
-    let slot_count = table.slot_count() as u32;
-    for _ in 0..log.begin_refresh() {
+    let slot_count = table.slot_count();
+    log.begin_refresh();
+    // Once round, at the most.
+    for _ in 0..VISITS_MAX.min(slot_count + notes.len() + 1) {
         match log.next_refresh() {
             None => return,
-            Some(Cursor::Slot(slot)) if slot < slot_count => {
-                log.refresh_slot(slot, table.at(slot));
-            }
-            Some(Cursor::Slot(_)) => log.refreshed_slots(slot_count),
+            Some(Cursor::Slot(slot)) => log.refresh_slot(slot, table.at(slot), slot_count),
             Some(Cursor::Note(from)) => {
                 let note = notes.range(from..).next();
                 log.refresh_note(note.map(|(number, value)| (*number, &**value)));

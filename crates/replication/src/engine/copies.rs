@@ -11,7 +11,7 @@ use super::{Engine, Now, Out, Requester, lane::JobKind, rebuild::Rebuild, replic
 use crate::{
     BUCKETS, Bucket, BucketSet, LogError, Trust, Version,
     planted::{self, Planted},
-    records::{Entry, RecordId},
+    records::{Entry, RecordId, losses::MARKER_NOTE},
 };
 
 /// What is known of the past when an engine starts.
@@ -38,11 +38,9 @@ const MARKER_MS: u64 = 1000;
 /// Markers that are remembered; the datastore may have lost what came after any of them.
 const MARKERS_MAX: usize = 64;
 /// The note that keeps the datastore's `run_id`.
-const RUN_ID_NOTE: u32 = 2;
+const RUN_ID_NOTE: u32 = 0x4000_0002;
 /// The note that keeps which buckets are lost.
-const LOST_NOTE: u32 = 4;
-/// The note that keeps the number of the last marker.
-const MARKER_NOTE: u32 = 3;
+const LOST_NOTE: u32 = 0x4000_0004;
 
 /// Marks in the datastore how far it has come, so that it is seen when it has lost something.
 ///
@@ -191,9 +189,11 @@ impl Engine {
     /// The datastore may have lost what was executed after `marker`.
     fn doubt_after(&mut self, marker: u64) {
         let recent = self.marker.recent.iter().find(|(number, _)| *number == marker);
-        // Operations of earlier processes have the numbers of their frames.
-        let operation = recent.map_or(marker.saturating_sub(1), |(_, operation)| *operation);
-        for copy in self.records.doubt_after(operation) {
+        let doubtful = match recent {
+            Some((_, operation)) => self.records.doubt_after(*operation),
+            None => self.records.doubt_since_frame(marker),
+        };
+        for copy in doubtful {
             self.stats.copies_doubted += 1;
             self.heal_soon(self.key_of(copy));
         }

@@ -67,7 +67,7 @@ impl Engine {
             HintTarget::Node(node) => node == self.config.node || self.reachable.contains(&node),
             HintTarget::Dc(dc) => {
                 let mut nodes = self.ring.dc(dc).racks().iter().flat_map(Rack::nodes);
-                nodes.all(|node| self.reachable.contains(&self.ring.node(node).id))
+                nodes.any(|node| self.reachable.contains(&self.ring.node(node).id))
             }
         };
         is_there && self.lane.is_up()

@@ -20,9 +20,10 @@ const FLAG_CLEAN: u8 = 1;
 
 /// Bytes of a log that stand where no whole frame is: the trace of a process that died while it wrote, when they are the
 /// last of the newest segment; otherwise damage.
+#[cfg(test)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no whole frame begins at byte {at}")]
-pub struct Torn {
+pub(super) struct Torn {
     /// Where the last whole frame ends.
     pub at: usize,
 }
@@ -52,7 +53,8 @@ pub enum LogError {
 }
 
 /// The payloads of the frames in `bytes`, in order; after [`Torn`] nothing comes.
-pub fn frames(bytes: &[u8]) -> Frames<'_> {
+#[cfg(test)]
+pub(super) fn frames(bytes: &[u8]) -> Frames<'_> {
     Frames { bytes, at: 0, is_over: false }
 }
 
@@ -60,18 +62,21 @@ pub fn frames(bytes: &[u8]) -> Frames<'_> {
 ///
 /// # Errors
 /// [`LogError::Truncated`] when it is too short for a frame's.
-pub fn frame_number(payload: &[u8]) -> Result<u64, LogError> {
+#[cfg(test)]
+pub(super) fn frame_number(payload: &[u8]) -> Result<u64, LogError> {
     Head::of(payload).map(|(head, _)| head.number)
 }
 
 /// See [`frames`].
+#[cfg(test)]
 #[derive(Debug, Clone)]
-pub struct Frames<'a> {
+pub(super) struct Frames<'a> {
     bytes: &'a [u8],
     at: usize,
     is_over: bool,
 }
 
+#[cfg(test)]
 impl<'a> Iterator for Frames<'a> {
     type Item = Result<&'a [u8], Torn>;
 
@@ -91,6 +96,7 @@ impl<'a> Iterator for Frames<'a> {
 }
 
 /// The payload of the frame that `bytes` begin with.
+#[cfg(test)]
 fn whole_frame(bytes: &[u8]) -> Option<&[u8]> {
     let (len, rest) = bytes.split_first_chunk()?;
     let (crc, rest) = rest.split_first_chunk()?;

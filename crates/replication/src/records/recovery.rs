@@ -1,11 +1,12 @@
 //! The table as an earlier process's log tells it.
 
-use std::collections::VecDeque;
+use std::{cmp::Reverse, collections::VecDeque};
 
 use super::{
     RecordId, Records,
     entry::{Claim, Entry, Trust},
     log::{Change, Head, Item, Log, LogError, entry_len, items},
+    losses::MARKER_NOTE,
     table::Place,
 };
 
@@ -29,13 +30,17 @@ pub(crate) struct Recovered {
 pub(super) struct Recovery {
     /// The head of the last frame of the log that is being read.
     last: Option<Head>,
-    /// The greatest number of a frame of any log.
+    /// Of the frames of any log.
+    least_number: u64,
     greatest_number: u64,
     greatest_clock: u64,
     log_count: usize,
     was_clean: bool,
     /// In the log that is being read: frames that are not known to have been executed, and what was in flight then.
     in_flight: VecDeque<(u64, RecordId, Change)>,
+    /// What was written since the oldest of some markers, with the frames; and those markers' frames.
+    recent: VecDeque<(u64, RecordId)>,
+    markers: VecDeque<u64>,
     /// Of the logs that were read: what was in flight at their end.
     doubts: Vec<(RecordId, Change)>,
 }
@@ -85,12 +90,18 @@ impl Records {
         let mut recovery = self.recovery.take().unwrap_or_default();
         recovery.end_log();
         if let Some(log) = &mut self.log {
-            log.finish_recovery(recovery.greatest_number, recovery.log_count);
+            // Frames of several logs come in no order.
+            let first = (recovery.log_count > 1).then_some(recovery.least_number);
+            log.finish_recovery(first, recovery.greatest_number);
         }
         self.recover_promise();
+        self.since_markers = SinceMarkers {
+            first_frame: recovery.markers.front().copied(),
+            changes: std::mem::take(&mut recovery.recent).into(),
+        };
         let mut doubts = recovery.doubts;
-        doubts.sort_by_key(|(id, change)| (id.number, std::cmp::Reverse(*change)));
-        doubts.dedup_by_key(|(id, _)| id.number);
+        doubts.sort_by_key(|(id, change)| (*id, Reverse(*change)));
+        doubts.dedup_by_key(|(id, _)| *id);
         let in_doubt = doubts.iter().filter(|(id, change)| self.doubt_recovered(*id, *change)).count();
         Recovered {
             records: self.len(),
@@ -113,10 +124,9 @@ impl Records {
             Item::Entry { key, entry, change } => {
                 recovery.greatest_clock = recovery.greatest_clock.max(entry.greatest_clock());
                 if keep(key) {
-                    // Operations of this process have greater numbers.
-                    let written_at = if change == Change::None { 0 } else { frame };
-                    let id = self.recover_entry(key, &Entry { written_at, ..entry }, log);
+                    let id = self.recover_entry(key, &entry, log);
                     if change != Change::None {
+                        recovery.recent.push_back((frame, id));
                         recovery.in_flight.push_back((frame, id, change));
                     }
                 }
@@ -129,6 +139,9 @@ impl Records {
                 }
             }
             Item::Note { number, value } => {
+                if number == MARKER_NOTE {
+                    recovery.pass_marker(frame);
+                }
                 let before = self.set_note(number, value);
                 log.count_note(number, &before, value, self.notes.len());
             }
@@ -154,10 +167,33 @@ impl Records {
     }
 }
 
+/// What an earlier process wrote since some marker, so that it is known what a datastore has lost that is not older.
+#[derive(Debug, Default)]
+pub(super) struct SinceMarkers {
+    /// The frame from which on all is known; `None` without any marker.
+    pub(super) first_frame: Option<u64>,
+    pub(super) changes: Vec<(u64, RecordId)>,
+}
+
+/// Of so many markers it is known what was written since.
+const MARKERS_MAX: usize = 8;
+
 impl Recovery {
+    /// Forgets what was written before markers that are too old to be asked about.
+    fn pass_marker(&mut self, frame: u64) {
+        self.markers.push_back(frame);
+        if self.markers.len() > MARKERS_MAX {
+            self.markers.pop_front();
+        }
+        let first = self.markers.front().copied().unwrap_or(0);
+        while self.recent.pop_front_if(|(frame, _)| *frame < first).is_some() {}
+    }
+
     fn begin(&mut self, head: Head) {
         if self.last.is_none() {
-            self.was_clean |= self.log_count == 0;
+            let is_first = self.log_count == 0;
+            self.was_clean |= is_first;
+            self.least_number = if is_first { head.number } else { self.least_number.min(head.number) };
             self.log_count += 1;
         }
         self.last = Some(head);

@@ -67,7 +67,7 @@ impl<T: Default + Link> Slab<T> {
     fn grow(&mut self) -> u32 {
         let number = self.place_count();
         debug_assert!(number < NOTHING as usize, "a node runs out of memory first");
-        if number % CHUNK_LEN == 0 {
+        if number.is_multiple_of(CHUNK_LEN) {
             // A small table has a small first chunk.
             let capacity = if number == 0 { 0 } else { CHUNK_LEN };
             self.chunks.push(Vec::with_capacity(capacity));

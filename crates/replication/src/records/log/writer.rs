@@ -1,10 +1,10 @@
 //! What goes into the next frame, and which frames can go.
 //!
-//! A cursor goes round the table and says again what is there, so that old frames hold nothing that is not in newer ones
-//! too. The larger the log is beside what it describes, the faster the cursor goes.
+//! The slots are divided into blocks. The block that was not said again for the longest time is said again, and so on, so
+//! that old frames hold nothing that is not in newer ones too: the larger the log is beside what it describes, the faster.
 //!
-//! Invariants: the last item on a slot of block `b` is in frame `blocks[b]` or a later one. From the cursor to the end of the
-//! table and on from its beginning, these marks never decrease.
+//! Invariants: the last items on all slots of a block are in the frame of its mark or later ones. The blocks are in the order
+//! of their marks; the one that is being said again has none that is later.
 
 use std::collections::VecDeque;
 
@@ -16,16 +16,20 @@ use crate::records::{entry::Entry, shape::Shape, table::Place};
 
 /// Slots that share a mark.
 const BLOCK_LEN: usize = 256;
+/// The block of the notes; no slot has this number.
+const NOTES: u32 = u32::MAX;
 /// Bytes that are said again for each byte that is new, when the log is twice as large as what it describes: in proportion
 /// to what the log has too much. It stays at about one and a half times then, with two bytes said again for each new one.
 const EAGERNESS_PERCENT: u64 = 400;
 /// The most bytes that are said again for each byte that is new.
 const EAGERNESS_MAX_PERCENT: u64 = 800;
-/// The most bytes that one frame says again, and the most places that are looked at for it.
+/// Bytes that a log may always have too much.
+const SURPLUS_KEPT: u64 = 4096;
+/// The most bytes that one frame says again.
 const REFRESH_BYTES_MAX: i64 = 1 << 20;
-const VISITS_MAX: usize = 4096;
 /// Items beyond so many bytes go into another frame: a frame's length has 32 bits, and so has one item's key.
-const ITEMS_BYTES_MAX: usize = 64 << 20;
+/// In tests it is small enough to be met.
+const ITEMS_BYTES_MAX: usize = if cfg!(test) { 4 << 10 } else { 64 << 20 };
 /// A buffer that was larger is given back.
 const BUFFER_KEPT_MAX: usize = 8 << 20;
 
@@ -47,12 +51,12 @@ pub(in crate::records) struct Log {
     told_executed: u64,
     /// Later frames, each with the number of the last lane operation that was submitted up to it. Ascending.
     submitted: VecDeque<(u64, u64)>,
-    blocks: Vec<Mark>,
-    /// The last items on all notes are here or later; `None` when there are no notes.
-    notes: Option<Mark>,
-    cursor: Cursor,
-    /// Where the log ended when the cursor came to its block, or to the notes.
-    entered: Mark,
+    blocks: VecDeque<Block>,
+    /// How many of them, and of the one that is being said again, are of slots.
+    block_count: usize,
+    /// Whether one is of the notes.
+    has_notes: bool,
+    current: Option<Current>,
     /// Bytes that may be said again.
     credit: i64,
 }
@@ -69,6 +73,24 @@ struct Latest {
     slot: u32,
     start: usize,
     change: Change,
+}
+
+/// Things that are said again together.
+#[derive(Debug, Clone, Copy)]
+struct Block {
+    /// The first slot, or [`NOTES`].
+    start: u32,
+    /// The last items on them are here or later.
+    mark: Mark,
+}
+
+/// The block that is being said again.
+#[derive(Debug, Clone, Copy)]
+struct Current {
+    block: Block,
+    /// What is said again next, and where the log ended when the first was.
+    cursor: Cursor,
+    began: Mark,
 }
 
 /// What is said again next.
@@ -91,10 +113,10 @@ impl Default for Log {
             executed: 0,
             told_executed: 0,
             submitted: VecDeque::new(),
-            blocks: Vec::new(),
-            notes: None,
-            cursor: Cursor::Slot(0),
-            entered: end,
+            blocks: VecDeque::new(),
+            block_count: 0,
+            has_notes: false,
+            current: None,
             credit: 0,
         }
     }
@@ -124,8 +146,9 @@ impl Log {
     pub(in crate::records) fn count_entry(&mut self, slot: u32, len_before: usize, len: usize) {
         self.live_bytes += len as u64;
         self.live_bytes -= len_before as u64;
-        while self.blocks.len() * BLOCK_LEN <= slot as usize {
-            self.blocks.push(self.end);
+        while self.block_count * BLOCK_LEN <= slot as usize {
+            self.blocks.push_back(Block { start: (self.block_count * BLOCK_LEN) as u32, mark: self.end });
+            self.block_count += 1;
         }
     }
 
@@ -152,7 +175,10 @@ impl Log {
         let len = |value: &[u8]| if value.is_empty() { 0 } else { note_len(number, value.len()) as u64 };
         self.live_bytes += len(value);
         self.live_bytes -= len(before);
-        self.notes = (count > 0).then(|| self.notes.unwrap_or(self.end));
+        if count > 0 && !self.has_notes {
+            self.has_notes = true;
+            self.blocks.push_back(Block { start: NOTES, mark: self.end });
+        }
     }
 
     /// Where the next item begins.
@@ -170,51 +196,44 @@ impl Log {
         !self.pending.is_empty()
     }
 
-    /// What to say again next, if something is.
-    pub(in crate::records) fn next_refresh(&self) -> Option<Cursor> {
-        (self.credit > 0).then_some(self.cursor)
-    }
-
-    /// Reckons how much is to be said again in the next frame. At most so many places are to be looked at for it.
-    pub(in crate::records) fn begin_refresh(&mut self) -> usize {
+    /// Reckons how much is to be said again in the next frame.
+    pub(in crate::records) fn begin_refresh(&mut self) {
         let new = (self.pending.len() + FRAME_HEAD_BYTES + PAYLOAD_HEAD_BYTES) as u64;
         let size = self.end.offset + new - self.oldest().offset;
-        let surplus = size.saturating_sub(self.live_bytes);
+        let surplus = size.saturating_sub(self.live_bytes + SURPLUS_KEPT);
         let percent = (EAGERNESS_PERCENT * surplus).checked_div(self.live_bytes).unwrap_or(0);
         let earned = i64::try_from(new * percent.min(EAGERNESS_MAX_PERCENT) / 100).unwrap_or(i64::MAX);
         self.credit = self.credit.saturating_add(earned).min(REFRESH_BYTES_MAX);
-        VISITS_MAX
     }
 
-    /// Says again what is in `slot`, where the cursor is; `None` when it is free.
-    pub(in crate::records) fn refresh_slot(&mut self, slot: u32, place: Option<Place<'_>>) {
-        if slot as usize % BLOCK_LEN == 0 {
-            self.entered = self.end;
+    /// What to say again next, if something is.
+    pub(in crate::records) fn next_refresh(&mut self) -> Option<Cursor> {
+        if self.credit <= 0 {
+            return None;
         }
+        if self.current.is_none() {
+            let block = self.blocks.pop_front()?;
+            let cursor = if block.start == NOTES { Cursor::Note(0) } else { Cursor::Slot(block.start) };
+            self.current = Some(Current { block, cursor, began: self.end });
+        }
+        self.current.map(|current| current.cursor)
+    }
+
+    /// Says again what is in `slot`, where the cursor is; `None` when it is free. There are `slot_count` slots.
+    pub(in crate::records) fn refresh_slot(
+        &mut self,
+        slot: u32,
+        place: Option<Place<'_>>,
+        slot_count: usize,
+    ) {
         if let Some(Place { key, entry, shape, .. }) = place {
             let start = self.begin_item();
             put_entry(key, &entry, shape, Change::None, &mut self.pending);
             self.credit -= (self.pending.len() - start) as i64;
         }
-        self.cursor = Cursor::Slot(slot + 1);
-        if (slot as usize + 1) % BLOCK_LEN == 0 {
-            self.leave_block(slot);
-        }
-    }
-
-    /// The cursor is behind the last slot.
-    pub(in crate::records) fn refreshed_slots(&mut self, slot_count: u32) {
-        if slot_count > 0 && slot_count as usize % BLOCK_LEN != 0 {
-            self.leave_block(slot_count - 1);
-        }
-        self.cursor = Cursor::Note(0);
-        self.entered = self.end;
-    }
-
-    fn leave_block(&mut self, slot: u32) {
-        if let Some(mark) = self.blocks.get_mut(slot as usize / BLOCK_LEN) {
-            *mark = self.entered;
-        }
+        let next = slot as usize + 1;
+        let is_last = next.is_multiple_of(BLOCK_LEN) || next >= slot_count;
+        self.go_on((!is_last).then_some(Cursor::Slot(slot + 1)));
     }
 
     /// Says again the first note from the cursor on; `None` when there is none.
@@ -224,26 +243,33 @@ impl Log {
             put_note(number, value, &mut self.pending);
             self.credit -= (self.pending.len() - start) as i64;
         }
-        self.cursor = match note.and_then(|(number, _)| number.checked_add(1)) {
-            Some(number) => Cursor::Note(number),
-            None => {
-                self.notes = self.notes.map(|_| self.entered);
-                Cursor::Slot(0)
-            }
-        };
+        self.go_on(note.and_then(|(number, _)| number.checked_add(1)).map(Cursor::Note));
     }
 
-    /// The last item on anything that there is is here or later.
-    fn oldest(&self) -> Mark {
-        if self.live_bytes == 0 {
-            return self.end;
+    /// Leaves the block if there is nothing more to say.
+    fn go_on(&mut self, next: Option<Cursor>) {
+        let Some(mut current) = self.current.take() else { return };
+        if let Some(next) = next {
+            current.cursor = next;
+            self.current = Some(current);
+        } else {
+            self.insert_block(Block { mark: current.began, ..current.block });
         }
-        let at_cursor = match self.cursor {
-            Cursor::Slot(slot) => self.blocks.get(slot as usize / BLOCK_LEN),
-            Cursor::Note(_) => None,
-        };
-        let marks = [at_cursor, self.blocks.first(), self.notes.as_ref()];
-        marks.into_iter().flatten().copied().min().unwrap_or(self.end)
+    }
+
+    /// Near the end: few blocks are as new.
+    fn insert_block(&mut self, block: Block) {
+        let place = self.blocks.partition_point(|other| other.mark <= block.mark);
+        self.blocks.insert(place, block);
+    }
+
+    /// The last items on anything that there is are here or later.
+    fn oldest(&self) -> Mark {
+        let current = self.current.map(|current| current.block);
+        match current.as_ref().or(self.blocks.front()) {
+            Some(block) if self.live_bytes > 0 => block.mark,
+            _ => self.end,
+        }
     }
 
     /// The number of the next frame.
@@ -301,17 +327,14 @@ impl Log {
         self.end = self.end.after(FRAME_HEAD_BYTES + payload_len);
     }
 
-    /// All frames up to the one numbered `last` were counted, and nothing in them is in doubt but what is pending now.
-    pub(in crate::records) fn finish_recovery(&mut self, last: u64, log_count: usize) {
+    /// All frames up to the one numbered `last` were counted, and nothing in them is in doubt but what is pending now. What
+    /// there is may be in any frame from `first` on, if that is given.
+    pub(in crate::records) fn finish_recovery(&mut self, first: Option<u64>, last: u64) {
         self.end.frame = last + 1;
         self.executed = last;
-        self.entered = self.end;
-        if log_count > 1 {
-            // Frames of different logs are in no order.
-            let oldest = self.blocks.iter().chain(self.notes.as_ref()).copied().min();
-            let oldest = oldest.unwrap_or(self.end);
-            self.blocks.fill(oldest);
-            self.notes = self.notes.map(|_| oldest);
+        if let Some(frame) = first {
+            let first = Mark { frame, offset: 0 };
+            self.blocks.iter_mut().for_each(|block| block.mark = first);
         }
     }
 }
