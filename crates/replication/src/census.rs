@@ -27,7 +27,7 @@ pub(crate) fn hash_key(key: &[u8]) -> u64 {
 /// What is compared of a key within a datacenter: everything that must be equal.
 pub(crate) fn local_print(hash: u64, entry: &Entry, mark: Mark) -> u64 {
     let Record { base, term, ops, last, digest } = entry.record;
-    let rest = [term, last].into_iter().fold(hash, |hash, version| fold_version(hash, version));
+    let rest = [term, last].into_iter().fold(hash, fold_version);
     let hash = fold(fold(fold_version(rest, base) ^ ops) ^ digest);
     mix(hash ^ entry.trust as u64 ^ u64::from(entry.is_absent_at(mark)) << 8)
 }

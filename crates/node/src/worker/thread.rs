@@ -210,7 +210,8 @@ fn sequencing_rules(shared: &Shared) -> SequencingRules {
     let prefixes = shared.config.consistency.prefixes.iter();
     let with_rule = prefixes.filter(|entry| entry.home.is_some() || entry.sequencing.is_some());
     SequencingRules::new(with_rule.map(|entry| {
-        let home = entry.home.as_ref().and_then(|name| shared.ring.dc_by_name(name)).map(|dc| dc.index());
+        let home =
+            entry.home.as_ref().and_then(|name| shared.ring.dc_by_name(name)).map(dynomite_ring::Dc::index);
         let available = entry.sequencing == Some(SequencingMode::Available);
         (Bytes::copy_from_slice(entry.prefix.as_bytes()), Sequencing { home, available })
     }))

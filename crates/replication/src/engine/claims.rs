@@ -116,7 +116,7 @@ impl Engine {
             Standing::Granted if planted::has(Planted::ClaimAdoptsNothing) => self.hold(now, id, out),
             Standing::Granted => match adoption(&claim.copies) {
                 Adoption::Take(Taken { from: 0, as_it_is: false, above: None, .. }) => {
-                    self.hold(now, id, out)
+                    self.hold(now, id, out);
                 }
                 Adoption::Take(taken) if taken.from == 0 => self.adopt_own(now, id, taken, out),
                 Adoption::Take(taken) => self.fetch_to_adopt(now, id, taken, out),

@@ -359,7 +359,8 @@ impl Engine {
             }
             racks.values().any(|is_heard| *is_heard)
         };
-        let mut others = self.ring.dcs().iter().map(|dc| dc.index()).filter(|dc| *dc != self.place.dc);
+        let mut others =
+            self.ring.dcs().iter().map(dynomite_ring::Dc::index).filter(|dc| *dc != self.place.dc);
         if !self.is_time_up(now, work) && !others.all(is_heard) {
             return false;
         }

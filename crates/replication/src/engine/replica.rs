@@ -130,6 +130,7 @@ impl Engine {
     }
 
     /// Rule R3; rule R17 for one that was stamped in another datacenter.
+    #[allow(clippy::too_many_arguments, reason = "the parts of one message")]
     pub(super) fn overwrite(
         &mut self,
         now: Now,
@@ -309,6 +310,7 @@ impl Engine {
     }
 
     /// Rule R19.
+    #[allow(clippy::too_many_arguments, reason = "the parts of one message")]
     fn import(
         &mut self,
         now: Now,

@@ -266,9 +266,7 @@ impl World {
             let disk = &mut state.workers[worker].disk;
             let recovery = if disk.is_lost() { Recovery::LogLost } else { Recovery::Log };
             for payload in disk.take_frames() {
-                if let Err(error) = engine.recover_frame(&payload, |_| true) {
-                    panic!("node {node} cannot read what it wrote: {error}");
-                }
+                engine.recover_frame(&payload, |_| true).expect("a node reads what it wrote");
             }
             engine.finish_recovery(state.now(self.now), recovery);
             engine.keep_hint_log();
@@ -277,9 +275,7 @@ impl World {
                 engine.handle_hint_log_lost();
             }
             for payload in hints.take_frames() {
-                if let Err(error) = engine.recover_hints_frame(&payload) {
-                    panic!("node {node} cannot read the hints that it wrote: {error}");
-                }
+                engine.recover_hints_frame(&payload).expect("a node reads the hints that it wrote");
             }
             state.workers[worker].engine = Some(engine);
             self.events.push(self.now, Event::LaneOpens { node, worker, incarnation });

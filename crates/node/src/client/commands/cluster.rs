@@ -72,8 +72,8 @@ pub(super) fn dynomite(
 fn other_dc(core: &Core, request: &Request) -> Result<DcIdx, Refusal> {
     let (name, own) = (text(request.arg(2)), &core.shared.config.datacenter);
     let dc = core.shared.ring.dc_by_name(&name).filter(|dc| dc.name() != own);
-    dc.map(|dc| dc.index()).ok_or_else(|| {
-        let others = core.shared.ring.dcs().iter().map(|dc| dc.name()).filter(|dc| dc != own);
+    dc.map(dynomite_ring::Dc::index).ok_or_else(|| {
+        let others = core.shared.ring.dcs().iter().map(dynomite_ring::Dc::name).filter(|dc| dc != own);
         let others = others.collect::<Vec<_>>().join(", ");
         format!("ERR '{name}' is none of the other datacenters ({others})")
     })
