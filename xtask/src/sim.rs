@@ -1,5 +1,7 @@
 //! `cargo xtask sim`: builds the simulator for speed, with its assertions, and runs it.
 
+use std::ffi::OsStr;
+
 use anyhow::{Context, Result, ensure};
 
 use crate::cargo::cargo;
@@ -26,18 +28,20 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Report> {
     let mut report = Report::default();
-    report.step("simulation", || {
-        let mut command =
-            cargo(["run", "--quiet", "--locked", "--package", "dynomite-sim", "--profile", "sim"]);
-        for setting in PROFILE {
-            command.args(["--config", setting]);
-        }
-        if arguments.arguments.iter().any(|argument| argument == MUTANTS) {
-            command.args(["--features", "mutants"]);
-        }
-        let status = command.arg("--").args(&arguments.arguments).status().context("cannot start cargo")?;
-        ensure!(status.success(), "see above");
-        Ok(())
-    });
+    report.step("simulation", || simulate(&arguments.arguments));
     Ok(report)
+}
+
+/// Runs the simulator; an error when it finds something wrong.
+pub(crate) fn simulate(arguments: &[impl AsRef<OsStr>]) -> Result<()> {
+    let mut command = cargo(["run", "--quiet", "--locked", "--package", "dynomite-sim", "--profile", "sim"]);
+    for setting in PROFILE {
+        command.args(["--config", setting]);
+    }
+    if arguments.iter().any(|argument| argument.as_ref() == MUTANTS) {
+        command.args(["--features", "mutants"]);
+    }
+    let status = command.arg("--").args(arguments).status().context("cannot start cargo")?;
+    ensure!(status.success(), "see above");
+    Ok(())
 }

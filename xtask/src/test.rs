@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::cargo::{self, cargo, has_subcommand, metadata, packages, text};
 use crate::report::Report;
+use crate::sim;
 use crate::{python, servers};
 
 /// Tests find the Python interpreter with the client library here.
@@ -22,6 +23,46 @@ pub(crate) struct Arguments {
     #[arg(long)]
     filter: Option<String>,
 }
+
+/// Simulated clusters of every test run: 306 seeds, each with a workload and faults of its own.
+const SIMULATION: [&str; 36] = [
+    "--seeds",
+    "18",
+    "--scenario",
+    "stable",
+    "--scenario",
+    "hot",
+    "--scenario",
+    "echoes",
+    "--scenario",
+    "expiring",
+    "--scenario",
+    "partitions",
+    "--scenario",
+    "crashes",
+    "--scenario",
+    "broken-lanes",
+    "--scenario",
+    "skew",
+    "--scenario",
+    "data-loss",
+    "--scenario",
+    "five-racks",
+    "--scenario",
+    "two-racks",
+    "--scenario",
+    "one-rack",
+    "--scenario",
+    "two-dcs",
+    "--scenario",
+    "two-dcs-stable",
+    "--scenario",
+    "two-dcs-overwrites",
+    "--scenario",
+    "two-dcs-anything",
+    "--scenario",
+    "types",
+];
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Report> {
     let mut report = Report::default();
@@ -42,6 +83,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report> {
     }
     if arguments.filter.is_none() {
         show_all(&mut report, &workspace, &target.join("debug"))?;
+    }
+    if arguments.filter.is_none() {
+        report.step("simulation", || sim::simulate(&SIMULATION));
     }
     // Last, so that the output ends with what failed.
     report.step("tests", || cargo::run(&mut tests(arguments, interpreter.as_deref())));
