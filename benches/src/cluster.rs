@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use dynomite_backend::{MemoryConfig, MemoryStore, SyncStore};
 use dynomite_codec::Request;
 use dynomite_replication::{
-    ClientCommand, Engine, EngineConfig, Level, Now, Origin, Out, SequencingRules, StoreState, Ticket,
+    ClientCommand, Engine, EngineConfig, Level, Now, Origin, Out, RepairConfig, SequencingRules, StoreState, Ticket,
 };
 use dynomite_ring::{HashKind, KeyHasher, Node, NodeId, Ring, Token};
 
@@ -176,6 +176,7 @@ pub(crate) fn engine(id: NodeId, ring: &Arc<Ring>) -> Engine {
         lane_window_max: IN_FLIGHT_MAX,
         clock_ahead_max_ms: TIMEOUT_MS,
         sequencing: SequencingRules::default(),
+        repair: RepairConfig { compare_interval_ms: 0, ..RepairConfig::default() },
     };
     let mut engine = Engine::new(config, Arc::clone(ring)).expect("the ring has the node");
     engine.handle_lane_up(Now { ms: 1, wall_us: 1_000 }, StoreState::Kept);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dynomite_backend::Backend;
-use dynomite_replication::{Engine, EngineConfig, Sequencing, SequencingRules};
+use dynomite_replication::{Engine, EngineConfig, RepairConfig, Sequencing, SequencingRules};
 use dynomite_ring::NodeIdx;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::UnboundedSender;
@@ -167,6 +167,7 @@ fn engine_config(shared: &Shared, worker: usize) -> EngineConfig {
         lane_window_max: limits.lane_window as usize,
         clock_ahead_max_ms: limits.clock_skew_max.as_millis() as u64,
         sequencing: sequencing_rules(shared),
+        repair: RepairConfig::default(),
     }
 }
 
