@@ -32,10 +32,11 @@ pub(crate) fn local_print(hash: u64, entry: &Entry, mark: Mark) -> u64 {
     mix(hash ^ entry.trust as u64 ^ u64::from(entry.is_absent_at(mark)) << 8)
 }
 
-/// What is compared between datacenters: the last write, and whether the copy counts.
-pub(crate) fn remote_print(hash: u64, entry: &Entry) -> u64 {
+/// What is compared between datacenters: the last write, what became of the key, and whether the copy counts.
+pub(crate) fn remote_print(hash: u64, entry: &Entry, mark: Mark) -> u64 {
     let is_trusted = entry.trust == Trust::Trusted;
-    mix(fold_version(hash, entry.record.last) ^ u64::from(is_trusted))
+    let is_absent = entry.is_absent_at(mark);
+    mix(fold_version(hash, entry.record.last) ^ u64::from(is_trusted) ^ u64::from(is_absent) << 8)
 }
 
 fn fold_version(hash: u64, version: Version) -> u64 {
@@ -191,8 +192,8 @@ mod tests {
         assert_eq!(changed(|entry| entry.promised.clock = 10), prints[0], "promises differ as they may");
         let (imported, mut sequenced) = (entry(5), entry(4));
         sequenced.record.last = imported.record.last;
-        assert_eq!(remote_print(1, &imported), remote_print(1, &sequenced));
-        assert_ne!(remote_print(1, &imported), remote_print(1, &entry(4)));
+        assert_eq!(remote_print(1, &imported, Mark(9)), remote_print(1, &sequenced, Mark(9)));
+        assert_ne!(remote_print(1, &imported, Mark(9)), remote_print(1, &entry(4), Mark(9)));
     }
 
     #[test]

@@ -261,7 +261,7 @@ impl Engine {
         let racks = import.replicas.len() as u16;
         match step {
             Step::Drop => self.answer(import.requester, ResponseBody::Relayed { applied: racks, racks }, out),
-            Step::Apply if self.is_sequenced_here(import.version) => {
+            Step::Apply if self.is_sequenced_here(import.version) && import.is_known() => {
                 self.answer(import.requester, ResponseBody::Relayed { applied: racks, racks }, out);
                 self.sequence_nothing(now, &import.key, import.token, out);
             }

@@ -84,7 +84,9 @@ pub(super) struct Censuses {
     pub(super) current: Option<Box<Census>>,
     /// How many have begun.
     begun: u64,
+    /// When somebody last compared with it, and when somebody's lost copies were last listed.
     used_at_ms: u64,
+    listed_at_ms: u64,
     /// Since which census all is listed that a node which lost its copies must hear of: by node, the loss and the census.
     listers: HashMap<NodeId, (u64, u64)>,
     /// How far the datastore was asked about keys, and how many answers are to come.
@@ -107,7 +109,7 @@ impl Censuses {
     pub(super) fn due_ms(&self) -> Option<u64> {
         let census = self.current.as_deref()?;
         let is_at_work = !census.is_complete() || self.asked_upto < census.slot_count() || self.questions > 0;
-        Some(if is_at_work { 0 } else { self.used_at_ms + IDLE_MS })
+        Some(if is_at_work { 0 } else { self.used_at_ms.max(self.listed_at_ms) + IDLE_MS })
     }
 }
 
@@ -164,7 +166,8 @@ impl Engine {
         !is_busy && self.begin_census(now, mark, out)
     }
 
-    /// As [`Engine::want_census`] at any mark, for a node that lost its copies: one that began after it first asked.
+    /// As [`Engine::want_census`] at any mark, for a node that lost its copies: one that began after it first asked. It goes
+    /// before those that compare, which begin again.
     pub(super) fn want_listing(&mut self, now: Now, node: NodeId, loss: u64, out: &mut Out) -> bool {
         if self.records.len() == 0 {
             // As when a cluster starts for the first time: there is nothing to list.
@@ -176,13 +179,13 @@ impl Engine {
             *entry = (loss, begun + 1);
         }
         let needed = entry.1;
-        if begun < needed || self.census.current.is_none() {
-            let is_busy = self.census.is_busy(now) || self.is_comparing();
-            if is_busy || !self.begin_census(now, Self::newest_mark(now), out) {
-                return false;
-            }
+        let is_at_work = self.census.current.as_deref().is_some_and(|census| !census.is_complete());
+        if (begun < needed || self.census.current.is_none())
+            && (is_at_work || !self.begin_census(now, Self::newest_mark(now), out))
+        {
+            return false;
         }
-        self.census.used_at_ms = now.ms;
+        self.census.listed_at_ms = now.ms;
         self.census.current.as_deref().is_some_and(Census::is_complete)
     }
 
@@ -199,8 +202,8 @@ impl Engine {
     /// Goes on with what is to be done about the census.
     pub(super) fn pump_census(&mut self, now: Now, out: &mut Out) {
         self.continue_census(now, out);
-        let is_idle = self.census.used_at_ms + IDLE_MS <= now.ms && !self.is_comparing();
-        if is_idle && self.census.due_ms().is_some_and(|due_ms| due_ms > 0) {
+        let is_idle = self.census.due_ms().is_some_and(|due_ms| due_ms > 0 && due_ms <= now.ms);
+        if is_idle && !self.is_comparing() {
             self.census.current = None;
         }
     }
@@ -250,7 +253,7 @@ impl Engine {
         }
         let hash = hash_key(key);
         let local = local_print(hash, entry, census.mark);
-        let remote = remote_print(hash, entry);
+        let remote = remote_print(hash, entry, census.mark);
         for node in holders.all {
             let Some(number) = self.partners.number(*node) else { continue };
             match self.partners.all[number].is_local {
@@ -286,7 +289,7 @@ impl Engine {
         let (is_in_local, is_in_remote) = self.is_compared(entry, mark, &holders);
         let is_in = is_shared && if is_local { is_in_local } else { is_in_remote };
         let hash = hash_key(key);
-        is_in.then(|| if is_local { local_print(hash, entry, mark) } else { remote_print(hash, entry) })
+        is_in.then(|| if is_local { local_print(hash, entry, mark) } else { remote_print(hash, entry, mark) })
     }
 
     pub(super) fn holders(&self, token: Token) -> Holders<'_> {

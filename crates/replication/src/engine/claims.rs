@@ -53,6 +53,9 @@ impl Engine {
         out: &mut Out,
     ) {
         self.stats.claims += 1;
+        // After the record log was lost, what this replica itself may have promised is above its clock.
+        let promised = self.look_up(&key, token).1.promised;
+        self.follows_clock(now, promised.clock);
         let term = self.clock.stamp(now.wall_us);
         let replicas = self.local_replicas(token, &State::Asked);
         let nodes: Vec<_> = replicas.iter().map(|replica| replica.node).collect();

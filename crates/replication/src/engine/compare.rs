@@ -370,8 +370,11 @@ impl Engine {
         if is_counted {
             self.repair.status.phase = RepairPhase::Comparing;
         } else if self.census_mark() != mark {
-            // It was replaced: nothing can be compared any more.
-            round.partners.iter_mut().for_each(|progress| progress.has_failed = true);
+            // It was replaced by one for a node that lost its copies.
+            round.mark = None;
+            round.restarts += 1;
+            round.patience_ms = now.ms + PATIENCE_MS;
+            return round.restarts > RESTARTS_MAX;
         }
         for number in 0..round.partners.len() {
             self.continue_with_partner(now, round, number, is_counted, out);
@@ -677,18 +680,20 @@ impl Engine {
         if is_forgotten || !mark.covers(own.record.last) {
             return None;
         }
-        if is_local {
-            let is_same = own.record == theirs.record && own.trust.is_trusted() && theirs.trust.is_trusted();
-            if !is_same {
-                return Some(Found::Heal(theirs.key.clone()));
-            }
+        let is_same =
+            if is_local { own.record == theirs.record } else { own.record.last == theirs.record.last };
+        if is_same && own.trust.is_trusted() && theirs.trust.is_trusted() {
+            // The same write, and so the same state: one of them does not know what became of it.
             let absent_from = presence::later(own.absent_from, theirs.absent_from);
             if absent_from != own.absent_from {
                 self.records.set_absent_from(id, absent_from);
             }
             return None;
         }
-        if own.record.last == theirs.record.last || !self.answers_for(&theirs.key, partner) {
+        if is_local {
+            return Some(Found::Heal(theirs.key.clone()));
+        }
+        if is_same || !self.answers_for(&theirs.key, partner) {
             return None;
         }
         let is_behind = own.record.last < theirs.record.last;

@@ -131,8 +131,10 @@ impl Engine {
         self.recover_marks();
         self.recover_lost(now);
         self.clock.start_above(recovered.greatest_clock);
-        self.lane.start_after(recovered.greatest_frame);
-        self.marker.covered = recovered.greatest_frame;
+        if recovered.greatest_frame > self.lane.submitted() {
+            self.lane.start_after(recovered.greatest_frame);
+        }
+        self.marker.covered = self.lane.submitted();
         let doubtful: Vec<RecordId> = match recovered.in_doubt {
             0 => Vec::new(),
             _ => self.records.untrusted(),

@@ -30,6 +30,8 @@ const LOST_NOTED_EVERY: usize = 256;
 
 /// So long a node without any data waits for those that cannot be reached, if nobody else has any.
 const NEW_CLUSTER_WAIT_MS: u64 = 5000;
+/// And so long for other datacenters, whose data it would serve as absent.
+const NEW_DATACENTER_WAIT_MS: u64 = 30_000;
 /// A node that is not ready, or cannot be reached, is asked again after this.
 const AGAIN_MS: u64 = 200;
 /// A key that could not be healed is tried again after this.
@@ -302,11 +304,16 @@ impl Engine {
 
     /// Whether nobody is waited for any longer who cannot be heard.
     fn is_time_up(&self, now: Now, work: &Work) -> bool {
+        self.has_waited(now, work, NEW_CLUSTER_WAIT_MS)
+    }
+
+    /// Whether all was waited for, or `if_new_ms` if it looks as if the cluster were new.
+    fn has_waited(&self, now: Now, work: &Work, if_new_ms: u64) -> bool {
         let mut wait_ms = self.config.repair.rebuild_wait_ms;
         if self.lost.log_too && !work.has_seen_keys && work.elsewhere.is_empty() && self.records.len() == 0 {
             // Nobody who answers knows of any key: most likely the cluster is new. If not, what those have who are missing
             // is taken over when they come.
-            wait_ms = wait_ms.min(NEW_CLUSTER_WAIT_MS);
+            wait_ms = wait_ms.min(if_new_ms);
         }
         now.ms >= self.lost.since_ms + wait_ms
     }
@@ -361,7 +368,7 @@ impl Engine {
         };
         let mut others =
             self.ring.dcs().iter().map(dynomite_ring::Dc::index).filter(|dc| *dc != self.place.dc);
-        if !self.is_time_up(now, work) && !others.all(is_heard) {
+        if !self.has_waited(now, work, NEW_DATACENTER_WAIT_MS) && !others.all(is_heard) {
             return false;
         }
         while work.importing.len() < AT_ONCE_MAX {

@@ -401,6 +401,10 @@ impl Engine {
 
     /// What may be said of a key whose copy has become doubtful since the answer was prepared.
     fn as_trusted(&self, copy: RecordId, done: ResponseBody) -> ResponseBody {
+        if copy == RecordId::NONE {
+            // Nothing was written that it could have waited for; a copy without an entry may be lost nevertheless.
+            return done;
+        }
         let trust = self.records.get(copy).trust;
         match done {
             // What has no entry may be lost, which only the answer says.

@@ -1,11 +1,14 @@
 //! Whole clusters of engines in one thread: simulated links and clocks, real memory stores.
 
 mod cluster;
+mod compare;
 mod datacenters;
 mod delegation;
 mod failures;
+mod forgetting;
 mod handoff;
 mod overwrites;
 mod random;
 mod reads;
+mod rebuild;
 mod sequenced;

@@ -36,6 +36,12 @@ pub(crate) enum Step {
 }
 
 impl ImportOperation {
+    /// Whether this datacenter still knows anything of the key. Where it was lost everywhere, there is nothing to be kept from
+    /// what comes back.
+    pub(crate) fn is_known(&self) -> bool {
+        self.copies.iter().flatten().any(|copy| copy.trust.is_trusted() && !copy.record.is_blank())
+    }
+
     /// What to do, given who has answered.
     pub(crate) fn next_step(&self) -> Step {
         let heard = || self.copies.iter().flatten();

@@ -1,4 +1,7 @@
-//! A cluster of one-worker engines whose links, lanes and clock the test holds in its hands.
+//! A cluster of engines whose links, lanes and clock the test holds in its hands. A member is a node of one worker, or one
+//! worker of a node.
+
+mod repairing;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -11,8 +14,8 @@ use dynomite_codec::{Operation as LaneOperation, Output, Request, classify};
 use dynomite_ring::{DcIdx, HashKind, KeyHasher, Node, NodeId, Ring, Token};
 
 use crate::{
-    ClientCommand, Engine, EngineConfig, KeyRequest, Level, Now, Origin, Out, RepairConfig, ReplicaRequest,
-    ReplicaResponse, SequencingRules, StoreSeen, Ticket,
+    Bucket, ClientCommand, Engine, EngineConfig, KeyRequest, Level, Now, Origin, Out, RepairConfig,
+    ReplicaRequest, ReplicaResponse, SequencingRules, StoreSeen, Ticket,
 };
 
 pub(super) const TIMEOUT_MS: u64 = 1000;
@@ -23,6 +26,7 @@ pub(super) const HINT_WINDOW_MS: u64 = 3 * 3600 * 1000;
 pub(super) struct Member {
     pub(super) name: String,
     pub(super) id: NodeId,
+    config: EngineConfig,
     pub(super) engine: Engine,
     pub(super) store: MemoryStore,
     lane: VecDeque<LaneOperation>,
@@ -54,6 +58,8 @@ pub(super) struct Cluster {
     next_ticket: u64,
     /// What was done, in order: equal runs have equal logs.
     pub(super) log: Vec<String>,
+    /// Messages that were delivered, and their bytes.
+    pub(super) traffic: (u64, u64),
 }
 
 const WALL_MS: u64 = 1_700_000_000_000;
@@ -109,10 +115,11 @@ impl Cluster {
             replies: BTreeMap::new(),
             next_ticket: 0,
             log: Vec::new(),
+            traffic: (0, 0),
         };
         for a in 0..cluster.members.len() {
             for b in 0..cluster.members.len() {
-                if a != b {
+                if cluster.members[a].id != cluster.members[b].id {
                     cluster.link_up(a, b);
                 }
             }
@@ -336,6 +343,8 @@ impl Cluster {
         let mut head = BytesMut::new();
         let tail = request.encode(&mut head);
         head.extend_from_slice(&tail);
+        self.traffic.0 += 1;
+        self.traffic.1 += head.len() as u64;
         let request = ReplicaRequest::decode(head.freeze()).unwrap();
         let (now, origin) = (self.now(to), Origin(from as u64));
         self.feed(to, |engine, out| engine.handle_request(now, origin, request, out));
@@ -347,6 +356,8 @@ impl Cluster {
         let mut head = BytesMut::new();
         let tail = response.encode(&mut head);
         head.extend_from_slice(&tail);
+        self.traffic.0 += 1;
+        self.traffic.1 += head.len() as u64;
         let response = ReplicaResponse::decode(head.freeze()).unwrap();
         let now = self.now(to);
         self.feed(to, |engine, out| engine.handle_response(now, response, out));
@@ -370,8 +381,12 @@ impl Cluster {
         }
         self.members[member].lane.extend(out.lane);
         for (node, request) in out.requests {
-            let to = self.members.iter().position(|other| other.id == node).unwrap();
-            assert_ne!(to, member, "a node does not write to itself");
+            let is_worker = |other: &Member| {
+                other.id == node
+                    && Bucket::of(request.token).worker(other.config.workers) == other.config.worker
+            };
+            let to = self.members.iter().position(is_worker).unwrap();
+            assert_ne!(self.members[to].id, self.members[member].id, "a node does not write to itself");
             self.links.entry((member, to)).or_default().requests.push_back(request);
         }
         for (origin, response) in out.responses {
@@ -390,9 +405,8 @@ pub(super) enum Event {
 
 impl Member {
     fn new(name: &str, ring: &Arc<Ring>, sequencing: &SequencingRules) -> Self {
-        let id = NodeId::from_name(name);
         let config = EngineConfig {
-            node: id,
+            node: NodeId::from_name(name),
             worker: 0,
             workers: 1,
             request_timeout_ms: TIMEOUT_MS,
@@ -408,13 +422,18 @@ impl Member {
             handoff_max: 64,
             repair: RepairConfig { compare_interval_ms: 0, ..RepairConfig::default() },
         };
-        let mut engine = Engine::new(config, Arc::clone(ring)).unwrap();
+        Self::of(config, name, ring)
+    }
+
+    fn of(config: EngineConfig, name: &str, ring: &Arc<Ring>) -> Self {
+        let mut engine = Engine::new(config.clone(), Arc::clone(ring)).unwrap();
         let now = Now { ms: 0, wall_us: WALL_MS * 1000 };
         engine.handle_lane_up(now, StoreSeen { run_id: "1", marker: None }, &mut Out::default());
         engine.keep_hint_log();
         Self {
             name: name.to_owned(),
-            id,
+            id: config.node,
+            config,
             engine,
             store: MemoryStore::new(7, MemoryConfig::default()),
             lane: VecDeque::new(),

@@ -191,14 +191,28 @@ fn a_datacenter_does_not_take_back_what_it_has_sequenced_itself() {
     let key = cluster.key_of(0);
     cluster.run(0, &format!("INCR {key}"), Level::DcQuorum);
     cluster.advance(50);
-    // As if every rack of the first datacenter had forgotten it.
+    // As if every rack of the first datacenter had gone back to something earlier.
+    for member in 0..3 {
+        cluster.plant(member, &key, "earlier", 0);
+    }
+    cluster.export_again(3, &key, 0);
+    cluster.advance(500);
+    let stored = cluster.stored_everywhere(&format!("GET {key}"));
+    assert_eq!(stored, ["$7\r\nearlier\r\n"; 6], "what it holds now was sequenced anew");
+}
+
+#[test]
+fn a_datacenter_that_knows_nothing_of_a_key_takes_back_what_it_has_sequenced_itself() {
+    let mut cluster = Cluster::racks(&[3, 3]);
+    let key = cluster.key_of(0);
+    cluster.run(0, &format!("INCR {key}"), Level::DcQuorum);
+    cluster.advance(50);
     for member in 0..3 {
         cluster.forget(member, &key);
     }
     cluster.export_again(3, &key, 0);
     cluster.advance(500);
-    let stored = cluster.stored_everywhere(&format!("EXISTS {key}"));
-    assert_eq!(stored, [":0\r\n"; 6], "what it holds now was sequenced anew");
+    assert_eq!(cluster.stored_everywhere(&format!("GET {key}")), ["$1\r\n1\r\n"; 6]);
 }
 
 #[test]
