@@ -13,25 +13,30 @@
 //!
 //! Everything runs at low priority: slices in the engine's sweeps, a bounded number of questions, keys at a bounded rate.
 
-use std::{collections::VecDeque, ops::RangeInclusive};
+mod differences;
+mod request;
+mod serving;
+
+use std::collections::VecDeque;
 
 use bytes::Bytes;
 use dynomite_ring::{DcIdx, NodeId};
 use hashbrown::HashSet;
 
-use super::{Engine, Now, Out, Requester, census::Partner};
+pub use request::{RepairBusy, RepairConfig, RepairPhase, RepairRequest, RepairStatus};
+pub(in crate::engine) use serving::{Differ, list};
+
+use super::{Engine, Now, Out};
 use crate::{
-    Bucket, BucketSet, Failure, Mark, Position, RequestBody, ResponseBody,
+    Bucket, BucketSet, Mark, RequestBody, ResponseBody,
     census::hash_key,
-    listing::{self, Listed, PAGE_BYTES_MAX},
+    listing::PAGE_BYTES_MAX,
     marks::Run,
     operation::{
         Kind, OperationId,
         compare::{CompareOperation, Question},
     },
     planted::{self, Planted},
-    presence,
-    records::Entry,
 };
 
 /// A round's mark is at least so old: what was written up to it has arrived where it was going, or will not.
@@ -54,92 +59,6 @@ const FOUND_MAX: usize = 4096;
 const HEALING_MAX: usize = 128;
 /// Prints in one message.
 const PRINTS_MAX: usize = PAGE_BYTES_MAX / 8;
-
-/// How copies are compared and repaired.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RepairConfig {
-    /// Time from one round to the next, which varies by a quarter of it; 0 for no rounds but those that are asked for.
-    pub compare_interval_ms: u64,
-    /// Makes the variation.
-    pub seed: u64,
-    /// Keys that rounds heal in each second.
-    pub keys_per_s: u64,
-    /// Bytes of values that rounds install in each second.
-    pub bytes_per_s: u64,
-    /// How long lost copies wait for racks or datacenters that cannot be reached before they are rebuilt from what there is.
-    pub rebuild_wait_ms: u64,
-}
-
-impl Default for RepairConfig {
-    fn default() -> Self {
-        Self {
-            compare_interval_ms: 10 * 60_000,
-            seed: 0,
-            keys_per_s: 2000,
-            bytes_per_s: 16 << 20,
-            rebuild_wait_ms: 10 * 60_000,
-        }
-    }
-}
-
-/// What a round is to do.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct RepairRequest {
-    /// Which buckets; all when `None`.
-    pub buckets: Option<BucketSet>,
-    /// Whether differences are only counted.
-    pub preview: bool,
-    /// Whether every key is compared by itself, where digests agree too.
-    pub full: bool,
-    /// With which nodes; all when `None`.
-    pub peers: Option<Vec<NodeId>>,
-}
-
-/// How far the current round has come, or how the last one ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RepairStatus {
-    /// What it is doing.
-    pub phase: RepairPhase,
-    /// Up to when copies are compared.
-    pub mark: Mark,
-    /// Buckets, counted once for each node that they are compared with.
-    pub buckets_done: u64,
-    /// See `buckets_done`.
-    pub buckets_total: u64,
-    /// Those that were not equal.
-    pub buckets_differing: u64,
-    /// Those that were equal with everybody and told so.
-    pub buckets_settled: u64,
-    /// Keys in them, counted once for each node.
-    pub keys_compared: u64,
-    /// Keys that differ.
-    pub keys_differing: u64,
-    /// Keys whose copies are equal again, or whose state was sent to another datacenter.
-    pub keys_healed: u64,
-    /// Keys that could not be healed.
-    pub keys_failed: u64,
-    /// Nodes that could not be compared with.
-    pub peers_failed: u64,
-}
-
-/// What a round is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum RepairPhase {
-    /// There is no round.
-    #[default]
-    Idle,
-    /// Records are being summed up, here or elsewhere.
-    Counting,
-    /// Buckets are being compared, and keys healed.
-    Comparing,
-    /// Equal buckets are being settled.
-    Settling,
-}
-
-/// A round is under way already; nothing was begun. Whose fault: the caller's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a round of repair is under way")]
-pub struct RepairBusy;
 
 /// Comparing and repairing.
 #[derive(Debug, Default)]
@@ -579,151 +498,6 @@ impl Engine {
             .collect()
     }
 
-    fn differences_came(
-        &mut self,
-        now: Now,
-        round: &mut Round,
-        number: usize,
-        part: Part,
-        body: ResponseBody,
-        out: &mut Out,
-    ) {
-        let Some(mark) = round.mark else { return };
-        let progress = &mut round.partners[number];
-        let partner = progress.partner;
-        let listed = match body {
-            ResponseBody::Listed { upto, lacking, page, .. } => {
-                listing::read(page).map(|theirs| (upto, lacking, theirs))
-            }
-            ResponseBody::NotReady { .. } => None,
-            _ => {
-                progress.has_failed = true;
-                None
-            }
-        };
-        let Some((upto, lacking, theirs)) = listed else {
-            progress.asked -= 1;
-            round.unequal.insert(part.bucket);
-            self.repair.status.buckets_done += 1;
-            return;
-        };
-        progress.patience_ms = now.ms + PATIENCE_MS;
-        let is_whole = upto.bucket > part.bucket.0;
-        let upto = if is_whole { part.upto } else { upto.hash.saturating_sub(1) };
-        let is_equal = theirs.is_empty() && lacking.is_empty();
-        if !is_equal {
-            let found = self.differences(partner, mark, part.bucket, part.from..=upto, theirs, &lacking);
-            self.repair.status.keys_differing += found.len() as u64;
-            if !round.request.preview {
-                round.found.extend(found);
-            }
-        }
-        let found = part.found || !is_equal;
-        if upto < u64::MAX {
-            return self.ask_differences(now, partner, mark, part.bucket, upto + 1, found, out);
-        }
-        round.partners[number].asked -= 1;
-        self.repair.status.buckets_done += 1;
-        if found {
-            round.unequal.insert(part.bucket);
-        }
-    }
-
-    /// What is to be done about keys of a bucket, with hashes in `range`: those that a partner lists, and those whose prints it
-    /// lacks.
-    fn differences(
-        &mut self,
-        partner: usize,
-        mark: Mark,
-        bucket: Bucket,
-        range: RangeInclusive<u64>,
-        theirs: Vec<Listed>,
-        lacking: &[u8],
-    ) -> Vec<Found> {
-        let mut found = Vec::new();
-        let mut listed = HashSet::new();
-        for theirs in theirs {
-            found.extend(self.difference(partner, mark, &theirs));
-            listed.insert(theirs.key);
-        }
-        let lacking: HashSet<u64> =
-            lacking.as_chunks::<8>().0.iter().map(|print| u64::from_le_bytes(*print)).collect();
-        let is_lacking = |key: &[u8], entry: &Entry| {
-            range.contains(&hash_key(key))
-                && !listed.contains(key)
-                && self.print_for(partner, key, entry, mark).is_some_and(|print| lacking.contains(&print))
-        };
-        let Partner { is_local, dc, .. } = self.partners.all[partner];
-        for (key, entry) in self.keys_of(bucket) {
-            if is_lacking(key, &entry) {
-                let key = Bytes::copy_from_slice(key);
-                if is_local {
-                    found.push(Found::Heal(key));
-                } else if self.answers_for(&key, partner) {
-                    found.push(Found::Export(key, dc));
-                }
-            }
-        }
-        found
-    }
-
-    /// What is to be done about a key that a partner lists, because it is not known to be equal.
-    fn difference(&mut self, partner: usize, mark: Mark, theirs: &Listed) -> Option<Found> {
-        let id = self.records.find(&theirs.key);
-        let own = self.records.get(id);
-        let Partner { is_local, dc, .. } = self.partners.all[partner];
-        let holders = self.holders(self.ring.token(&theirs.key));
-        let told =
-            self.marks.latest(if is_local { holders.local() } else { holders.all }, holders.bucket).mark;
-        let is_forgotten = own.record.is_blank() && told.covers(theirs.record.last);
-        // What was written since the mark is for the next round.
-        if is_forgotten || !mark.covers(own.record.last) {
-            return None;
-        }
-        let is_same =
-            if is_local { own.record == theirs.record } else { own.record.last == theirs.record.last };
-        if is_same && own.trust.is_trusted() && theirs.trust.is_trusted() {
-            // The same write, and so the same state: one of them does not know what became of it.
-            let absent_from = presence::later(own.absent_from, theirs.absent_from);
-            if absent_from != own.absent_from {
-                self.records.set_absent_from(id, absent_from);
-            }
-            return None;
-        }
-        if is_local {
-            return Some(Found::Heal(theirs.key.clone()));
-        }
-        if is_same || !self.answers_for(&theirs.key, partner) {
-            return None;
-        }
-        let is_behind = own.record.last < theirs.record.last;
-        Some(if is_behind {
-            Found::AskFor(theirs.key.clone(), partner)
-        } else {
-            Found::Export(theirs.key.clone(), dc)
-        })
-    }
-
-    /// Whether it is for this node and this partner to make a key equal between their datacenters: all pairs of replicas
-    /// notice the difference, and one state is enough.
-    fn answers_for(&self, key: &[u8], partner: usize) -> bool {
-        let Partner { node, dc, .. } = self.partners.all[partner];
-        let token = self.ring.token(key);
-        let nodes = self.ring.replicas(token).in_dc(self.place.dc);
-        let racks = self.ring.dc(self.place.dc).racks();
-        let primary = self.ring.primary_rack(token, self.place.dc);
-        let first = racks.iter().position(|rack| rack.index() == primary).unwrap_or(0);
-        let own = (0..nodes.len())
-            .map(|step| self.ring.node(nodes[(first + step) % nodes.len()]).id)
-            .find(|node| *node == self.config.node || self.reachable.contains(node));
-        let other = self
-            .ring
-            .forwarder_order(token, self.place.rack, dc)
-            .map(|index| self.ring.node(index).id)
-            .find(|node| self.reachable.contains(node));
-        own == Some(self.config.node) && other == Some(node)
-    }
-
     /// Has what was found repaired, as fast as is allowed.
     fn repair_found(&mut self, now: Now, round: &mut Round, out: &mut Out) {
         while !self.repair.allowance.is_spent()
@@ -831,87 +605,6 @@ impl Engine {
             _ => progress.has_failed = true,
         }
     }
-
-    /// Another node wants digests of what it shares with this one.
-    pub(super) fn serve_digest(
-        &mut self,
-        now: Now,
-        from: Requester,
-        node: NodeId,
-        mark: Mark,
-        first: Bucket,
-        out: &mut Out,
-    ) {
-        let Some(partner) = self.partners.number_of(node).filter(|_| self.slice_range().contains(&first.0))
-        else {
-            return self.answer(from, ResponseBody::Failed(Failure::NotOwner), out);
-        };
-        self.want_census(now, mark, out);
-        let body = match self.census.at(mark) {
-            Some(census) => ResponseBody::Digests { digests: census.digests(partner, first).into() },
-            None => ResponseBody::NotReady { mark: self.census_mark() },
-        };
-        self.answer(from, body, out);
-    }
-
-    /// Another node wants to know which of a bucket's keys differ.
-    pub(super) fn serve_differ(&mut self, now: Now, from: Requester, differ: Differ, out: &mut Out) {
-        let Differ { node, mark, bucket, from: least, upto, known } = differ;
-        let Some(partner) = self.partners.number_of(node).filter(|_| self.slice_range().contains(&bucket.0))
-        else {
-            return self.answer(from, ResponseBody::Failed(Failure::NotOwner), out);
-        };
-        if self.census.at(mark).is_none() {
-            return self.answer(from, ResponseBody::NotReady { mark: self.census_mark() }, out);
-        }
-        self.census_is_used(now);
-        let known: Vec<u64> =
-            known.as_chunks::<8>().0.iter().map(|print| u64::from_le_bytes(*print)).collect();
-        let mut is_here = vec![false; known.len()];
-        let mut others: Vec<(u64, &[u8], Entry)> = Vec::new();
-        for (key, entry) in self.keys_of(bucket) {
-            let hash = hash_key(key);
-            let Some(print) =
-                self.print_for(partner, key, &entry, mark).filter(|_| (least..=upto).contains(&hash))
-            else {
-                continue;
-            };
-            match known.binary_search(&print) {
-                Ok(at) => is_here[at] = true,
-                Err(_) => others.push((hash, key, entry)),
-            }
-        }
-        let lacking = known.iter().zip(&is_here).filter(|(_, is_here)| !**is_here);
-        let lacking: Vec<u8> = lacking.flat_map(|(print, _)| print.to_le_bytes()).collect();
-        others.sort_unstable_by_key(|(hash, ..)| *hash);
-        let mut page = Vec::new();
-        let cut = list(&mut page, others.iter().map(|(hash, key, entry)| (*hash, *key, entry)));
-        let upto = match cut {
-            Some(hash) => Position { bucket: bucket.0, hash },
-            None => Position { bucket: bucket.0 + 1, hash: 0 },
-        };
-        let is_lost = self.lost.buckets.contains(bucket);
-        let (lacking, page) = (lacking.into(), page.into());
-        self.answer(from, ResponseBody::Listed { upto, is_lost, lacking, page }, out);
-    }
-
-    /// Another datacenter has an older state of a key.
-    pub(super) fn serve_export(
-        &mut self,
-        now: Now,
-        from: Requester,
-        node: NodeId,
-        key: Bytes,
-        out: &mut Out,
-    ) {
-        let Some(partner) = self.partners.number_of(node).map(|number| self.partners.all[number]) else {
-            return self.answer(from, ResponseBody::Failed(Failure::NotOwner), out);
-        };
-        if !partner.is_local {
-            self.export_again(now, key, partner.dc, None, out);
-        }
-        self.answer(from, ResponseBody::Noted { upto: 0 }, out);
-    }
 }
 
 impl RepairRequest {
@@ -930,36 +623,10 @@ struct Part {
     found: bool,
 }
 
-/// The parts of a question about a bucket's keys.
-pub(super) struct Differ {
-    pub(super) node: NodeId,
-    pub(super) mark: Mark,
-    pub(super) bucket: Bucket,
-    pub(super) from: u64,
-    pub(super) upto: u64,
-    pub(super) known: Bytes,
-}
-
-/// Fills a page with keys, which come in the order of their hashes. The hash with which the next page begins, if not all
-/// fit; keys of one hash stay together.
-pub(super) fn list<'a>(
-    page: &mut Vec<u8>,
-    keys: impl Iterator<Item = (u64, &'a [u8], &'a Entry)>,
-) -> Option<u64> {
-    let mut last = None;
-    for (hash, key, entry) in keys {
-        if page.len() + key.len() > PAGE_BYTES_MAX && !page.is_empty() && last != Some(hash) {
-            return Some(hash);
-        }
-        listing::put(page, key, entry);
-        last = Some(hash);
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{listing, records::Entry};
 
     #[test]
     fn a_rate_lets_a_seconds_share_through_at_most() {

@@ -453,3 +453,25 @@ impl Member {
         }
     }
 }
+
+impl Engine {
+    /// See `export_again`.
+    pub(super) fn export_again_now(&mut self, now: Now, key: Bytes, dc: DcIdx, out: &mut Out) {
+        self.export_again(now, key, dc, None, out);
+        self.take_own_answers(now, out);
+    }
+
+    /// As after a restart: what `before` knew of its copies and of the other nodes, but nothing that it was doing.
+    fn take_over(&mut self, before: Self) {
+        self.clock = before.clock;
+        self.records = before.records;
+        self.lane = before.lane;
+        self.reachable = before.reachable;
+        self.swept_at_ms = before.swept_at_ms;
+    }
+
+    pub(super) fn forget_for_test(&mut self, key: &[u8]) {
+        let id = self.records.find(key);
+        self.records.put(id, key, Default::default());
+    }
+}

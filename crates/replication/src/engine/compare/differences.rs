@@ -1,0 +1,163 @@
+//! Which keys of a bucket differ, and what is to be done about them.
+
+use std::ops::RangeInclusive;
+
+use bytes::Bytes;
+use hashbrown::HashSet;
+
+use super::{Found, PATIENCE_MS, Part, Round};
+use crate::{
+    Bucket, Mark, ResponseBody,
+    census::hash_key,
+    engine::{Engine, Now, Out, census::Partner},
+    listing::{self, Listed},
+    presence,
+    records::Entry,
+};
+
+impl Engine {
+    pub(super) fn differences_came(
+        &mut self,
+        now: Now,
+        round: &mut Round,
+        number: usize,
+        part: Part,
+        body: ResponseBody,
+        out: &mut Out,
+    ) {
+        let Some(mark) = round.mark else { return };
+        let progress = &mut round.partners[number];
+        let partner = progress.partner;
+        let listed = match body {
+            ResponseBody::Listed { upto, lacking, page, .. } => {
+                listing::read(page).map(|theirs| (upto, lacking, theirs))
+            }
+            ResponseBody::NotReady { .. } => None,
+            _ => {
+                progress.has_failed = true;
+                None
+            }
+        };
+        let Some((upto, lacking, theirs)) = listed else {
+            progress.asked -= 1;
+            round.unequal.insert(part.bucket);
+            self.repair.status.buckets_done += 1;
+            return;
+        };
+        progress.patience_ms = now.ms + PATIENCE_MS;
+        let is_whole = upto.bucket > part.bucket.0;
+        let upto = if is_whole { part.upto } else { upto.hash.saturating_sub(1) };
+        let is_equal = theirs.is_empty() && lacking.is_empty();
+        if !is_equal {
+            let found = self.differences(partner, mark, part.bucket, part.from..=upto, theirs, &lacking);
+            self.repair.status.keys_differing += found.len() as u64;
+            if !round.request.preview {
+                round.found.extend(found);
+            }
+        }
+        let found = part.found || !is_equal;
+        if upto < u64::MAX {
+            return self.ask_differences(now, partner, mark, part.bucket, upto + 1, found, out);
+        }
+        round.partners[number].asked -= 1;
+        self.repair.status.buckets_done += 1;
+        if found {
+            round.unequal.insert(part.bucket);
+        }
+    }
+
+    /// What is to be done about keys of a bucket, with hashes in `range`: those that a partner lists, and those whose prints it
+    /// lacks.
+    pub(super) fn differences(
+        &mut self,
+        partner: usize,
+        mark: Mark,
+        bucket: Bucket,
+        range: RangeInclusive<u64>,
+        theirs: Vec<Listed>,
+        lacking: &[u8],
+    ) -> Vec<Found> {
+        let mut found = Vec::new();
+        let mut listed = HashSet::new();
+        for theirs in theirs {
+            found.extend(self.difference(partner, mark, &theirs));
+            listed.insert(theirs.key);
+        }
+        let lacking: HashSet<u64> =
+            lacking.as_chunks::<8>().0.iter().map(|print| u64::from_le_bytes(*print)).collect();
+        let is_lacking = |key: &[u8], entry: &Entry| {
+            range.contains(&hash_key(key))
+                && !listed.contains(key)
+                && self.print_for(partner, key, entry, mark).is_some_and(|print| lacking.contains(&print))
+        };
+        let Partner { is_local, dc, .. } = self.partners.all[partner];
+        for (key, entry) in self.keys_of(bucket) {
+            if is_lacking(key, &entry) {
+                let key = Bytes::copy_from_slice(key);
+                if is_local {
+                    found.push(Found::Heal(key));
+                } else if self.answers_for(&key, partner) {
+                    found.push(Found::Export(key, dc));
+                }
+            }
+        }
+        found
+    }
+
+    /// What is to be done about a key that a partner lists, because it is not known to be equal.
+    pub(super) fn difference(&mut self, partner: usize, mark: Mark, theirs: &Listed) -> Option<Found> {
+        let id = self.records.find(&theirs.key);
+        let own = self.records.get(id);
+        let Partner { is_local, dc, .. } = self.partners.all[partner];
+        let holders = self.holders(self.ring.token(&theirs.key));
+        let told =
+            self.marks.latest(if is_local { holders.local() } else { holders.all }, holders.bucket).mark;
+        let is_forgotten = own.record.is_blank() && told.covers(theirs.record.last);
+        // What was written since the mark is for the next round.
+        if is_forgotten || !mark.covers(own.record.last) {
+            return None;
+        }
+        let is_same =
+            if is_local { own.record == theirs.record } else { own.record.last == theirs.record.last };
+        if is_same && own.trust.is_trusted() && theirs.trust.is_trusted() {
+            // The same write, and so the same state: one of them does not know what became of it.
+            let absent_from = presence::later(own.absent_from, theirs.absent_from);
+            if absent_from != own.absent_from {
+                self.records.set_absent_from(id, absent_from);
+            }
+            return None;
+        }
+        if is_local {
+            return Some(Found::Heal(theirs.key.clone()));
+        }
+        if is_same || !self.answers_for(&theirs.key, partner) {
+            return None;
+        }
+        let is_behind = own.record.last < theirs.record.last;
+        Some(if is_behind {
+            Found::AskFor(theirs.key.clone(), partner)
+        } else {
+            Found::Export(theirs.key.clone(), dc)
+        })
+    }
+
+    /// Whether it is for this node and this partner to make a key equal between their datacenters: all pairs of replicas
+    /// notice the difference, and one state is enough.
+    pub(super) fn answers_for(&self, key: &[u8], partner: usize) -> bool {
+        let Partner { node, dc, .. } = self.partners.all[partner];
+        let token = self.ring.token(key);
+        let nodes = self.ring.replicas(token).in_dc(self.place.dc);
+        let racks = self.ring.dc(self.place.dc).racks();
+        let primary = self.ring.primary_rack(token, self.place.dc);
+        let first = racks.iter().position(|rack| rack.index() == primary).unwrap_or(0);
+        let own = (0..nodes.len())
+            .map(|step| self.ring.node(nodes[(first + step) % nodes.len()]).id)
+            .find(|node| *node == self.config.node || self.reachable.contains(node));
+        let other = self
+            .ring
+            .forwarder_order(token, self.place.rack, dc)
+            .map(|index| self.ring.node(index).id)
+            .find(|node| self.reachable.contains(node));
+        own == Some(self.config.node) && other == Some(node)
+    }
+}
