@@ -19,7 +19,7 @@ fn fill(cluster: &mut Cluster, keys: usize) {
 fn assert_equal(cluster: &mut Cluster, keys: usize) {
     for n in 0..keys {
         let line = match n % 5 {
-            0 | 1 | 2 => format!("GET key{n}"),
+            0..=2 => format!("GET key{n}"),
             3 => format!("LRANGE key{n} 0 -1"),
             _ => format!("HGET key{n} field"),
         };

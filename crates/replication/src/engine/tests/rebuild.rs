@@ -44,9 +44,9 @@ fn a_node_that_lost_its_data_or_all_gets_everything_back() {
         let mut cluster = Cluster::racks(&[3]);
         fill(&mut cluster, 200);
         if with_log {
-            cluster.lose_data(2)
+            cluster.lose_data(2);
         } else {
-            cluster.lose_all(2)
+            cluster.lose_all(2);
         }
         assert_eq!(cluster.lost(2), 4096);
         assert_eq!(cluster.run(2, "GET key0", Level::DcOne), "$1\r\n0\r\n", "another rack answers");
@@ -80,9 +80,9 @@ fn rebuilding_from_one_rack_would_lose_a_write() {
         cut(&mut cluster, 0, 2);
         join(&mut cluster, 1, 2);
         if with_log {
-            cluster.lose_data(2)
+            cluster.lose_data(2);
         } else {
-            cluster.lose_all(2)
+            cluster.lose_all(2);
         }
         cut(&mut cluster, 0, 2);
         cut(&mut cluster, 0, 1);
@@ -105,9 +105,9 @@ fn a_lost_node_is_rebuilt_while_writes_go_on_and_no_acknowledged_one_is_lost() {
             let mut cluster = Cluster::racks(&[3]);
             fill(&mut cluster, 100);
             if with_log {
-                cluster.lose_data(2)
+                cluster.lose_data(2);
             } else {
-                cluster.lose_all(2)
+                cluster.lose_all(2);
             }
             let mut acknowledged = vec![None; 100];
             let mut tickets = Vec::new();
