@@ -314,3 +314,17 @@ fn copies_that_nobody_else_knew_are_settled_one_by_one() {
     assert!(cluster.entry(2, "alone").trust.is_trusted());
     assert_eq!(quorum(&mut cluster, 0, "GET alone"), "$-1\r\n");
 }
+
+/// A read every few milliseconds, each after the answer to the one before it, must not put the rebuilding off.
+#[test]
+fn operations_that_come_one_at_a_time_do_not_hold_up_the_background() {
+    let mut cluster = Cluster::racks(&[3]);
+    fill(&mut cluster, 20);
+    cluster.lose_all(2);
+    for _ in 0..2000 {
+        cluster.run(0, "GET key0", Level::DcOne);
+        cluster.run(2, "GET key0", Level::DcOne);
+        cluster.advance(5);
+    }
+    assert_eq!(cluster.lost(2), 0);
+}
