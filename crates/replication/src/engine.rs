@@ -612,11 +612,6 @@ impl Engine {
     }
 
     fn insert(&mut self, now: Now, timeout_ms: u64, kind: Kind) -> OperationId {
-        if self.operations.is_empty() && self.next_deadline().is_none_or(|due_ms| due_ms > now.ms) {
-            // Nothing was swept while nothing was there. What is due by now must not be put off, or operations that come one
-            // at a time would hold it up for as long as they come.
-            self.swept_at_ms = now.ms;
-        }
         self.operations.insert(Operation { began_ms: now.ms, deadline_ms: now.ms + timeout_ms, kind })
     }
 }
