@@ -101,5 +101,6 @@ fn show(output: &Output) {
         Output::Installed => println!("installed"),
         Output::Scanned { keys, .. } => println!("keys      {keys:?}"),
         Output::Failed(text) => println!("failed    {text}"),
+        other => println!("answered  {other:?}"),
     }
 }

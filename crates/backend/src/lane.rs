@@ -41,7 +41,7 @@ pub trait Lane {
 /// What happens on a lane.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LaneEvent {
-    /// The lane takes operations from now on.
+    /// The lane takes operations from now on. All its stages are empty.
     Up(StoreIdentity),
     /// The oldest unanswered operation is done.
     Done(Output),

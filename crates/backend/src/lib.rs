@@ -1,12 +1,13 @@
 //! Datastores behind one small trait: Redis, and an embedded memory store.
 
+mod element;
 mod lane;
 mod memory;
 mod redis;
 mod reserved;
 mod sync;
 
-pub use dynomite_codec::{KeyState, Operation, Output};
+pub use dynomite_codec::{DigestPart, Extent, KeyState, Operation, Output, Piece, Position, STAGE_COUNT};
 pub use lane::{Backend, Lane, LaneEvent, StoreIdentity};
 pub use memory::{MemoryBackend, MemoryConfig, MemoryStats, MemoryStore};
 pub use redis::{RedisAddress, RedisBackend, RedisConfig, RedisUrlError};

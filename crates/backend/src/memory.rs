@@ -6,10 +6,14 @@
 use std::hash::{BuildHasher, RandomState};
 
 use bytes::{Bytes, BytesMut};
-use dynomite_codec::{KeyState, Request};
+use dynomite_codec::{DigestPart, Extent, KeyState, Piece, Position, Request};
 
+use crate::element::LARGE_BYTES_MIN;
 use crate::{Backend, Lane, StoreIdentity, SyncLane, SyncStore};
+use fault::Fault;
 use keyspace::{Expiry, Keyspace};
+use pieces::Stages;
+use value::Value;
 
 mod blob;
 mod commands;
@@ -23,6 +27,7 @@ mod keyspace;
 mod list;
 mod number;
 mod payload;
+mod pieces;
 mod rng;
 mod set;
 mod sorted_set;
@@ -87,12 +92,13 @@ pub struct MemoryStats {
 /// The keys of one worker.
 pub struct MemoryStore {
     keys: Keyspace,
+    stages: Stages,
 }
 
 impl MemoryStore {
     /// An empty store. `seed` decides random picks (`SPOP`, `RANDOMKEY`, eviction), so that a simulation can be repeated.
     pub fn new(seed: u64, config: MemoryConfig) -> Self {
-        Self { keys: Keyspace::new(seed, config.max_bytes) }
+        Self { keys: Keyspace::new(seed, config.max_bytes), stages: Stages::default() }
     }
 
     /// Looks at up to `budget` keys, going round, and removes those that have expired; returns how many. A lane does this
@@ -112,6 +118,13 @@ impl MemoryStore {
             evicted_count: self.keys.evicted_count,
         }
     }
+
+    /// The key's value and expiry.
+    fn find(&mut self, now_ms: u64, key: &[u8]) -> Option<(&Value, Option<u64>)> {
+        self.keys.now_ms = now_ms;
+        let expires_at_ms = self.keys.expiry(key)?;
+        self.keys.peek(key).map(|(value, _)| (value, expires_at_ms))
+    }
 }
 
 impl SyncStore for MemoryStore {
@@ -121,10 +134,8 @@ impl SyncStore for MemoryStore {
     }
 
     fn dump(&mut self, now_ms: u64, key: &[u8]) -> Result<Option<KeyState>, String> {
-        self.keys.now_ms = now_ms;
-        let Some(expires_at_ms) = self.keys.expiry(key) else { return Ok(None) };
-        let value = self.keys.peek(key);
-        Ok(value.map(|(value, _)| KeyState { payload: payload::encode(value), expires_at_ms }))
+        let found = self.find(now_ms, key);
+        Ok(found.map(|(value, expires_at_ms)| KeyState { payload: payload::encode(value), expires_at_ms }))
     }
 
     fn install(&mut self, now_ms: u64, key: &Bytes, state: Option<&KeyState>) -> Result<(), String> {
@@ -133,9 +144,8 @@ impl SyncStore for MemoryStore {
             self.keys.remove(key);
             return Ok(());
         };
-        let value = payload::decode(&state.payload).map_err(|fault| fault.text().to_owned())?;
-        let room = self.keys.make_room_for(state.payload.len());
-        room.map_err(|fault| fault.text().to_owned())?;
+        let value = payload::decode(&state.payload).map_err(text_of)?;
+        self.keys.make_room_for(state.payload.len()).map_err(text_of)?;
         self.keys.set(key, value, state.expires_at_ms.map_or(Expiry::Never, Expiry::At));
         Ok(())
     }
@@ -147,9 +157,57 @@ impl SyncStore for MemoryStore {
         (keys, cursor)
     }
 
+    fn measure(&mut self, now_ms: u64, key: &[u8]) -> Result<Option<Extent>, String> {
+        let found = self.find(now_ms, key);
+        Ok(found.map(|(value, _)| Extent {
+            is_large: value.heap_bytes() as u64 >= LARGE_BYTES_MIN,
+            start: pieces::start(value),
+        }))
+    }
+
+    fn dump_piece(&mut self, now_ms: u64, key: &[u8], position: Position) -> Result<Option<Piece>, String> {
+        let Some((value, expires_at_ms)) = self.find(now_ms, key) else { return Ok(None) };
+        let piece = pieces::encode(value, position);
+        Ok(piece.map(|(payload, next)| Piece { payload, expires_at_ms, next }))
+    }
+
+    fn digest(&mut self, now_ms: u64, key: &[u8], position: Position) -> Result<Option<DigestPart>, String> {
+        let Some((value, expires_at_ms)) = self.find(now_ms, key) else { return Ok(None) };
+        let part = pieces::digest(value, position);
+        Ok(part.map(|(digest, next)| DigestPart { digest, expires_at_ms, next }))
+    }
+
+    fn stage_piece(&mut self, now_ms: u64, stage: u8, payload: &Bytes) -> Result<(), String> {
+        self.keys.now_ms = now_ms;
+        let bytes = self.stages.bytes() + payload.len();
+        self.stages.push(stage, payload, || self.keys.make_room_for(bytes)).map_err(text_of)
+    }
+
+    fn clear_stage(&mut self, stage: u8) -> Result<(), String> {
+        self.stages.clear(stage).map_err(text_of)
+    }
+
+    fn install_stage(
+        &mut self,
+        now_ms: u64,
+        key: &Bytes,
+        stage: u8,
+        expires_at_ms: Option<u64>,
+    ) -> Result<(), String> {
+        self.keys.now_ms = now_ms;
+        self.keys.make_room_for(self.stages.bytes()).map_err(text_of)?;
+        let value = self.stages.take(stage).map_err(text_of)?;
+        self.keys.set(key, value, expires_at_ms.map_or(Expiry::Never, Expiry::At));
+        Ok(())
+    }
+
     fn tick(&mut self, now_ms: u64) {
         self.expire_some(now_ms, EXPIRE_BUDGET);
     }
+}
+
+fn text_of(fault: Fault) -> String {
+    fault.text().to_owned()
 }
 
 #[cfg(test)]

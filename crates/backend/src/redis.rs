@@ -7,12 +7,18 @@
 
 mod backoff;
 mod broken;
+mod commands;
 mod config;
 mod connection;
 mod handshake;
+mod kind;
 mod lane;
 mod owed;
+mod page;
+mod side;
+mod stage;
 mod stream;
+mod transaction;
 
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-/// Names of one node's own keys: `dynomite:{<node>}:marker:<worker>`.
+/// Names of one node's own keys: `dynomite:{<node>}:marker:<worker>` and `dynomite:{<node>}:stage:<worker>:<number>`.
 ///
 /// Clients could read and write them like any other: who passes their commands on refuses those on a key that
 /// [`ReservedKeys::contains`].
@@ -23,6 +23,11 @@ impl ReservedKeys {
         self.key(&format!("marker:{worker}"))
     }
 
+    /// Where the lane of `worker` collects the pieces of its stage `stage`.
+    pub(crate) fn stage(&self, worker: usize, stage: u8) -> Bytes {
+        self.key(&format!("stage:{worker}:{stage}"))
+    }
+
     /// Whether `key` is one of the node's own.
     pub fn contains(&self, key: &[u8]) -> bool {
         key.starts_with(&self.prefix)
@@ -41,7 +46,8 @@ mod tests {
     fn every_worker_and_node_has_keys_of_its_own() {
         let (first, second) = (ReservedKeys::of_node("dc1-a"), ReservedKeys::of_node("dc1-a2"));
         assert_eq!(first.marker(3), "dynomite:{dc1-a}:marker:3");
-        assert!(first.contains(&first.marker(0)));
+        assert_eq!(first.stage(3, 7), "dynomite:{dc1-a}:stage:3:7");
+        assert!(first.contains(&first.marker(0)) && first.contains(&first.stage(1, 0)));
         assert!(!first.contains(&second.marker(0)) && !second.contains(&first.marker(0)));
         assert!(!first.contains(b"dynomite:"));
     }

@@ -8,7 +8,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
-use dynomite_codec::{KeyState, Operation, Output, Request};
+use dynomite_codec::{DigestPart, Extent, KeyState, Operation, Output, Piece, Position, Request};
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{Backend, Lane, LaneEvent, StoreIdentity};
 
@@ -20,6 +21,7 @@ const WAITING_COUNT_MAX: usize = 64 << 10;
 const TICK_MS: u64 = 10;
 /// Replies are cut from buffers of this size, so that a small reply costs no allocation.
 const REPLY_BUFFER_BYTES: usize = 16 << 10;
+const NO_STAGES: &str = "ERR this store takes states whole";
 
 /// A store that answers at once. One per worker, so it needs no locks.
 ///
@@ -45,6 +47,74 @@ pub trait SyncStore {
     /// during a whole iteration is given at least once.
     fn scan(&mut self, now_ms: u64, cursor: u64, count: usize) -> (Vec<Bytes>, u64);
 
+    /// Tells whether a key's state is large, and where reading it in pieces begins; `None` when it is absent. As it comes,
+    /// every state moves whole.
+    ///
+    /// # Errors
+    /// As [`SyncStore::dump`].
+    fn measure(&mut self, now_ms: u64, key: &[u8]) -> Result<Option<Extent>, String> {
+        let state = self.dump(now_ms, key)?;
+        Ok(state.map(|_| Extent { is_large: false, start: Position::default() }))
+    }
+
+    /// Reads the piece of a key's state that begins at `position`, which [`SyncStore::measure`] or the last piece gave; `None`
+    /// when the key is absent or no longer of that type. As it comes, the one piece of [`SyncStore::dump`].
+    ///
+    /// # Errors
+    /// As [`SyncStore::dump`].
+    fn dump_piece(&mut self, now_ms: u64, key: &[u8], position: Position) -> Result<Option<Piece>, String> {
+        let _ = position;
+        let state = self.dump(now_ms, key)?;
+        Ok(state.map(|KeyState { payload, expires_at_ms }| Piece { payload, expires_at_ms, next: None }))
+    }
+
+    /// As [`SyncStore::dump_piece`], the piece's digest. As it comes, that of the payload of [`SyncStore::dump`], for stores
+    /// where equal values have equal payloads.
+    ///
+    /// # Errors
+    /// As [`SyncStore::dump`].
+    fn digest(&mut self, now_ms: u64, key: &[u8], position: Position) -> Result<Option<DigestPart>, String> {
+        let piece = self.dump_piece(now_ms, key, position)?;
+        Ok(piece.map(|Piece { payload, expires_at_ms, next }| DigestPart {
+            digest: xxh3_64(&payload),
+            expires_at_ms,
+            next,
+        }))
+    }
+
+    /// Adds a piece to those that stage `stage` holds; see [`Operation::StagePiece`]. As it comes, refuses.
+    ///
+    /// # Errors
+    /// As [`SyncStore::install`]; the stage takes nothing more until it was cleared.
+    fn stage_piece(&mut self, now_ms: u64, stage: u8, payload: &Bytes) -> Result<(), String> {
+        let _ = (now_ms, stage, payload);
+        Err(NO_STAGES.to_owned())
+    }
+
+    /// Drops what stage `stage` holds. As it comes, refuses.
+    ///
+    /// # Errors
+    /// When there is no such stage.
+    fn clear_stage(&mut self, stage: u8) -> Result<(), String> {
+        let _ = stage;
+        Err(NO_STAGES.to_owned())
+    }
+
+    /// Replaces the whole state of a key by what stage `stage` holds, which is empty then. As it comes, refuses.
+    ///
+    /// # Errors
+    /// When the stage holds nothing, or a piece of it failed, or there is no room; nothing changed then.
+    fn install_stage(
+        &mut self,
+        now_ms: u64,
+        key: &Bytes,
+        stage: u8,
+        expires_at_ms: Option<u64>,
+    ) -> Result<(), String> {
+        let _ = (now_ms, key, stage, expires_at_ms);
+        Err(NO_STAGES.to_owned())
+    }
+
     /// Called now and then, between operations, for bounded housekeeping such as expiry. Does nothing by default.
     fn tick(&mut self, now_ms: u64) {
         let _ = now_ms;
@@ -65,6 +135,24 @@ pub trait SyncStore {
                 let (keys, cursor) = self.scan(now_ms, *cursor, *count);
                 Output::Scanned { keys, cursor }
             }
+            Operation::Measure { key } => {
+                self.measure(now_ms, key).map_or_else(Output::Failed, Output::Measured)
+            }
+            Operation::DumpPiece { key, position } => {
+                self.dump_piece(now_ms, key, *position).map_or_else(Output::Failed, Output::Piece)
+            }
+            Operation::Digest { key, position } => {
+                self.digest(now_ms, key, *position).map_or_else(Output::Failed, Output::Digest)
+            }
+            Operation::StagePiece { stage, payload } => {
+                self.stage_piece(now_ms, *stage, payload).map_or_else(Output::Failed, |()| Output::Staged)
+            }
+            Operation::ClearStage { stage } => {
+                self.clear_stage(*stage).map_or_else(Output::Failed, |()| Output::Staged)
+            }
+            Operation::InstallStage { key, stage, expires_at_ms } => self
+                .install_stage(now_ms, key, *stage, *expires_at_ms)
+                .map_or_else(Output::Failed, |()| Output::Installed),
         }
     }
 }
@@ -213,8 +301,14 @@ fn size_of(output: &Output) -> usize {
         Output::Reply(reply) => reply.len(),
         Output::State(Some(state)) => state.payload.len(),
         Output::Scanned { keys, .. } => keys.iter().map(|key| key.len() + 32).sum(),
+        Output::Piece(Some(piece)) => piece.payload.len(),
         Output::Failed(text) => text.len(),
-        Output::State(None) | Output::Installed => 0,
+        Output::State(None)
+        | Output::Installed
+        | Output::Measured(_)
+        | Output::Piece(None)
+        | Output::Digest(_)
+        | Output::Staged => 0,
     }
 }
 

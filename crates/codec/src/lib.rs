@@ -13,7 +13,7 @@ mod write_queue;
 
 pub use command::{Call, Class, Command, CommandError, classify, lookup, replies_agree};
 pub use frame_error::FrameError;
-pub use operation::{KeyState, Operation, Output};
+pub use operation::{DigestPart, Extent, KeyState, Operation, Output, Piece, Position, STAGE_COUNT};
 pub use reply::{ReplyFramer, ReplyLimits, ReplyView};
 pub use request::{ArgRange, ArgRanges, FrameLimits, Request, RequestFramer};
 pub use resp3::to_resp3;

@@ -34,6 +34,11 @@ impl Blob {
         Self::Inline { len: bytes.len() as u8, bytes: inline }
     }
 
+    /// The bytes of a vector that will grow no more; not copied when they are long.
+    pub(crate) fn from_vec(bytes: Vec<u8>) -> Self {
+        if bytes.len() > INLINE_MAX { Self::Exact(bytes.into_boxed_slice()) } else { Self::new(&bytes) }
+    }
+
     /// An argument to be kept: copied, unless it is large and most of its request, so that a small value never pins a
     /// network buffer.
     pub(crate) fn from_arg(request: &Request, index: usize) -> Self {

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use dynomite_codec::{ReplyFramer, ReplyLimits, WriteQueue};
 
 use super::broken::Broken;
-use super::owed::append_command;
+use super::commands::append_command;
 use super::stream::Stream;
 
 /// Many small replies share one read buffer of this size.

@@ -5,13 +5,13 @@ use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dynomite_codec::ReplyView;
+use dynomite_codec::{ReplyView, STAGE_COUNT};
 use tokio::time::{sleep, timeout};
 
 use super::RedisConfig;
 use super::broken::Broken;
+use super::commands::error_text;
 use super::connection::Connection;
-use super::owed::error_text;
 use super::stream::Stream;
 use crate::StoreIdentity;
 
@@ -19,6 +19,19 @@ use crate::StoreIdentity;
 const READY_INTERVAL: Duration = Duration::from_millis(100);
 
 pub(super) async fn open(config: &RedisConfig, worker: usize) -> Result<(Connection, StoreIdentity), Broken> {
+    let mut connection = connect(config, &format!("dynomite-{worker}")).await?;
+    wait_until_ready(config.connect_timeout, &mut connection).await?;
+    clear_stages(config, worker, &mut connection).await?;
+    let identity = survey(config, worker, &mut connection).await?;
+    Ok((connection, identity))
+}
+
+/// A connection beside that of a lane which is up.
+pub(super) async fn open_side(config: &RedisConfig, worker: usize) -> Result<Connection, Broken> {
+    connect(config, &format!("dynomite-{worker}-side")).await
+}
+
+async fn connect(config: &RedisConfig, name: &str) -> Result<Connection, Broken> {
     let limit = config.connect_timeout;
     let stream = timeout(limit, Stream::connect(&config.address))
         .await
@@ -27,11 +40,8 @@ pub(super) async fn open(config: &RedisConfig, worker: usize) -> Result<(Connect
     let mut connection = Connection::new(stream, config.reply_limits);
     authenticate(config, &mut connection).await?;
     // For `CLIENT LIST`. An old server, or an ACL, may refuse it; that costs a name and nothing else.
-    let name = format!("dynomite-{worker}");
     let _ = ask(limit, &mut connection, &[b"CLIENT", b"SETNAME", name.as_bytes()]).await?;
-    wait_until_ready(limit, &mut connection).await?;
-    let identity = survey(config, worker, &mut connection).await?;
-    Ok((connection, identity))
+    Ok(connection)
 }
 
 async fn authenticate(config: &RedisConfig, connection: &mut Connection) -> Result<(), Broken> {
@@ -64,6 +74,23 @@ async fn wait_until_ready(limit: Duration, connection: &mut Connection) -> Resul
         }
         sleep(READY_INTERVAL).await;
     }
+}
+
+/// Removes what a worker of the same number left behind that ended, or lost its connection, in the middle of an install.
+async fn clear_stages(
+    config: &RedisConfig,
+    worker: usize,
+    connection: &mut Connection,
+) -> Result<(), Broken> {
+    let Some(reserved) = &config.reserved else { return Ok(()) };
+    let keys: Vec<Bytes> = (0..STAGE_COUNT).map(|stage| reserved.stage(worker, stage)).collect();
+    let args: Vec<&[u8]> = [&b"UNLINK"[..]].into_iter().chain(keys.iter().map(|key| &key[..])).collect();
+    let reply = ask(config.connect_timeout, connection, &args).await?;
+    // What stays is noticed by the first piece that meets it.
+    if let Some(reason) = error_text(&reply) {
+        tracing::warn!(worker, reason, "what may be left of unfinished installs could not be removed");
+    }
+    Ok(())
 }
 
 /// One connection lies inside one life of the server, so that all answers are of the same.

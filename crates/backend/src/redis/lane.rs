@@ -12,6 +12,7 @@ use super::backoff::Backoff;
 use super::broken::Broken;
 use super::connection::Connection;
 use super::owed::Owed;
+use super::stage::Stages;
 use super::{RedisConfig, handshake};
 use crate::{Lane, LaneEvent, StoreIdentity};
 
@@ -27,6 +28,7 @@ pub(super) struct RedisLane {
     backoff: Backoff,
     /// What the server owes for the operations under way, oldest first. Empty unless up.
     owed: VecDeque<Owed>,
+    stages: Stages,
     /// Whether the caller knows that the lane is down. False at first: the first failure is worth telling.
     is_down_told: bool,
     /// The last reason why connecting failed, so that each is logged once and not at every attempt.
@@ -44,6 +46,7 @@ impl RedisLane {
         Self {
             state: State::Opening(opening(Arc::clone(&config), worker)),
             backoff: Backoff::new(config.backoff_min, config.backoff_max),
+            stages: Stages::new(Arc::clone(&config), worker),
             config,
             worker,
             owed: VecDeque::new(),
@@ -68,7 +71,7 @@ impl RedisLane {
                     Poll::Pending => return,
                 },
                 State::Up { connection, since } => {
-                    match exchange(connection, &mut self.owed, READS_PER_POLL, cx, events) {
+                    match exchange(connection, &mut self.owed, &mut self.stages, READS_PER_POLL, cx, events) {
                         Ok(()) => return,
                         Err(broken) => {
                             let lifetime = since.elapsed();
@@ -83,6 +86,7 @@ impl RedisLane {
 
     fn begin(&mut self, connection: Connection, identity: StoreIdentity, events: &mut Vec<LaneEvent>) {
         self.state = State::Up { connection: Box::new(connection), since: Instant::now() };
+        self.stages.lane_opened();
         self.is_down_told = false;
         self.last_failure.clear();
         events.push(LaneEvent::Up(identity));
@@ -93,6 +97,7 @@ impl RedisLane {
         let delay = self.backoff.delay();
         self.state = State::Waiting(Box::pin(sleep(delay)));
         self.owed = VecDeque::new();
+        self.stages.lane_closed();
         let reason = broken.to_string();
         if !self.is_down_told {
             self.is_down_told = true;
@@ -105,10 +110,10 @@ impl RedisLane {
 }
 
 impl Lane for RedisLane {
-    fn submit(&mut self, _now_ms: u64, operation: Operation) {
+    fn submit(&mut self, now_ms: u64, operation: Operation) {
         match &mut self.state {
             State::Up { connection, .. } => {
-                let owed = Owed::send(operation, connection.output());
+                let owed = Owed::send(now_ms, operation, &mut self.stages, connection.output());
                 self.owed.push_back(owed);
             }
             // Not sent, and so not answered: the caller hears once more that the lane is down.
@@ -131,12 +136,15 @@ fn opening(config: Arc<RedisConfig>, worker: usize) -> Opening {
 fn exchange(
     connection: &mut Connection,
     owed: &mut VecDeque<Owed>,
+    stages: &mut Stages,
     reads_max: usize,
     cx: &mut Context<'_>,
     events: &mut Vec<LaneEvent>,
 ) -> Result<(), Broken> {
     let flushed = connection.poll_flush(cx);
+    stages.poll(cx);
     for _ in 0..reads_max {
+        take_replies(connection, owed, stages, events)?;
         match connection.poll_fill(cx) {
             Poll::Ready(filled) => filled?,
             Poll::Pending => {
@@ -146,17 +154,37 @@ fn exchange(
                 };
             }
         }
-        while let Some(reply) = connection.next_reply()? {
-            let oldest = owed.front_mut().ok_or(Broken::OutOfStep)?;
-            if let Some(output) = oldest.take(reply)? {
-                owed.pop_front();
-                events.push(LaneEvent::Done(output));
-            }
-        }
     }
+    take_replies(connection, owed, stages, events)?;
     // More may be there, and nothing else would say so.
     cx.waker().wake_by_ref();
     Ok(())
+}
+
+/// Turns what has come into outputs, as far as it is their turn.
+fn take_replies(
+    connection: &mut Connection,
+    owed: &mut VecDeque<Owed>,
+    stages: &mut Stages,
+    events: &mut Vec<LaneEvent>,
+) -> Result<(), Broken> {
+    loop {
+        let output = match owed.front_mut() {
+            Some(oldest) if oldest.is_aside() => {
+                let Some(output) = oldest.take_aside(stages) else { return Ok(()) };
+                output
+            }
+            oldest => {
+                let Some(reply) = connection.next_reply()? else { return Ok(()) };
+                match oldest.ok_or(Broken::OutOfStep)?.take(reply, stages)? {
+                    Some(output) => output,
+                    None => continue,
+                }
+            }
+        };
+        owed.pop_front();
+        events.push(LaneEvent::Done(output));
+    }
 }
 
 #[cfg(test)]

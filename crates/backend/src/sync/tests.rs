@@ -82,6 +82,61 @@ fn first_event_is_up_and_outputs_follow_in_order() {
     assert_eq!(events.len(), 5);
 }
 
+/// Keeps one value per key, and nothing else.
+#[derive(Default)]
+struct Plain(std::collections::BTreeMap<Bytes, Bytes>);
+
+impl SyncStore for Plain {
+    fn execute(&mut self, _: u64, _: &Request, reply: &mut BytesMut) {
+        dynomite_codec::encode::error(reply, "ERR no");
+    }
+
+    fn dump(&mut self, _: u64, key: &[u8]) -> Result<Option<KeyState>, String> {
+        let state = |payload: &Bytes| KeyState { payload: payload.clone(), expires_at_ms: Some(9) };
+        Ok(self.0.get(key).map(state))
+    }
+
+    fn install(&mut self, _: u64, key: &Bytes, state: Option<&KeyState>) -> Result<(), String> {
+        self.0.extend(state.map(|state| (key.clone(), state.payload.clone())));
+        Ok(())
+    }
+
+    fn scan(&mut self, _: u64, _: u64, _: usize) -> (Vec<Bytes>, u64) {
+        (self.0.keys().cloned().collect(), 0)
+    }
+}
+
+#[test]
+fn store_of_four_methods_moves_states_whole() {
+    let mut store = Plain::default();
+    for (key, value) in [("a", "same"), ("b", "same"), ("c", "other")] {
+        let state = KeyState { payload: value.into(), expires_at_ms: None };
+        store.install(0, &key.into(), Some(&state)).unwrap();
+    }
+    let mut run = |operation| store.run(0, &operation, &mut BytesMut::new());
+    let position = Position::default();
+    let extent = Extent { is_large: false, start: position };
+    assert_eq!(run(Operation::Measure { key: "a".into() }), Output::Measured(Some(extent)));
+    assert_eq!(run(Operation::Measure { key: "d".into() }), Output::Measured(None));
+    let piece = Piece { payload: "same".into(), expires_at_ms: Some(9), next: None };
+    assert_eq!(run(Operation::DumpPiece { key: "a".into(), position }), Output::Piece(Some(piece)));
+    let mut digest = |key: &'static str| run(Operation::Digest { key: key.into(), position });
+    assert!(matches!(
+        digest("a"),
+        Output::Digest(Some(DigestPart { expires_at_ms: Some(9), next: None, .. }))
+    ));
+    assert_eq!(digest("a"), digest("b"));
+    assert_ne!(digest("a"), digest("c"));
+    assert_eq!(digest("d"), Output::Digest(None));
+    for operation in [
+        Operation::StagePiece { stage: 0, payload: "same".into() },
+        Operation::ClearStage { stage: 0 },
+        Operation::InstallStage { key: "a".into(), stage: 0, expires_at_ms: None },
+    ] {
+        assert_eq!(run(operation), Output::Failed(NO_STAGES.into()));
+    }
+}
+
 #[test]
 fn submit_wakes_a_lane_that_was_pending() {
     let (mut lane, waker) = (lane(), Arc::<Count>::default());

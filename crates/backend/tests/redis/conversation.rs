@@ -42,8 +42,13 @@ impl Conversation {
         conversation
     }
 
+    /// Submits at the beginning of time.
     pub(crate) fn submit(&mut self, operation: Operation) {
-        self.lane.submit(0, operation);
+        self.submit_at(0, operation);
+    }
+
+    pub(crate) fn submit_at(&mut self, now_ms: u64, operation: Operation) {
+        self.lane.submit(now_ms, operation);
     }
 
     pub(crate) fn submit_command<A: AsRef<[u8]>>(&mut self, args: &[A]) {

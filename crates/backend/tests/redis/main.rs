@@ -3,7 +3,12 @@
 #![expect(clippy::panic, reason = "what is not expected fails the test")]
 
 mod conversation;
+mod digest;
 mod lane;
+mod long_strings;
 mod loss;
+mod pieces;
+mod piecewise;
 mod scripted;
+mod stages;
 mod state;

@@ -231,12 +231,12 @@ async fn install(lane: &mut Conversation, key: &str, state: Option<KeyState>) {
     assert_eq!(lane.run(Operation::Install { key, state }).await, Output::Installed);
 }
 
-fn expiry_of(client: &mut RawClient, key: &str) -> Option<u64> {
+pub(crate) fn expiry_of(client: &mut RawClient, key: &str) -> Option<u64> {
     let reply = client.command(&["PEXPIRETIME", key]);
     let number: i64 = std::str::from_utf8(&reply[1..]).ok()?.trim_end().parse().ok()?;
     u64::try_from(number).ok()
 }
 
-fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }

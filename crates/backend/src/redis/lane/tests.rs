@@ -25,13 +25,15 @@ async fn poll_that_stops_before_all_is_read_asks_to_be_called_again() {
     ours.readable().await.unwrap();
     let mut connection = Connection::new(Stream::Unix(ours), ReplyLimits::default());
     let mut owed = VecDeque::from([Owed::Reply]);
+    let mut stages = Stages::new(Arc::new(RedisConfig::from_url("redis://nowhere").unwrap()), 0);
 
     let wake_count = Arc::new(WakeCount::default());
     let waker = Waker::from(Arc::clone(&wake_count));
     let mut events = Vec::new();
     let mut poll_count = 0;
     while events.is_empty() {
-        exchange(&mut connection, &mut owed, 1, &mut Context::from_waker(&waker), &mut events).unwrap();
+        exchange(&mut connection, &mut owed, &mut stages, 1, &mut Context::from_waker(&waker), &mut events)
+            .unwrap();
         poll_count += 1;
         assert_eq!(wake_count.0.load(Ordering::Relaxed), poll_count);
     }

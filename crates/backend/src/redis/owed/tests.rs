@@ -1,24 +1,41 @@
+use std::sync::Arc;
+
 use bytes::Buf;
 use dynomite_codec::Request;
 
+use dynomite_codec::KeyState;
+
 use super::*;
+use crate::{RedisConfig, ReservedKeys};
+
+/// The stages of a lane that reserves keys.
+fn stages() -> Stages {
+    let config = RedisConfig::from_url("redis://nowhere").unwrap();
+    let reserved = Some(ReservedKeys::of_node("n"));
+    Stages::new(Arc::new(RedisConfig { reserved, ..config }), 0)
+}
 
 fn sent(operation: Operation) -> (Vec<u8>, Owed) {
     let mut output = WriteQueue::new();
-    let owed = Owed::send(operation, &mut output);
+    let owed = Owed::send(0, operation, &mut stages(), &mut output);
     (output.copy_to_bytes(output.remaining()).to_vec(), owed)
 }
 
 fn taken(owed: &mut Owed, replies: &[&'static [u8]]) -> Option<Output> {
     let (last, first) = replies.split_last().unwrap();
     for reply in first {
-        assert_eq!(owed.take(Bytes::from_static(reply)).unwrap(), None);
+        assert_eq!(owed.take(Bytes::from_static(reply), &mut stages()).unwrap(), None);
     }
-    owed.take(Bytes::from_static(last)).unwrap()
+    owed.take(Bytes::from_static(last), &mut stages()).unwrap()
 }
 
 fn dump() -> Owed {
     sent(Operation::Dump { key: Bytes::from_static(b"k") }).1
+}
+
+#[test]
+fn what_a_command_in_flight_takes_is_small() {
+    assert!(size_of::<Owed>() <= 16, "{} bytes", size_of::<Owed>());
 }
 
 #[test]
@@ -28,7 +45,7 @@ fn commands_are_sent_as_they_are_whatever_their_size() {
         let (bytes, mut owed) = sent(Operation::Command(request.clone()));
         assert_eq!(bytes, request.raw()[..]);
         let reply = Bytes::from_static(b"-ERR as it is\r\n");
-        assert_eq!(owed.take(reply.clone()).unwrap(), Some(Output::Reply(reply)));
+        assert_eq!(owed.take(reply.clone(), &mut stages()).unwrap(), Some(Output::Reply(reply)));
     }
 }
 
@@ -99,10 +116,10 @@ fn scan_gives_keys_and_the_next_cursor() {
 #[test]
 fn reply_of_another_shape_means_out_of_step() {
     let mut scan = sent(Operation::Scan { cursor: 0, count: 1 }).1;
-    assert!(matches!(scan.take(Bytes::from_static(b"+OK\r\n")), Err(Broken::OutOfStep)));
+    assert!(matches!(scan.take(Bytes::from_static(b"+OK\r\n"), &mut stages()), Err(Broken::OutOfStep)));
     let mut dump = dump();
     for _ in 0..3 {
-        assert!(dump.take(Bytes::from_static(b"+OK\r\n")).unwrap().is_none());
+        assert!(dump.take(Bytes::from_static(b"+OK\r\n"), &mut stages()).unwrap().is_none());
     }
-    assert!(matches!(dump.take(Bytes::from_static(b"+OK\r\n")), Err(Broken::OutOfStep)));
+    assert!(matches!(dump.take(Bytes::from_static(b"+OK\r\n"), &mut stages()), Err(Broken::OutOfStep)));
 }
