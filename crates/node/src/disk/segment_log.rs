@@ -137,8 +137,8 @@ impl SegmentLog {
     /// Says that everything that counts is in frames from `floor` on. Segments that end below it are deleted, a little
     /// later and not before the newer ones have reached the disk.
     ///
-    /// Older generations are deleted first, and as a whole: once each worker has given a `floor` above all frames
-    /// that it was given when it started, and above the first that it appended since. Until then nothing else is.
+    /// Older generations are deleted first, and as a whole: once each worker has given a `floor` above the first frame that
+    /// it appended in this run. Until then nothing else is.
     pub fn drop_below(&mut self, floor: u64) {
         if !self.takeover.is_over() {
             self.give_up_older_generations(floor);
@@ -252,7 +252,8 @@ impl SegmentLog {
     }
 
     fn give_up_older_generations(&mut self, floor: u64) {
-        let says_everything = self.first_of_run.is_some_and(|first| floor > first.max(self.newest_taken));
+        // Its first frame has a number above all that was read.
+        let says_everything = self.first_of_run.is_some_and(|first| floor > first);
         if says_everything && !self.is_complete {
             self.is_complete = true;
             if self.takeover.count_done() {

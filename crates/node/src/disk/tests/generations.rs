@@ -127,6 +127,24 @@ fn older_generations_go_when_every_worker_says_everything_and_nothing_goes_befor
 }
 
 #[test]
+fn older_generations_that_cannot_be_deleted_are_tried_again() {
+    let place = Place::new();
+    drop(place.logs(1));
+    let (dir, mut logs) = place.logs(2);
+    let obstacle = place.path().join("records/1-for-1-workers.gone/something");
+    fs::create_dir_all(&obstacle).unwrap();
+    for log in &mut logs {
+        append(log, 1..=10);
+        log.drop_below(10);
+    }
+    dir.sync();
+    assert!(place.path().join("records/1-for-1-workers").exists());
+    fs::remove_dir(obstacle).unwrap();
+    dir.sync();
+    assert_eq!(generations(&place), ["2-for-2-workers"]);
+}
+
+#[test]
 fn a_takeover_that_was_cut_short_needs_everything_anew() {
     let place = Place::new();
     drop(place.logs(1));
