@@ -170,7 +170,7 @@ impl Logs {
         let mut logs = Vec::with_capacity(slots.len());
         for (worker, slot) in (0..).zip(slots) {
             let id = self.log_id(generation, self.worker_count, worker);
-            let newest_frame = slot.as_ref().map_or(0, Taken::newest_frame);
+            let newest_frame = slot.as_ref().map(Taken::newest_frame);
             let end = slot.and_then(|taken| taken.end).filter(|_| is_continued).unwrap_or_default();
             let log = SegmentLog::open(
                 Arc::clone(&self.root),

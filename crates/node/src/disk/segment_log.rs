@@ -31,8 +31,8 @@ pub struct SegmentLog {
     /// Number of the newest frame; 0 when there is none.
     last_frame: u64,
     takeover: Arc<Takeover>,
-    /// Greatest number of a frame that this worker was given when it started.
-    newest_taken: u64,
+    /// Greatest number of a frame that this worker was given when it started; `None` when logs counted as lost.
+    newest_taken: Option<u64>,
     /// First frame of this run; `None` until there is one.
     first_of_run: Option<u64>,
     /// Whether this log has been counted as needing no older generations.
@@ -76,7 +76,7 @@ impl SegmentLog {
         id: LogId,
         directory: PathBuf,
         mut end: LogEnd,
-        newest_taken: u64,
+        newest_taken: Option<u64>,
         takeover: Arc<Takeover>,
     ) -> Result<Self, DiskError> {
         for path in &end.void {
@@ -137,11 +137,14 @@ impl SegmentLog {
     /// Says that everything that counts is in frames from `floor` on. Segments that end below it are deleted, a little
     /// later and not before the newer ones have reached the disk.
     ///
-    /// Older generations are deleted first, and as a whole: once each worker has given a `floor` above all frames
-    /// that it was given when it started, and above the first that it appended since. Until then nothing else is.
+    /// Older generations are deleted first, and as a whole: once each worker has given a `floor` above all frames that
+    /// it was given when it started, and above the first that it has appended since; when its logs counted as lost, it has
+    /// to have appended one. Until then nothing else is deleted.
     pub fn drop_below(&mut self, floor: u64) {
         if !self.takeover.is_over() {
-            self.give_up_older_generations(floor);
+            if self.says_everything(floor) {
+                self.give_up_older();
+            }
             return;
         }
         let mut is_changed = false;
@@ -156,6 +159,16 @@ impl SegmentLog {
         }
         if is_changed {
             self.root.background.run(Chore::SyncDirectory(self.directory.clone()));
+        }
+    }
+
+    /// Says that this worker needs no older generation, whatever the floor: what they said is known elsewhere.
+    pub fn give_up_older(&mut self) {
+        if !self.takeover.is_over() && !self.is_complete {
+            self.is_complete = true;
+            if self.takeover.count_done() {
+                self.root.background.run(Chore::Retire(Arc::clone(&self.takeover)));
+            }
         }
     }
 
@@ -177,7 +190,7 @@ impl SegmentLog {
 
     /// The numbers of frames that may be appended; `None` when there are none.
     fn span_of(&self, mut frames: &[u8]) -> Result<Option<Span>, AppendError> {
-        let mut last = self.last_frame.max(self.newest_taken);
+        let mut last = self.last_frame.max(self.newest_taken.unwrap_or(0));
         let mut first = None;
         while let Some(frame) = frame::peek(frames).map_err(AppendError::NoFrame)? {
             if frame.number <= last {
@@ -251,14 +264,14 @@ impl SegmentLog {
         Ok(())
     }
 
-    fn give_up_older_generations(&mut self, floor: u64) {
-        let says_everything = self.first_of_run.is_some_and(|first| floor > first.max(self.newest_taken));
-        if says_everything && !self.is_complete {
-            self.is_complete = true;
-            if self.takeover.count_done() {
-                self.root.background.run(Chore::Retire(Arc::clone(&self.takeover)));
-            }
-        }
+    /// Whether everything that older generations said is said in this log, if it counts at all.
+    fn says_everything(&self, floor: u64) -> bool {
+        let is_above_read = match self.newest_taken {
+            Some(newest) => floor > newest,
+            // What was lost with logs that could not be read is in a frame of this run, and said again since.
+            None => self.first_of_run.is_some(),
+        };
+        is_above_read && self.first_of_run.is_none_or(|first| floor > first)
     }
 
     /// Logs when appends begin to fail, and when they work again.

@@ -7,6 +7,7 @@ mod full_disk;
 mod generations;
 mod model;
 mod reading;
+mod segment_header;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -140,6 +141,16 @@ fn body(number: u64) -> impl Iterator<Item = u8> {
 #[track_caller]
 fn check(number: u64, payload: &[u8]) {
     assert!(payload[frame::NUMBER_BYTES..].iter().copied().eq(body(number)), "frame {number} is another");
+}
+
+/// Number of the last frame before a second segment is begun.
+fn end_of_first_segment() -> u64 {
+    let mut size = header::HEADER_BYTES;
+    let fits = |number: &u64| {
+        size += frame(*number).len();
+        size as u64 <= SEGMENT_BYTES
+    };
+    (1..).take_while(fits).last().expect("some fit")
 }
 
 /// Appends the frames one by one.

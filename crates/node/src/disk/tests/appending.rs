@@ -35,8 +35,17 @@ fn a_frame_larger_than_a_segment_has_one_for_itself() {
     append(&mut log, 1..=1);
     log.append(&large).unwrap();
     append(&mut log, 3..=3);
+    drop((dir, log));
+    assert_eq!(place.segments().len(), 3);
+
+    // Where there is none yet, no other is begun.
+    let place = Place::new();
+    let (dir, mut log) = place.log();
+    log.append(&large).unwrap();
+    append(&mut log, 3..=3);
     let sizes = place.segment_sizes();
-    assert_eq!((sizes.len(), sizes[1]), (3, header::HEADER_BYTES as u64 + large.len() as u64));
+    assert_eq!(sizes[0], header::HEADER_BYTES as u64 + large.len() as u64);
+    assert_eq!(sizes.len(), 2);
     drop(dir);
 }
 
@@ -137,6 +146,23 @@ fn nothing_is_deleted_before_what_replaces_it_is_on_the_disk() {
     dir.sync();
     assert_eq!(place.segments().len(), 1);
     assert!(log.has_failed(), "the system may have dropped what it could not write");
+}
+
+#[test]
+fn what_cannot_be_deleted_is_tried_again() {
+    let place = Place::new();
+    let (dir, mut log) = place.log();
+    append(&mut log, 1..=20);
+    let oldest = place.segments().remove(0);
+    fs::remove_file(&oldest).unwrap();
+    fs::create_dir(&oldest).unwrap();
+    log.drop_below(20);
+    dir.sync();
+    assert_eq!((place.segments().len(), place.segments().remove(0)), (2, oldest.clone()));
+    fs::remove_dir(&oldest).unwrap();
+    fs::write(&oldest, "").unwrap();
+    dir.sync();
+    assert_eq!(place.segments().len(), 1);
 }
 
 #[test]

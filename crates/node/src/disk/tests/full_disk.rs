@@ -13,13 +13,13 @@ fn make_room(dir: &DataDir) {
 /// However much of a frame still fits, in the middle of a segment and where a new one begins.
 #[test]
 fn an_append_that_fails_leaves_nothing_behind_and_can_be_tried_again() {
-    for before in [1..=2_u64, 1..=6] {
-        let (next, last) = (*before.end() + 1, *before.end());
+    for last in [2, end_of_first_segment()] {
+        let next = last + 1;
         let size = frame(next).len() as u64 + header::HEADER_BYTES as u64;
         for room in (0..size + 7).step_by(6) {
             let place = Place::new();
             let (dir, mut log) = place.log();
-            append(&mut log, before.clone());
+            append(&mut log, 1..=last);
             let (length, files) = (log.byte_count(), place.segments());
             leave_room(&dir, room);
             let outcome = log.append(&frame(next));
@@ -44,7 +44,7 @@ fn an_append_that_fails_leaves_nothing_behind_and_can_be_tried_again() {
 
 #[test]
 fn a_tail_that_cannot_be_cut_off_is_before_anything_else_is_appended() {
-    for before in [2_u64, 6] {
+    for before in [2, end_of_first_segment()] {
         let place = Place::new();
         let (dir, mut log) = place.log();
         append(&mut log, 1..=before);
@@ -82,7 +82,7 @@ fn a_process_that_ends_with_a_tail_uncut_leaves_a_whole_log() {
 fn where_each_append_is_synced_one_that_cannot_be_is_not_in_the_log() {
     let mut place = Place::new();
     place.settings.sync_interval = Duration::ZERO;
-    for before in [2_u64, 6] {
+    for before in [2, end_of_first_segment()] {
         let (dir, mut log) = place.log();
         let next = log.last_frame() + 1;
         append(&mut log, next..=before);

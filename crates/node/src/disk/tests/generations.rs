@@ -97,7 +97,7 @@ fn older_generations_go_when_every_worker_says_everything_and_nothing_goes_befor
     drop((dir, logs));
     let (dir, mut logs) = place.logs(2);
     for log in &mut logs {
-        log.drop_below(1_000);
+        log.drop_below(30);
         append(log, 31..=90);
     }
     let segment_count = || names(&place.path().join("records/2-for-2-workers")).len();
@@ -127,6 +127,24 @@ fn older_generations_go_when_every_worker_says_everything_and_nothing_goes_befor
 }
 
 #[test]
+fn older_generations_that_cannot_be_deleted_are_tried_again() {
+    let place = Place::new();
+    drop(place.logs(1));
+    let (dir, mut logs) = place.logs(2);
+    let obstacle = place.path().join("records/1-for-1-workers.gone/something");
+    fs::create_dir_all(&obstacle).unwrap();
+    for log in &mut logs {
+        append(log, 1..=10);
+        log.drop_below(10);
+    }
+    dir.sync();
+    assert!(place.path().join("records/1-for-1-workers").exists());
+    fs::remove_dir(obstacle).unwrap();
+    dir.sync();
+    assert_eq!(generations(&place), ["2-for-2-workers"]);
+}
+
+#[test]
 fn a_takeover_that_was_cut_short_needs_everything_anew() {
     let place = Place::new();
     drop(place.logs(1));
@@ -146,6 +164,64 @@ fn a_takeover_that_was_cut_short_needs_everything_anew() {
     logs[0].drop_below(20);
     dir.sync();
     assert_eq!(generations(&place), ["2-for-2-workers"]);
+}
+
+#[test]
+fn a_worker_that_has_nothing_to_say_needs_nothing_older() {
+    let place = Place::new();
+    let (dir, mut logs) = place.logs(1);
+    append(&mut logs[0], 1..=30);
+    drop((dir, logs));
+    let (dir, mut logs) = place.logs(2);
+    append(&mut logs[0], 31..=40);
+    logs[0].drop_below(40);
+    logs[1].drop_below(30);
+    dir.sync();
+    assert_eq!(generations(&place).len(), 2);
+    logs[1].drop_below(31);
+    dir.sync();
+    assert_eq!(generations(&place), ["2-for-2-workers"]);
+}
+
+#[test]
+fn a_worker_whose_logs_are_lost_has_to_say_so_or_that_it_is_known_elsewhere() {
+    let place = Place::new();
+    let (dir, mut logs) = place.logs(1);
+    append(&mut logs[0], 1..=30);
+    drop((dir, logs));
+    for gives_up in [false, true] {
+        let (dir, mut logs) = open(&place, 1, &[0]);
+        logs[0].drop_below(1_000);
+        if gives_up {
+            logs[0].give_up_older();
+        }
+        dir.sync();
+        assert_eq!(generations(&place).len(), if gives_up { 1 } else { 2 });
+        drop((dir, logs));
+    }
+}
+
+#[test]
+fn workers_read_at_the_same_time_and_append_on_threads_of_their_own() {
+    let place = Place::new();
+    for run in 0..2 {
+        let dir = place.open();
+        let logs = dir.logs(LogKind::Hints, 4).unwrap();
+        let taken = std::thread::scope(|scope| {
+            let read = |worker| logs.read(worker, |_, _| Ok::<_, String>(())).unwrap();
+            let threads: Vec<_> = (0..4).map(|worker| scope.spawn(move || read(worker))).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+        });
+        assert!(taken.iter().all(|taken| taken.frame_count() == run * 50));
+        let threads = logs
+            .open(taken)
+            .unwrap()
+            .into_iter()
+            .map(|mut log| std::thread::spawn(move || append(&mut log, run * 50 + 1..=run * 50 + 50)));
+        for thread in threads.collect::<Vec<_>>() {
+            thread.join().unwrap();
+        }
+    }
 }
 
 #[test]

@@ -42,6 +42,31 @@ fn a_log_cut_off_anywhere_in_its_newest_segment_gives_all_whole_frames_and_goes_
     }
 }
 
+/// The write that began a segment was cut off; then the log goes on, in the segment before, with whatever number.
+#[test]
+fn a_segment_without_a_whole_frame_is_none() {
+    let last = end_of_first_segment();
+    let size = header::HEADER_BYTES + frame(last + 1).len();
+    for cut in (0..size).step_by(7) {
+        let place = Place::new();
+        let (dir, mut log) = place.log();
+        append(&mut log, 1..=last + 1);
+        drop((dir, log));
+        assert_eq!(place.segments().len(), 2);
+        change(&newest(&place), |bytes| bytes.truncate(cut));
+        let (dir, mut log) = place.log();
+        assert_eq!((log.last_frame(), place.segments().len()), (last, 1));
+        let mut small = Vec::new();
+        let start = frame::begin(&mut small, 1 << 20);
+        frame::seal(&mut small, start).unwrap();
+        log.append(&small).unwrap();
+        drop((dir, log));
+        let dir = place.open();
+        let taken = dir.logs(LogKind::Records, 1).unwrap().read(0, |_, _| Ok::<_, String>(())).unwrap();
+        assert_eq!((taken.newest_frame(), taken.frame_count()), (1 << 20, last + 1));
+    }
+}
+
 #[test]
 fn zeros_behind_the_last_frame_are_a_torn_tail() {
     let place = thirty();
