@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use super::*;
 use crate::topology::Topology;
 
@@ -22,6 +24,7 @@ fn requests_keep_their_order_whatever_each_takes() {
 
 #[test]
 fn a_broken_connection_loses_all_from_some_message_on() {
+    let mut arrived = BTreeSet::new();
     for moment in 0..50 {
         let (mut network, dice) = network();
         for now in 0..10 {
@@ -31,9 +34,11 @@ fn a_broken_connection_loses_all_from_some_message_on() {
         assert_eq!(network.break_link(dice, LINK, moment), Some(1));
         let arrive: Vec<bool> = (1..10).map(|number| network.accepts_request(LINK, 1, number, 1)).collect();
         assert!(arrive.is_sorted_by(|earlier, later| earlier >= later), "{arrive:?}");
+        arrived.insert(arrive.iter().filter(|arrives| **arrives).count());
         network.establish(LINK, 1);
         assert!(!network.accepts_request(LINK, 1, 9, 1), "never after the next connection");
     }
+    assert!(arrived.len() > 3 && arrived.contains(&0) && arrived.contains(&9), "{arrived:?}");
 }
 
 #[test]
