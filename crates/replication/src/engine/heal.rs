@@ -11,11 +11,11 @@ use smallvec::SmallVec;
 use super::{Engine, Now, Out};
 use crate::{
     Failure, RequestBody, ResponseBody,
-    heal::{Copy, CountsLost, Plan, plan},
+    heal::{Behind, Copy, CountsLost, Plan, plan},
     hints::Replay,
     operation::{
         Kind, OperationId,
-        heal::{Behind, Fetched, HealOperation, Phase},
+        heal::{Fetched, HealOperation, Phase},
         replicas::State,
     },
 };

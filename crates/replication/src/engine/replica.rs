@@ -163,6 +163,8 @@ impl Engine {
             let record = Record::overwritten(version);
             let copy = self.records.write(id, command.key(), record, self.lane.next_number());
             self.records.set_absent_from(copy, presence::after_overwrite(&command, version));
+            // What a copy that does not count replies tells nothing of what was there.
+            let prior = if entry.trust.is_trusted() { prior } else { Record::default() };
             self.lane.push(now, from, JobKind::Overwrite { copy, prior, version });
             out.lane.push(LaneOperation::Command(command.into_request()));
         } else {
@@ -359,7 +361,7 @@ impl Engine {
         out: &mut Out,
     ) {
         let copy = self.records.write(id, &key, record, self.lane.next_number());
-        self.records.set_absent_from(copy, presence::after_install(state.as_ref(), record.last));
+        self.records.set_absent_from(copy, presence::after_install(state.as_ref(), now.wall_ms()));
         self.lane.push(now, from, JobKind::Install { copy, record, done: Box::new(done) });
         out.lane.push(LaneOperation::Install { key, state });
     }

@@ -295,6 +295,22 @@ fn where_only_some_were_told_no_acknowledged_write_is_lost() {
 }
 
 #[test]
+fn a_copy_that_was_rebuilt_since_some_were_told_is_forgotten_too() {
+    let mut cluster = Cluster::racks(&[3]);
+    quorum(&mut cluster, 0, "SET k v");
+    quorum(&mut cluster, 0, "DEL k");
+    cluster.settle();
+    settle_at(&mut cluster, &[0]);
+    assert!(cluster.entry(0, "k").record.is_blank() && !cluster.entry(2, "k").record.is_blank());
+    cluster.lose_data(2);
+    cluster.wait_for_rebuild();
+    let known_from = |cluster: &mut Cluster, member| cluster.entry(member, "k").absent_from;
+    assert!(known_from(&mut cluster, 2) > known_from(&mut cluster, 1), "it knows it for a shorter time");
+    (0..3).for_each(|_| drop(cluster.repair_all()));
+    assert_eq!(cluster.record_counts(), [0; 3]);
+}
+
+#[test]
 fn a_promise_outlives_the_record_by_a_mark() {
     let mut cluster = Cluster::racks(&[3]);
     let key = cluster.key_of(0);
