@@ -42,6 +42,10 @@ impl Engine {
                 let import = Import { key, version, state };
                 self.begin_import(now, from, token, import, u64::from(timeout_ms), out);
             }
+            // The sender gave up long ago; what it holds by now it sends again.
+            RequestBody::RelayImport { version, again: false, .. } if self.too_late(version).is_some() => {
+                self.answer(from, ResponseBody::Failed(Failure::Timeout), out);
+            }
             RequestBody::RelayImport { key, version, state, again: false, timeout_ms } => {
                 let part = |_: &Self| RequestBody::Import { key: key.clone(), version, state: state.clone() };
                 self.relay(now, from, token, Some(u64::from(timeout_ms)), part, out);
