@@ -76,8 +76,9 @@ pub(crate) fn plan(copies: &[Option<Copy>], counts_lost: CountsLost) -> Plan {
         || trusted().count() >= majority
         || is_final && winner.is_some()
         || counts_lost == CountsLost::Yes;
-    // Without any trusted copy all are lost: what is left of the key is its greatest record.
-    let record = winner.or_else(|| heard(copies).map(|(_, copy)| copy.record).max()).unwrap_or_default();
+    // Without any trusted copy all that were heard are lost, and nothing is left of the key. Nobody holds a state under their
+    // records, and who still does, or has a write on its way, must not be taken for equal.
+    let record = winner.unwrap_or_default();
     let mut has_lost = false;
     let mut behind = SmallVec::new();
     for (index, copy) in heard(copies) {
@@ -206,10 +207,10 @@ mod tests {
     }
 
     #[test]
-    fn when_all_copies_are_lost_the_key_is_absent_under_its_greatest_record() {
+    fn when_all_copies_are_lost_nothing_is_left_of_the_key_nor_of_its_record() {
         let copies = [copy(9, Lost), copy(2, Lost), copy(1, Lost)];
         let all = vec![(0, Rebuild), (1, Rebuild), (2, Rebuild)];
-        assert_eq!(installed(plan(&copies, CountsLost::Yes)), (None, 9, all));
+        assert_eq!(installed(plan(&copies, CountsLost::Yes)), (None, 0, all));
         assert_eq!(plan(&copies, CountsLost::No), Plan::TooFew, "another datacenter may have it");
         assert_eq!(plan(&copies, CountsLost::WhereOneIsTrusted), Plan::TooFew);
     }
