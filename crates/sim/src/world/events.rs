@@ -114,10 +114,10 @@ impl Event {
                     Output::Failed(text) => text.as_bytes(),
                     Output::Piece(Some(piece)) => &piece.payload,
                     Output::State(None)
-                    | Output::Piece(None)
                     | Output::Installed
                     | Output::Scanned { .. }
                     | Output::Measured(_)
+                    | Output::Piece(None)
                     | Output::Digest(_)
                     | Output::Staged => &[],
                 };
