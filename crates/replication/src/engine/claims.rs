@@ -100,6 +100,15 @@ impl Engine {
                 claim.copies[id.replica()] = Some(Copy { record, trust });
                 State::Ok
             }
+            // It promises nothing, and what it once had may still be decisive.
+            ResponseBody::Inspected { record, trust } => {
+                claim.copies[id.replica()] = Some(Copy { record, trust });
+                State::Failed(Failure::CopyLost)
+            }
+            ResponseBody::Failed(Failure::CopyLost) => {
+                claim.copies[id.replica()] = Some(Copy::FORGOTTEN);
+                State::Failed(Failure::CopyLost)
+            }
             ResponseBody::Outbid { .. } => State::Failed(Failure::Outbid),
             ResponseBody::Failed(failure) => State::Failed(failure),
             _ => State::Failed(Failure::Datastore("unexpected answer".into())),

@@ -299,7 +299,11 @@ impl Engine {
         }
         let (id, Entry { record, trust, promised, .. }) = self.look_up(key, token);
         if trust == Trust::Lost {
-            return self.answer(from, ResponseBody::Failed(Failure::CopyLost), out);
+            let done = match self.lost.log_too {
+                true => ResponseBody::Failed(Failure::CopyLost),
+                false => ResponseBody::Inspected { record: told(record), trust },
+            };
+            return self.answer(from, done, out);
         }
         if term <= promised || term < record.term {
             let term = promised.max(record.term);
