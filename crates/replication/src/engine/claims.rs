@@ -16,6 +16,7 @@ use crate::{
         replicas::State,
     },
     planted::{self, Planted},
+    presence,
     records::{Claim, Entry},
 };
 
@@ -164,7 +165,11 @@ impl Engine {
             Some(own) if own.record == taken.record && own.trust.is_trusted() != taken.as_it_is => {
                 let record = self.adopted(now, &taken, term);
                 let copy = self.records.find(&key);
-                let adopted = Entry { record, trust: Trust::Trusted, claim: Claim::Term(term), ..own };
+                let mut adopted = Entry { record, trust: Trust::Trusted, claim: Claim::Term(term), ..own };
+                if taken.as_it_is {
+                    // What was known is known of what the write in flight would have left.
+                    adopted.absent_from = presence::MAY_EXPIRE;
+                }
                 self.records.put(copy, &key, adopted);
                 self.stats.copies_adopted += 1;
                 self.heal_soon(key);

@@ -30,6 +30,8 @@ pub(super) struct Member {
     pub(super) engine: Engine,
     pub(super) store: MemoryStore,
     lane: VecDeque<LaneOperation>,
+    /// How often its datastore was asked for a key's expiry.
+    pub(super) asked_for_expiry: usize,
     pub(super) lane_is_frozen: bool,
     pub(super) is_frozen: bool,
     pub(super) clock_skew_ms: i64,
@@ -367,6 +369,9 @@ impl Cluster {
         let now = self.now(member);
         let state = &mut self.members[member];
         let Some(operation) = state.lane.pop_front() else { return };
+        let is_question =
+            matches!(&operation, LaneOperation::Command(request) if request.name() == b"PEXPIRETIME");
+        state.asked_for_expiry += usize::from(is_question);
         let output: Output = state.store.run(now.wall_ms(), &operation, &mut BytesMut::new());
         self.feed(member, |engine, out| engine.handle_output(now, output, out));
     }
@@ -437,6 +442,7 @@ impl Member {
             engine,
             store: MemoryStore::new(7, MemoryConfig::default()),
             lane: VecDeque::new(),
+            asked_for_expiry: 0,
             lane_is_frozen: false,
             is_frozen: false,
             clock_skew_ms: 0,
