@@ -4,10 +4,11 @@
 //! Invariants: a copy in doubt or lost never wins over a trusted one (rule R13, R14); the result depends on nothing but
 //! the copies, so whoever heals does the same.
 
+use dynomite_ring::NodeId;
 use smallvec::SmallVec;
 
 use crate::{
-    PushPurpose, Record, Trust,
+    PushPurpose, Record, Trust, Version,
     planted::{self, Planted},
 };
 
@@ -16,6 +17,20 @@ use crate::{
 pub(crate) struct Copy {
     pub(crate) record: Record,
     pub(crate) trust: Trust,
+}
+
+impl Copy {
+    /// A lost copy of which nothing is known any more: anything may have been written to it.
+    pub(crate) const FORGOTTEN: Self = Self {
+        record: Record {
+            base: Version { clock: u64::MAX, node: NodeId(u32::MAX) },
+            term: Version::ZERO,
+            ops: 0,
+            last: Version { clock: u64::MAX, node: NodeId(u32::MAX) },
+            digest: 0,
+        },
+        trust: Trust::Lost,
+    };
 }
 
 /// What each rack's replica said; `None` where nothing was heard.
@@ -123,13 +138,14 @@ pub(crate) struct Taken {
 /// A copy with an overwrite in flight holds that overwrite or any state before it, perhaps one that was superseded by
 /// acknowledged writes long ago. So where fewer than a majority can have executed the overwrite, it is taken back: nobody
 /// was told that it succeeded. Where nobody knows of a write before it there is nothing to go back to: other copies may have
-/// been lost.
+/// been lost. A lost copy holds nothing that could be adopted, and counts as one that may have executed what its record tells.
 pub(crate) fn adoption(copies: &[Option<Copy>]) -> Adoption {
     let majority = copies.len() / 2 + 1;
-    let greatest = heard(copies).map(|(_, copy)| copy.record).max().unwrap_or_default();
+    let kept = || heard(copies).filter(|(_, copy)| copy.trust != Trust::Lost);
+    let greatest = kept().map(|(_, copy)| copy.record).max().unwrap_or_default();
     let mut record = greatest;
     loop {
-        let holders = || heard(copies).filter(|(_, copy)| copy.record == record);
+        let holders = || kept().filter(|(_, copy)| copy.record == record);
         let take = |from: usize, as_it_is: bool| {
             let above = (record < greatest).then_some(greatest);
             Adoption::Take(Taken { from, record, as_it_is, above })
@@ -147,7 +163,7 @@ pub(crate) fn adoption(copies: &[Option<Copy>]) -> Adoption {
             return Adoption::NeedsAll;
         }
         let may_have = heard(copies).filter(|(_, copy)| copy.record.base >= record.base).count();
-        let before = heard(copies)
+        let before = kept()
             .map(|(_, copy)| copy.record)
             .filter(|other| other.base < record.base && !other.is_blank())
             .max();
@@ -164,10 +180,7 @@ fn heard(copies: &[Option<Copy>]) -> impl Iterator<Item = (usize, Copy)> {
 
 #[cfg(test)]
 mod tests {
-    use dynomite_ring::NodeId;
-
     use super::*;
-    use crate::Version;
 
     fn copy(clock: u64, trust: Trust) -> Option<Copy> {
         let record = Record::overwritten(Version { clock, node: NodeId(1) });
@@ -263,5 +276,14 @@ mod tests {
         assert_eq!(taken(&in_doubt_below), Some((1, true, true)));
         let by_two = [copy(3, DirtyOverwrite), copy(3, DirtyOverwrite), copy(1, Trusted)];
         assert_eq!(taken(&by_two), Some((0, true, false)));
+    }
+
+    #[test]
+    fn a_lost_copy_tells_what_it_may_have_executed_and_is_not_waited_for() {
+        let in_flight = copy(3, DirtyOverwrite);
+        assert_eq!(taken(&[in_flight, copy(1, Trusted), copy(3, Lost)]), Some((0, true, false)));
+        assert_eq!(taken(&[in_flight, copy(1, Trusted), copy(2, Lost)]), Some((1, false, true)));
+        assert_eq!(taken(&[in_flight, copy(1, Trusted), Some(Copy::FORGOTTEN)]), Some((0, true, false)));
+        assert_eq!(taken(&[copy(2, Trusted), copy(1, Trusted), copy(3, Lost)]), Some((0, false, false)));
     }
 }
