@@ -1,8 +1,10 @@
 //! `cargo xtask chaos`: a cluster of real processes under load, to which everything happens that happens to clusters, and
 //! a judge who knows what every client was told. See docs/chaos.md.
 
+use std::env;
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -102,6 +104,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report> {
     Ok(report)
 }
 
+/// Runs everything in a process of its own, which takes Ctrl-C for itself.
+///
+/// # Errors
+/// When anything was violated.
+pub(crate) fn play(minutes: u32, seed: u64) -> Result<()> {
+    let mut command = Command::new(env::current_exe().context("this program is not found")?);
+    let (minutes, seed) = (minutes.to_string(), seed.to_string());
+    cargo::run(command.args(["chaos", "--minutes", &minutes, "--seed", &seed]))
+}
+
 /// Load and faults, healing, judgement.
 fn campaign(run: &Run, arguments: &Arguments, report: &mut Report, target: &std::path::Path) -> Result<()> {
     let seed = arguments.seed.unwrap_or_else(seed_of_the_time);
@@ -155,10 +167,7 @@ fn campaign(run: &Run, arguments: &Arguments, report: &mut Report, target: &std:
 /// Runs clients, faults and the watch until the time is over.
 fn load_and_faults(run: &Run, arguments: &Arguments, seed: u64, watch: &Watch) -> Result<faults::Outcome> {
     let length = Duration::from_secs_f64(arguments.minutes * 60.0);
-    let mut kinds = arguments.faults.0.clone();
-    // Nothing can be full that is not there; the report says so.
-    kinds.retain(|kind| *kind != faults::Kind::DiskFull || run.cluster.disk_method.is_some());
-    let plan = faults::plan(seed, length, &kinds);
+    let plan = faults::plan(seed, length, &arguments.faults.0);
     thread::scope(|scope| {
         // However this ends: nobody goes on.
         let _end = EndOnDrop(run);
@@ -178,7 +187,7 @@ fn mend(run: &Run, watch: &Watch) -> Result<()> {
     let mut last = Ok(());
     let is_mended = run.wait_for(MEND_MAX, || {
         watch.look(run);
-        last = run.cluster.connected();
+        last = run.cluster.whole();
         last.is_ok()
     })?;
     if !is_mended && let Err(error) = last {
@@ -195,7 +204,8 @@ impl Drop for EndOnDrop<'_> {
     }
 }
 
-fn seed_of_the_time() -> u64 {
+/// Another one each time.
+pub(crate) fn seed_of_the_time() -> u64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since_1970.as_millis() as u64 % 1_000_000
 }
