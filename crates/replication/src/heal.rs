@@ -4,10 +4,11 @@
 //! Invariants: a copy in doubt or lost never wins over a trusted one (rule R13, R14); the result depends on nothing but
 //! the copies, so whoever heals does the same.
 
+use dynomite_ring::NodeId;
 use smallvec::SmallVec;
 
 use crate::{
-    PushPurpose, Record, Trust,
+    PushPurpose, Record, Trust, Version,
     planted::{self, Planted},
 };
 
@@ -16,6 +17,17 @@ use crate::{
 pub(crate) struct Copy {
     pub(crate) record: Record,
     pub(crate) trust: Trust,
+}
+
+impl Copy {
+    /// A copy that was lost together with its record: it may have had any write.
+    pub(crate) const LOST_WITH_RECORD: Self = {
+        let last = Version { clock: u64::MAX, node: NodeId(u32::MAX) };
+        Self {
+            record: Record { base: last, term: Version::ZERO, ops: 0, last, digest: 0 },
+            trust: Trust::Lost,
+        }
+    };
 }
 
 /// What each rack's replica said; `None` where nothing was heard.
@@ -101,17 +113,19 @@ pub(crate) struct Taken {
     pub(crate) above: Option<Record>,
 }
 
-/// Decides which copy a claimant adopts, of those that promised.
+/// Decides which copy a claimant adopts, of those that promised. Lost copies, which did not, are no choice; they tell what
+/// they had.
 ///
-/// A copy with an overwrite in flight holds that overwrite or any state before it, perhaps one that was superseded by
-/// acknowledged writes long ago. So where fewer than a majority can have executed the overwrite, it is taken back: nobody
-/// was told that it succeeded.
+/// A copy with an overwrite in flight, or whose datastore was set back, holds what its record says or any state before it,
+/// perhaps one that was superseded by acknowledged writes long ago. So where fewer than a majority can have executed what
+/// the record says, that is taken back: nobody was told that it succeeded.
 pub(crate) fn adoption(copies: &[Option<Copy>]) -> Adoption {
     let majority = copies.len() / 2 + 1;
-    let greatest = heard(copies).map(|(_, copy)| copy.record).max().unwrap_or_default();
+    let there = || heard(copies).filter(|(_, copy)| copy.trust != Trust::Lost);
+    let greatest = there().map(|(_, copy)| copy.record).max().unwrap_or_default();
     let mut record = greatest;
     loop {
-        let holders = || heard(copies).filter(|(_, copy)| copy.record == record);
+        let holders = || there().filter(|(_, copy)| copy.record == record);
         let take = |from: usize, as_it_is: bool| {
             let above = (record < greatest).then_some(greatest);
             Adoption::Take(Taken { from, record, as_it_is, above })
@@ -128,9 +142,8 @@ pub(crate) fn adoption(copies: &[Option<Copy>]) -> Adoption {
         if heard(copies).count() < copies.len() {
             return Adoption::NeedsAll;
         }
-        let may_have = heard(copies).filter(|(_, copy)| copy.record.base >= record.base).count();
-        let before =
-            heard(copies).map(|(_, copy)| copy.record).filter(|other| other.base < record.base).max();
+        let may_have = heard(copies).filter(|(_, copy)| copy.record >= record).count();
+        let before = there().map(|(_, copy)| copy.record).filter(|other| *other < record).max();
         match before {
             Some(before) if may_have < majority => record = before,
             _ => return take(first, true),
@@ -144,10 +157,7 @@ fn heard(copies: &[Option<Copy>]) -> impl Iterator<Item = (usize, Copy)> {
 
 #[cfg(test)]
 mod tests {
-    use dynomite_ring::NodeId;
-
     use super::*;
-    use crate::Version;
 
     fn copy(clock: u64, trust: Trust) -> Option<Copy> {
         let record = Record::overwritten(Version { clock, node: NodeId(1) });
@@ -218,5 +228,23 @@ mod tests {
         assert_eq!(taken(&in_doubt_below), Some((1, true, true)));
         let by_two = [copy(3, DirtyOverwrite), copy(3, DirtyOverwrite), copy(1, Trusted)];
         assert_eq!(taken(&by_two), Some((0, true, false)));
+    }
+
+    #[test]
+    fn a_sequenced_write_on_a_copy_that_was_set_back_is_taken_back() {
+        let before = Record::overwritten(Version { clock: 1, node: NodeId(1) });
+        let after = before.sequenced(Version::ZERO, Version { clock: 3, node: NodeId(1) }, 7);
+        let set_back = Some(Copy { record: after, trust: DirtyOverwrite });
+        assert_eq!(taken(&[set_back, copy(1, Trusted), copy(1, Trusted)]), Some((1, false, true)));
+        assert_eq!(taken(&[set_back, set_back, copy(1, Trusted)]), Some((0, true, false)));
+    }
+
+    #[test]
+    fn a_lost_copy_tells_whether_a_majority_can_have_had_an_overwrite_in_flight() {
+        let with_lost = |clock: u64| [copy(3, DirtyOverwrite), copy(clock, Lost), copy(1, Trusted)];
+        assert_eq!(taken(&with_lost(2)), Some((2, false, true)));
+        assert_eq!(taken(&with_lost(3)), Some((0, true, false)));
+        assert_eq!(taken(&with_lost(9)), Some((0, true, false)), "it had that one or a later one");
+        assert_eq!(taken(&[copy(2, Trusted), copy(9, Lost), copy(1, Trusted)]), Some((0, false, false)));
     }
 }

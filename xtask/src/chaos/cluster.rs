@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -52,6 +52,8 @@ pub(super) struct Host {
     /// The number of the process that should be running; 0 for none.
     process: AtomicU32,
     disturbances: Mutex<Vec<Disturbance>>,
+    /// Whether its disk was full at any time.
+    had_full_disk: AtomicBool,
     _ports: [PortLease; 2],
 }
 
@@ -100,6 +102,7 @@ impl Cluster {
                 store: Mutex::new(store),
                 disk,
                 disturbances: Mutex::default(),
+                had_full_disk: AtomicBool::new(false),
                 _ports: ports,
             });
         }
@@ -177,6 +180,16 @@ impl Host {
     /// The process is about to be ended on purpose.
     pub(super) fn forget_process(&self) {
         self.process.store(0, Ordering::Relaxed);
+    }
+
+    /// From now on nothing can be written to its disk.
+    pub(super) fn fill_disk(&self) -> Result<()> {
+        self.had_full_disk.store(true, Ordering::Relaxed);
+        self.disk.fill(self.process())
+    }
+
+    pub(super) fn had_full_disk(&self) -> bool {
+        self.had_full_disk.load(Ordering::Relaxed)
     }
 
     /// From now on nobody can expect answers from it.

@@ -196,7 +196,7 @@ impl Fault {
     }
 
     fn inflict_on_disk(&self, run: &Run, host: &Host) -> Result<()> {
-        host.disk.fill(host.process())?;
+        host.fill_disk()?;
         run.pause(self.lasts);
         host.disk.free(host.process())
     }

@@ -98,7 +98,11 @@ impl Engine {
         replica.state = match body {
             ResponseBody::Promised { record, trust } => {
                 claim.copies[id.replica()] = Some(Copy { record, trust });
-                State::Ok
+                if trust == Trust::Lost { State::Failed(Failure::CopyLost) } else { State::Ok }
+            }
+            ResponseBody::Failed(Failure::CopyLost) => {
+                claim.copies[id.replica()] = Some(Copy::LOST_WITH_RECORD);
+                State::Failed(Failure::CopyLost)
             }
             ResponseBody::Outbid { .. } => State::Failed(Failure::Outbid),
             ResponseBody::Failed(failure) => State::Failed(failure),

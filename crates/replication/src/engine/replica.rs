@@ -299,7 +299,12 @@ impl Engine {
         }
         let (id, Entry { record, trust, promised, .. }) = self.look_up(key, token);
         if trust == Trust::Lost {
-            return self.answer(from, ResponseBody::Failed(Failure::CopyLost), out);
+            // No promise; but what the log tells of a copy that is gone decides about one in doubt elsewhere.
+            let told = match self.lost.log_too {
+                true => ResponseBody::Failed(Failure::CopyLost),
+                false => ResponseBody::Promised { record, trust },
+            };
+            return self.answer(from, told, out);
         }
         if term <= promised || term < record.term {
             let term = promised.max(record.term);
