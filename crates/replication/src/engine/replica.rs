@@ -531,7 +531,7 @@ impl Engine {
                 self.doubt(copy, &record, Doubt::Step);
                 self.answer(requester, ResponseBody::Nacked { record, dirty: true }, out);
             }
-            JobKind::Run(id) => self.run_lost(id, reason, out),
+            JobKind::Run(id) => self.run_lost(now, id, reason, out),
             JobKind::DumpForPush(id) => {
                 self.push_read(now, id, Err(Failure::Datastore(reason.to_owned())), out);
             }

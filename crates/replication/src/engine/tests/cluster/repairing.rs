@@ -142,6 +142,19 @@ impl Cluster {
         self.feed(member, |engine, out| engine.handle_lane_up(now, seen, out));
     }
 
+    /// A member claims a key that the primary cannot be asked about, and does nothing with it.
+    pub(in crate::engine::tests) fn claim_without(&mut self, member: usize, primary: usize, key: &str) {
+        self.link_down(member, primary);
+        let (now, token) = (self.now(member), self.ring.token(key.as_bytes()));
+        let key = Bytes::copy_from_slice(key.as_bytes());
+        self.feed(member, |engine, out| {
+            engine.claim_to_heal(now, key, token, out);
+            engine.take_own_answers(now, out);
+        });
+        self.settle();
+        self.link_up(member, primary);
+    }
+
     /// A member's datastore ends, and comes back as it was long ago: before all that this process wrote, and with what
     /// `command` leaves of it.
     pub(in crate::engine::tests) fn set_back(&mut self, member: usize, command: &str) {
