@@ -1,10 +1,8 @@
 //! `cargo xtask chaos`: a cluster of real processes under load, to which everything happens that happens to clusters, and
 //! a judge who knows what every client was told. See docs/chaos.md.
 
-use std::env;
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -109,9 +107,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report> {
 /// # Errors
 /// When anything was violated.
 pub(crate) fn play(minutes: u32, seed: u64) -> Result<()> {
-    let mut command = Command::new(env::current_exe().context("this program is not found")?);
     let (minutes, seed) = (minutes.to_string(), seed.to_string());
-    cargo::run(command.args(["chaos", "--minutes", &minutes, "--seed", &seed]))
+    cargo::run(&mut cargo(["xtask", "chaos", "--minutes", &minutes, "--seed", &seed]))
 }
 
 /// Load and faults, healing, judgement.
