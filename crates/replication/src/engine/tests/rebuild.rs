@@ -166,9 +166,9 @@ fn a_copy_in_doubt_beside_a_lost_one_is_resolved() {
             cluster.settle();
             cluster.break_lane(0);
             if with_log {
-                cluster.lose_data(1)
+                cluster.lose_data(1);
             } else {
-                cluster.lose_all(1)
+                cluster.lose_all(1);
             }
             cluster.members[0].lane_is_frozen = false;
             cluster.lane_up(0);
