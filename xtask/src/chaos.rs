@@ -102,15 +102,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report> {
     Ok(report)
 }
 
-/// Runs everything in a process of its own, which takes Ctrl-C for itself.
-///
-/// # Errors
-/// When anything was violated.
-pub(crate) fn play(minutes: u32, seed: u64) -> Result<()> {
-    let (minutes, seed) = (minutes.to_string(), seed.to_string());
-    cargo::run(&mut cargo(["xtask", "chaos", "--minutes", &minutes, "--seed", &seed]))
-}
-
 /// Load and faults, healing, judgement.
 fn campaign(run: &Run, arguments: &Arguments, report: &mut Report, target: &std::path::Path) -> Result<()> {
     let seed = arguments.seed.unwrap_or_else(seed_of_the_time);
@@ -201,8 +192,7 @@ impl Drop for EndOnDrop<'_> {
     }
 }
 
-/// Another one each time.
-pub(crate) fn seed_of_the_time() -> u64 {
+fn seed_of_the_time() -> u64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since_1970.as_millis() as u64 % 1_000_000
 }

@@ -9,7 +9,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::cargo::{self, cargo, has_subcommand, metadata, packages, text};
 use crate::report::Report;
-use crate::{chaos, python, servers, sim};
+use crate::sim;
+use crate::{python, servers};
 
 /// Tests find the Python interpreter with the client library here.
 const PYTHON_VARIABLE: &str = "DYNOMITE_TEST_PYTHON";
@@ -22,9 +23,6 @@ pub(crate) struct Arguments {
     #[arg(long)]
     filter: Option<String>,
 }
-
-/// How long a cluster of real processes is under load and faults.
-const CHAOS_MINUTES: u32 = 3;
 
 /// Simulated clusters of every test run: 306 seeds, each with a workload and faults of its own.
 const SIMULATION: [&str; 36] = [
@@ -88,8 +86,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report> {
     }
     if arguments.filter.is_none() {
         report.step("simulation", || sim::simulate(&SIMULATION));
-        let seed = chaos::seed_of_the_time();
-        report.step(&format!("chaos, seed {seed}"), || chaos::play(CHAOS_MINUTES, seed));
     }
     // Last, so that the output ends with what failed.
     report.step("tests", || cargo::run(&mut tests(arguments, interpreter.as_deref())));
