@@ -310,6 +310,7 @@ impl Engine {
             lane_in_flight: self.lane.len() as u64,
             records: self.records.len() as u64,
             buckets_lost: self.lost.buckets.len() as u64,
+            copies_untrusted: self.records.untrusted_count() as u64,
             hints_stored: self.hints.stored_count(),
             hints_dropped: self.hints.dropped_count(),
             hints_pending: self.hints.len() as u64,

@@ -75,13 +75,16 @@ pub(crate) fn plan(copies: &[Option<Copy>], counts_lost: CountsLost) -> Plan {
             .filter(|(_, copy)| copy.trust == Trust::Lost)
             .map(|(index, _)| (index, PushPurpose::Rebuild))
             .collect();
-        // Lost copies promise nothing. Where too many of them are in the way of every claim, or one that needs all is, they take
-        // what is trusted, or nothing.
-        let needs_all = heard(copies)
-            .any(|(_, copy)| is_dirty_above(&copy) && copy.trust == Trust::DirtyOverwrite)
-            && heard(copies).count() == copies.len();
-        let are_too_few = counts_lost == CountsLost::Yes && heard(copies).count() - lost.len() < majority;
-        return match (are_too_few || needs_all) && !lost.is_empty() {
+        // Lost copies promise nothing. Where too many of them are in the way of every claim, they take what is trusted, or
+        // nothing.
+        let are_all_heard = heard(copies).count() == copies.len();
+        let are_too_few = heard(copies).count() - lost.len() < majority
+            && match counts_lost {
+                CountsLost::No => false,
+                CountsLost::WhereOneIsTrusted => are_all_heard,
+                CountsLost::Yes => true,
+            };
+        return match are_too_few && !lost.is_empty() {
             true => Plan::Install { from, record: winner.unwrap_or_default(), behind: lost },
             false => Plan::Claim,
         };
@@ -133,12 +136,14 @@ pub(crate) struct Taken {
     pub(crate) above: Option<Record>,
 }
 
-/// Decides which copy a claimant adopts, of those that promised.
+/// Decides which copy a claimant adopts, of those that promised. Lost copies, which did not, are no choice; they tell what
+/// they had.
 ///
-/// A copy with an overwrite in flight holds that overwrite or any state before it, perhaps one that was superseded by
-/// acknowledged writes long ago. So where fewer than a majority can have executed the overwrite, it is taken back: nobody
-/// was told that it succeeded. Where nobody knows of a write before it there is nothing to go back to: other copies may have
-/// been lost. A lost copy holds nothing that could be adopted, and counts as one that may have executed what its record tells.
+/// A copy with an overwrite in flight, or whose datastore was set back, holds what its record says or any state before it,
+/// perhaps one that was superseded by acknowledged writes long ago. So where fewer than a majority can have executed what
+/// the record says, that is taken back: nobody was told that it succeeded. Where nobody knows of a write before it there is
+/// nothing to go back to: other copies may have been lost. A lost copy holds nothing that could be adopted, and counts as one
+/// that may have executed what its record tells.
 pub(crate) fn adoption(copies: &[Option<Copy>]) -> Adoption {
     let majority = copies.len() / 2 + 1;
     let kept = || heard(copies).filter(|(_, copy)| copy.trust != Trust::Lost);
@@ -162,11 +167,9 @@ pub(crate) fn adoption(copies: &[Option<Copy>]) -> Adoption {
         if heard(copies).count() < copies.len() {
             return Adoption::NeedsAll;
         }
-        let may_have = heard(copies).filter(|(_, copy)| copy.record.base >= record.base).count();
-        let before = kept()
-            .map(|(_, copy)| copy.record)
-            .filter(|other| other.base < record.base && !other.is_blank())
-            .max();
+        let may_have = heard(copies).filter(|(_, copy)| copy.record >= record).count();
+        let before =
+            kept().map(|(_, copy)| copy.record).filter(|other| *other < record && !other.is_blank()).max();
         match before {
             Some(before) if may_have < majority => record = before,
             _ => return take(first, true),
@@ -246,15 +249,6 @@ mod tests {
     }
 
     #[test]
-    fn a_lost_copy_is_not_in_the_way_of_a_claim_that_needs_all() {
-        let copies = [copy(9, Lost), copy(3, Trusted), copy(5, DirtyOverwrite)];
-        assert_eq!(installed(plan(&copies, CountsLost::No)), (Some(1), 3, vec![(0, Rebuild)]));
-        let none_trusted = [copy(9, Lost), copy(3, Dirty), copy(5, DirtyOverwrite)];
-        assert_eq!(installed(plan(&none_trusted, CountsLost::No)), (None, 0, vec![(0, Rebuild)]));
-        assert_eq!(plan(&[copy(9, Lost), None, copy(5, DirtyOverwrite)], CountsLost::No), Plan::Claim);
-    }
-
-    #[test]
     fn an_overwrite_in_flight_on_nothing_is_not_taken_back() {
         let blank = Some(Copy { record: Record::default(), trust: Trusted });
         assert_eq!(taken(&[copy(3, DirtyOverwrite), blank, blank]), Some((0, true, false)));
@@ -285,5 +279,14 @@ mod tests {
         assert_eq!(taken(&[in_flight, copy(1, Trusted), copy(2, Lost)]), Some((1, false, true)));
         assert_eq!(taken(&[in_flight, copy(1, Trusted), Some(Copy::FORGOTTEN)]), Some((0, true, false)));
         assert_eq!(taken(&[copy(2, Trusted), copy(1, Trusted), copy(3, Lost)]), Some((0, false, false)));
+    }
+
+    #[test]
+    fn a_sequenced_write_on_a_copy_that_was_set_back_is_taken_back() {
+        let before = Record::overwritten(Version { clock: 1, node: NodeId(1) });
+        let after = before.sequenced(Version::ZERO, Version { clock: 3, node: NodeId(1) }, 7);
+        let set_back = Some(Copy { record: after, trust: DirtyOverwrite });
+        assert_eq!(taken(&[set_back, copy(1, Trusted), copy(1, Trusted)]), Some((1, false, true)));
+        assert_eq!(taken(&[set_back, set_back, copy(1, Trusted)]), Some((0, true, false)));
     }
 }

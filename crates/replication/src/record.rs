@@ -31,6 +31,35 @@ impl Record {
         Self { base: version, last: version, ..Self::default() }
     }
 
+    /// The record after an overwrite with `version` that is above `last`, or after a state of that version was imported. Where it
+    /// is not above the base, what the base tells of was taken back (rule R13), and the record grows all the same.
+    #[must_use]
+    pub fn overwritten_by(self, version: Version) -> Self {
+        if version > self.base {
+            Self::overwritten(version)
+        } else {
+            Self { ops: self.ops + 1, last: version, digest: 0, ..self }
+        }
+    }
+
+    /// Whether the write that the base tells of was taken back: an earlier state was adopted above it (rule R13).
+    pub fn is_taken_back(&self) -> bool {
+        self.last < self.base
+    }
+
+    /// The record of a state that a claimant adopts above `greatest` under `claim`. Its last write is `last`: adopting writes
+    /// nothing, so that other datacenters' writes since are still later.
+    #[must_use]
+    pub fn adopted(greatest: Self, claim: Version, last: Version) -> Self {
+        Self {
+            term: claim,
+            ops: greatest.ops + 1,
+            last,
+            digest: mix(greatest.digest ^ claim.clock),
+            ..greatest
+        }
+    }
+
     /// The record after one more sequenced write ran under `claim` (rule R8).
     pub fn sequenced(self, claim: Version, stamp: Version, command_crc: u32) -> Self {
         Self {

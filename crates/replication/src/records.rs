@@ -86,6 +86,11 @@ impl Records {
         self.len
     }
 
+    /// How many of the copies may not vote.
+    pub(crate) fn untrusted_count(&self) -> usize {
+        self.table.untrusted_count()
+    }
+
     /// Where the entry of `key` is; [`RecordId::NONE`] when there is none.
     pub(crate) fn find(&self, key: &[u8]) -> RecordId {
         let mut id = RecordId::NONE;

@@ -94,6 +94,8 @@ pub struct Stats {
     pub records: u64,
     /// Buckets whose copies are lost and not rebuilt yet.
     pub buckets_lost: u64,
+    /// Copies that may not vote now: in doubt, or lost and not rebuilt yet.
+    pub copies_untrusted: u64,
 }
 
 impl Stats {
@@ -105,12 +107,12 @@ impl Stats {
     }
 
     /// Every number with its name, in the order in which they are shown.
-    pub fn fields(&self) -> [(&'static str, u64); 45] {
+    pub fn fields(&self) -> [(&'static str, u64); 46] {
         let mut copy = *self;
         copy.fields_mut().map(|(name, value)| (name, *value))
     }
 
-    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 45] {
+    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 46] {
         [
             ("commands", &mut self.commands),
             ("operations_refused", &mut self.operations_refused),
@@ -157,6 +159,7 @@ impl Stats {
             ("lane_in_flight", &mut self.lane_in_flight),
             ("records", &mut self.records),
             ("buckets_lost", &mut self.buckets_lost),
+            ("copies_untrusted", &mut self.copies_untrusted),
         ]
     }
 }

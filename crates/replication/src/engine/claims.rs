@@ -183,11 +183,13 @@ impl Engine {
 
     /// The record of an adopted state that is to be above all that was told.
     fn adopted(&mut self, now: Now, taken: &Taken, term: Version) -> Record {
-        let stamp = self.clock.stamp_sequenced(now.wall_us);
         if planted::has(Planted::AdoptsUnderFreshBase) {
-            return Record::overwritten(stamp);
+            return Record::overwritten(self.clock.stamp_sequenced(now.wall_us));
         }
-        taken.above.unwrap_or(taken.record).sequenced(term, stamp, 0)
+        // The state is that after the write that its record tells of, or an earlier one when it is taken as it is: then a
+        // datacenter that has the write itself still has something later.
+        let last = if taken.as_it_is { taken.record.last.just_before() } else { taken.record.last };
+        Record::adopted(taken.above.unwrap_or(taken.record), term, last)
     }
 
     fn fetch_to_adopt(&mut self, now: Now, id: OperationId, taken: Taken, out: &mut Out) {

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::{Now, Requester};
-use crate::{Failure, Record, ResponseBody, Version, operation::OperationId, records::RecordId};
+use crate::{Failure, Record, ResponseBody, operation::OperationId, records::RecordId};
 
 #[derive(Debug)]
 pub(super) struct Job {
@@ -24,8 +24,8 @@ pub(super) enum JobKind {
     Execute,
     /// A read; `record` is what it will see.
     Read { copy: RecordId, record: Record },
-    /// An overwrite of what `prior` describes.
-    Overwrite { copy: RecordId, prior: Record, version: Version },
+    /// An overwrite of what `prior` describes, which leaves `record`.
+    Overwrite { copy: RecordId, prior: Record, record: Record },
     /// A sequenced write of this primary.
     Run(OperationId),
     /// Until when the key of such a write is there after it.

@@ -200,14 +200,14 @@ impl Engine {
     }
 
     /// The lane broke before the write was answered: it may have run.
-    pub(super) fn run_lost(&mut self, id: OperationId, reason: &str, out: &mut Out) {
+    pub(super) fn run_lost(&mut self, now: Now, id: OperationId, reason: &str, out: &mut Out) {
         let Some(operation) = self.operations.remove(id) else { return };
         let Kind::Run(run) = operation.kind else { return };
         self.doubt(self.records.find(&run.key), &run.record, Doubt::Step);
         let failure = Failure::Datastore(format!("Datastore connection lost ({reason})"));
         let reply = self.explain(self.config.node, &failure, Outcome::Unknown);
         self.answer(run.requester, ResponseBody::Done { reply }, out);
-        self.export_unsettled(&run.key, &run.record);
+        self.export_unsettled(now, &run.key, &run.record);
     }
 
     /// A rack has answered a forward.
@@ -217,7 +217,14 @@ impl Engine {
         let Some(replica) = run.replicas.get_mut(id.replica()) else { return };
         match body {
             ResponseBody::Accepted { .. } => replica.state = State::Ok,
-            ResponseBody::Failed(failure) => replica.state = State::Failed(failure),
+            ResponseBody::Failed(failure) => {
+                let is_outbid = failure == Failure::Outbid;
+                replica.state = State::Failed(failure);
+                if is_outbid {
+                    let (key, term) = (run.key.clone(), run.record.term);
+                    self.lose_claim(&key, term);
+                }
+            }
             ResponseBody::Nacked { record, dirty } => {
                 let (node, key, token, wanted) = (replica.node, run.key.clone(), run.token, run.record);
                 let own = self.records.of(&key);
@@ -239,6 +246,20 @@ impl Engine {
             _ => replica.state = State::Failed(Failure::Datastore("unexpected answer".into())),
         }
         self.continue_run(now, id, out);
+    }
+
+    /// Another rack has claimed the key since it was claimed here with `term`: what runs here next claims it anew, and does
+    /// not end with an unknown outcome as well.
+    fn lose_claim(&mut self, key: &Bytes, term: Version) {
+        let copy = self.records.find(key);
+        let held = match self.records.get(copy).claim {
+            Claim::Birth => Version::ZERO,
+            Claim::Void => return,
+            Claim::Term(held) => held,
+        };
+        if held <= term {
+            self.records.claim(copy, key, Claim::Void);
+        }
     }
 
     fn mark(&mut self, id: OperationId, state: State) {
@@ -272,7 +293,7 @@ impl Engine {
             }
             self.operations.end(id);
             if !is_settled {
-                self.export_unsettled(&key, &record);
+                self.export_unsettled(now, &key, &record);
             }
         }
     }

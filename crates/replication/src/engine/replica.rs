@@ -176,15 +176,15 @@ impl Engine {
             return self.answer(from, ResponseBody::Refused { record: mark.record() }, out);
         }
         if version > held {
-            let record = Record::overwritten(version);
+            let record = prior.overwritten_by(version);
             let copy = self.records.write(id, command.key(), record, self.lane.next_number());
             self.records.set_absent_from(copy, presence::after_overwrite(&command, version));
             // What a copy that does not count replies tells nothing of what was there.
             let prior = if entry.trust.is_trusted() { prior } else { Record::default() };
-            self.lane.push(now, from, JobKind::Overwrite { copy, prior, version });
+            self.lane.push(now, from, JobKind::Overwrite { copy, prior, record });
             out.lane.push(LaneOperation::Command(command.into_request()));
         } else {
-            let done = if version == held {
+            let done = if version == held && !(prior.is_taken_back() && !foreign) {
                 ResponseBody::Applied { prior, reply: None }
             } else {
                 self.stats.overwrites_refused += 1;
@@ -366,7 +366,7 @@ impl Engine {
         if version > prior.last || is_awaited || planted::has(Planted::ImportsOlder) {
             self.imported(&key);
             let done = ResponseBody::Applied { prior, reply: None };
-            self.install(now, from, (id, key), Record::overwritten(version), state, done, out);
+            self.install(now, from, (id, key), prior.overwritten_by(version), state, done, out);
         } else {
             let done = if version == prior.last {
                 ResponseBody::Applied { prior, reply: None }
@@ -470,9 +470,9 @@ impl Engine {
                 };
                 self.answer(job.requester, done, out);
             }
-            (JobKind::Overwrite { copy, prior, version }, Output::Reply(reply)) => {
+            (JobKind::Overwrite { copy, prior, record }, Output::Reply(reply)) => {
                 let done = match error_text(&reply) {
-                    Some(text) => self.in_doubt(copy, &Record::overwritten(version), text),
+                    Some(text) => self.in_doubt(copy, &record, text),
                     None => ResponseBody::Applied { prior, reply: Some(reply) },
                 };
                 self.answer(job.requester, done, out);
@@ -554,8 +554,8 @@ impl Engine {
             JobKind::Execute | JobKind::Read { .. } | JobKind::Fetch { .. } => {
                 self.answer(requester, lost(), out);
             }
-            JobKind::Overwrite { copy, version, .. } => {
-                self.doubt(copy, &Record::overwritten(version), Doubt::Whole);
+            JobKind::Overwrite { copy, record, .. } => {
+                self.doubt(copy, &record, Doubt::Whole);
                 self.answer(requester, lost(), out);
             }
             JobKind::Install { copy, record, .. } => {
@@ -566,7 +566,7 @@ impl Engine {
                 self.doubt(copy, &record, Doubt::Step);
                 self.answer(requester, ResponseBody::Nacked { record, dirty: true }, out);
             }
-            JobKind::Run(id) | JobKind::RunExpiry(id) => self.run_lost(id, reason, out),
+            JobKind::Run(id) | JobKind::RunExpiry(id) => self.run_lost(now, id, reason, out),
             JobKind::DumpForPush(id) => {
                 self.push_read(now, id, Err(Failure::Datastore(reason.to_owned())), out);
             }

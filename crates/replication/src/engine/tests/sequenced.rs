@@ -104,6 +104,20 @@ fn a_primary_that_comes_back_claims_before_it_runs() {
 }
 
 #[test]
+fn a_primary_that_learns_that_it_was_outbid_claims_before_it_runs_again() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(1);
+    assert_eq!(cluster.run(1, &format!("INCR {key}"), Level::DcQuorum), ":1\r\n");
+    cluster.settle();
+    cluster.claim_without(0, 1, &key);
+    let reply = cluster.run(1, &format!("INCR {key}"), Level::DcQuorum);
+    assert!(reply.ends_with("the outcome is unknown\r\n"), "it did not know yet: {reply}");
+    assert_eq!(cluster.run(1, &format!("INCR {key}"), Level::DcQuorum), ":3\r\n");
+    cluster.settle();
+    assert_eq!(cluster.stored_everywhere(&format!("GET {key}")), ["$1\r\n3\r\n"; 3]);
+}
+
+#[test]
 fn a_primary_that_falls_silent_leaves_an_unknown_outcome() {
     let mut cluster = Cluster::racks(&[3]);
     let key = cluster.key_of(1);

@@ -144,6 +144,29 @@ impl Cluster {
         self.feed(member, |engine, out| engine.handle_lane_up(now, seen, out));
     }
 
+    /// A member claims a key that the primary cannot be asked about, and does nothing with it.
+    pub(in crate::engine::tests) fn claim_without(&mut self, member: usize, primary: usize, key: &str) {
+        self.link_down(member, primary);
+        let (now, token) = (self.now(member), self.ring.token(key.as_bytes()));
+        let key = Bytes::copy_from_slice(key.as_bytes());
+        self.feed(member, |engine, out| {
+            engine.claim_to_heal(now, key, token, out);
+            engine.take_own_answers(now, out);
+        });
+        self.settle();
+        self.link_up(member, primary);
+    }
+
+    /// A member's datastore ends, and comes back as it was long ago: before all that this process wrote, and with what
+    /// `command` leaves of it.
+    pub(in crate::engine::tests) fn set_back(&mut self, member: usize, command: &str) {
+        self.break_lane(member);
+        self.stored(member, command);
+        let now = self.now(member);
+        let seen = StoreSeen { run_id: "set back", marker: Some(0) };
+        self.feed(member, |engine, out| engine.handle_lane_up(now, seen, out));
+    }
+
     /// A member's process is started anew, over the same datastore.
     pub(in crate::engine::tests) fn restart_with(&mut self, member: usize, recovery: Recovery) {
         for other in 0..self.members.len() {
