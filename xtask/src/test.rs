@@ -64,6 +64,21 @@ const SIMULATION: [&str; 36] = [
     "types",
 ];
 
+/// Bugs that every test run plants in simulated engines and has to find: some of those that show at once.
+const PLANTED: [&str; 11] = [
+    "--mutants",
+    "--mutant",
+    "RefusalAcknowledges",
+    "--mutant",
+    "EverybodyOwns",
+    "--mutant",
+    "NoDoubt",
+    "--mutant",
+    "RebuildsFromOne",
+    "--mutant",
+    "ForgetsAtRestart",
+];
+
 pub(crate) fn run(arguments: &Arguments) -> Result<Report> {
     let mut report = Report::default();
     let workspace = metadata()?;
@@ -86,6 +101,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report> {
     }
     if arguments.filter.is_none() {
         report.step("simulation", || sim::simulate(&SIMULATION));
+        report.step("planted bugs", || sim::simulate(&PLANTED));
     }
     // Last, so that the output ends with what failed.
     report.step("tests", || cargo::run(&mut tests(arguments, interpreter.as_deref())));

@@ -8,7 +8,7 @@ use super::{
     Engine, Now, Out, Requester, again::Import, compare::Differ, coordinator::Sequenced, lane::JobKind,
 };
 use crate::{
-    Bucket, Failure, KeyRequest, PushPurpose, Record, RequestBody, ResponseBody, Trust, Version,
+    Bucket, Failure, KeyRequest, Mark, PushPurpose, Record, RequestBody, ResponseBody, Trust, Version,
     planted::{self, Planted},
     presence,
     records::{Claim, Doubt, Entry, RecordId},
@@ -101,7 +101,11 @@ impl Engine {
             return Some(Failure::LogFailed);
         }
         let stall_ms = self.config.request_timeout_ms / STALL_PART;
-        self.lane.refusal(now, stall_ms, self.config.lane_window_max)
+        let window_max = match planted::has(Planted::IgnoresWindow) {
+            true => usize::MAX,
+            false => self.config.lane_window_max,
+        };
+        self.lane.refusal(now, stall_ms, window_max)
     }
 
     /// Tells the record, and the value if it is wanted.
@@ -445,6 +449,10 @@ impl Engine {
                     Some(text) => self.in_doubt(copy, &Record::overwritten(version), text),
                     None => ResponseBody::Applied { prior, reply: Some(reply) },
                 };
+                let is_absent = || self.records.get(copy).is_absent_at(Mark::at(now.wall_ms()));
+                if planted::has(Planted::ForgetsDeletions) && is_absent() {
+                    self.records.forget(copy);
+                }
                 self.answer(job.requester, done, out);
             }
             (JobKind::Run(id), Output::Reply(reply)) => self.ran(now, id, reply, out),

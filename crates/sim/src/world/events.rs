@@ -112,7 +112,14 @@ impl Event {
                     Output::Reply(reply) => reply,
                     Output::State(Some(state)) => &state.payload,
                     Output::Failed(text) => text.as_bytes(),
-                    Output::State(None) | Output::Installed | Output::Scanned { .. } => &[],
+                    Output::Piece(Some(piece)) => &piece.payload,
+                    Output::State(None)
+                    | Output::Installed
+                    | Output::Scanned { .. }
+                    | Output::Measured(_)
+                    | Output::Piece(None)
+                    | Output::Digest(_)
+                    | Output::Staged => &[],
                 };
                 (13, *node as u64, *worker as u64, bytes)
             }
