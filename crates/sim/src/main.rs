@@ -9,7 +9,7 @@ use dynomite_sim::{
     Campaign, Invariant, Runnable, TraceTo, catch_panics_quietly, describe, run, run_with, shrink,
 };
 #[cfg(feature = "mutants")]
-use dynomite_sim::{Planted, hunt_all};
+use dynomite_sim::{Planted, hunt_all, plant};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask sim", about = "Run simulated clusters; equal seeds make equal runs")]
@@ -44,9 +44,9 @@ struct Arguments {
     /// List the scenarios and what they demand
     #[arg(long)]
     list: bool,
-    /// Plant bugs in the engine, one after the other, and see that each is found
+    /// Plant bugs in the engine, one after the other, and see that each is found; with --seed, replay one with it
     #[cfg(feature = "mutants")]
-    #[arg(long, conflicts_with_all = ["minutes", "seed", "list"])]
+    #[arg(long, conflicts_with_all = ["minutes", "list"])]
     mutants: bool,
     /// With --mutants: plant only these
     #[cfg(feature = "mutants")]
@@ -85,7 +85,12 @@ fn start(arguments: &Arguments) -> Result<ExitCode, String> {
     #[cfg(feature = "mutants")]
     if arguments.mutants {
         let seed_count = arguments.seeds.unwrap_or(SEEDS_WITH_MUTANTS);
-        return hunt(&Campaign { seed_count, ..campaign }, &arguments.mutant);
+        let bugs = bugs(&arguments.mutant)?;
+        if let Some(seed) = arguments.seed {
+            plant(bugs.first().copied());
+            return Ok(replay(arguments, &campaign, seed));
+        }
+        return Ok(hunt(&Campaign { seed_count, ..campaign }, &bugs));
     }
     if arguments.list {
         output::list(&campaign.scenarios);
@@ -116,22 +121,23 @@ fn invariants(codes: &[String]) -> Result<Vec<Invariant>, String> {
     if codes.is_empty() { Ok(Invariant::ALL.to_vec()) } else { codes.iter().map(find).collect() }
 }
 
-/// Plants bugs and looks for them; a failure if one is not found.
+/// The bugs with these names; all of them if there are none.
 #[cfg(feature = "mutants")]
-fn hunt(campaign: &Campaign, names: &[String]) -> Result<ExitCode, String> {
+fn bugs(names: &[String]) -> Result<Vec<Planted>, String> {
     let find = |name: &String| {
         let mut all = Planted::ALL.iter().copied();
         all.find(|bug| format!("{bug:?}") == *name).ok_or_else(|| format!("there is no bug '{name}'"))
     };
-    let bugs: Vec<Planted> = if names.is_empty() {
-        Planted::ALL.to_vec()
-    } else {
-        names.iter().map(find).collect::<Result<_, _>>()?
-    };
-    let hunts = hunt_all(campaign, &bugs, output::tell_hunt);
+    if names.is_empty() { Ok(Planted::ALL.to_vec()) } else { names.iter().map(find).collect() }
+}
+
+/// Plants bugs and looks for them; a failure if one is not found.
+#[cfg(feature = "mutants")]
+fn hunt(campaign: &Campaign, bugs: &[Planted]) -> ExitCode {
+    let hunts = hunt_all(campaign, bugs, output::tell_hunt);
     output::hunts(&hunts);
     let are_all_found = hunts.iter().all(|hunt| hunt.found.is_some());
-    Ok(if are_all_found { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if are_all_found { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn replay(arguments: &Arguments, campaign: &Campaign, seed: u64) -> ExitCode {

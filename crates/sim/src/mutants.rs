@@ -10,8 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use dynomite_replication::planted::Planted;
-use dynomite_replication::planted::plant;
+pub use dynomite_replication::planted::{Planted, plant};
 
 use crate::{
     campaign::Campaign,

@@ -48,8 +48,8 @@ pub(super) fn rebuilt_from_one_rack(seed: u64) -> Plan {
         .plan()
 }
 
-/// Only node 0 runs a write: the others have it in their records when they are asked, and lose their lanes. Then node 0
-/// loses its data.
+/// Only node 0 runs a write, and loses its data: node 1 loses its lane, and so asks the others, of which node 2 has the write
+/// in its records, and loses its lane before it ran.
 pub(super) fn answers_wait_for_execution(seed: u64) -> Plan {
     let script = Script::three_racks(seed);
     let key = script.key_of(Kind::Plain, 0);
@@ -58,9 +58,9 @@ pub(super) fn answers_wait_for_execution(seed: u64) -> Plan {
         .breaks(150, 200, Fault::StoreSlow { node: 1, by_us: 40_000 })
         .breaks(150, 1000, Fault::StoreSlow { node: 2, by_us: 300_000 })
         .sends(200, 1, key, Action::Set)
-        .breaks(215, 50, Fault::LaneBreak { node: 1, run_percent: 0 })
+        .breaks(215, 1000, Fault::LaneBreak { node: 1, run_percent: 0 })
+        .breaks(260, 50, Fault::StoreLoss { node: 0 })
         .breaks(300, 50, Fault::LaneBreak { node: 2, run_percent: 0 })
-        .breaks(1000, 50, Fault::StoreLoss { node: 0 })
         .sends(3000, 1, key, Action::Read)
         .plan()
 }
