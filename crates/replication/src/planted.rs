@@ -56,6 +56,7 @@ planted! {
     LateAnswersCount: "A late answer is taken for one to whatever is in its place now.",
     FailsSilently: "A read that fails is not answered.",
     IgnoresWindow: "The lane is given more than its window.",
+    NeverSleeps: "A worker whose datastore takes nothing asks for the time all the time.",
 }
 
 #[cfg(feature = "planted")]

@@ -42,6 +42,7 @@ pub(super) fn of(bug: Planted) -> &'static [&'static str] {
         Planted::LateAnswersCount => &["echoes", "partitions"],
         Planted::FailsSilently => &["partitions"],
         Planted::IgnoresWindow => &["overload"],
+        Planted::NeverSleeps => &["promise-binds-followers"],
         _ => &[],
     }
 }
