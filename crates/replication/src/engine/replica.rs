@@ -167,6 +167,11 @@ impl Engine {
             let record = Record::overwritten(version);
             let copy = self.records.write(id, command.key(), record, self.lane.next_number());
             self.records.set_absent_from(copy, presence::after_overwrite(&command, version));
+            let mut from = from;
+            if planted::has(Planted::AnswersBeforeExecution) {
+                let requester = std::mem::replace(&mut from, Requester::Nobody);
+                self.answer(requester, ResponseBody::Applied { prior, reply: None }, out);
+            }
             self.lane.push(now, from, JobKind::Overwrite { copy, prior, version });
             out.lane.push(LaneOperation::Command(command.into_request()));
         } else {

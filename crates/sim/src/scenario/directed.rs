@@ -91,7 +91,7 @@ const SCRIPTS: &[Directed] = &[
     ),
     script(
         "answers-wait-for-execution",
-        "a write is in the records of all and in the datastore of one, which loses its data",
+        "a write is in the records of two, and their connections break before it ran",
         datastores::answers_wait_for_execution,
     ),
     script(
