@@ -21,13 +21,16 @@ pub(crate) struct Copy {
 /// What each rack's replica said; `None` where nothing was heard.
 pub(crate) type Copies = SmallVec<[Option<Copy>; 3]>;
 
+/// Replicas that are behind, and what a state is pushed to them for.
+pub(crate) type Behind = SmallVec<[(usize, PushPurpose); 3]>;
+
 /// How to make a key's copies equal.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Plan {
     /// All that were heard are equal and trusted.
     Equal,
     /// Install the state that `from` holds under `record`, or its absence when nobody has it, at each of `behind`.
-    Install { from: Option<usize>, record: Record, behind: SmallVec<[(usize, PushPurpose); 3]> },
+    Install { from: Option<usize>, record: Record, behind: Behind },
     /// No trusted copy is at or above what was in flight at a copy in doubt: somebody has to claim the key.
     Claim,
     /// Too few were heard to decide about those that are not equal.
@@ -35,7 +38,7 @@ pub(crate) enum Plan {
 }
 
 /// Whether lost copies are rebuilt although no majority is trusted, since more will not be heard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum CountsLost {
     No,
     /// Yes, if there is anything that is trusted.
@@ -53,7 +56,20 @@ pub(crate) fn plan(copies: &[Option<Copy>], counts_lost: CountsLost) -> Plan {
     let is_dirty_above =
         |copy: &Copy| copy.trust.is_dirty() && winner.is_none_or(|winner| copy.record > winner);
     if heard(copies).any(|(_, copy)| is_dirty_above(&copy)) {
-        return Plan::Claim;
+        let lost: Behind = heard(copies)
+            .filter(|(_, copy)| copy.trust == Trust::Lost)
+            .map(|(index, _)| (index, PushPurpose::Rebuild))
+            .collect();
+        // Lost copies promise nothing. Where too many of them are in the way of every claim, or one that needs all is, they take
+        // what is trusted, or nothing.
+        let needs_all = heard(copies)
+            .any(|(_, copy)| is_dirty_above(&copy) && copy.trust == Trust::DirtyOverwrite)
+            && heard(copies).count() == copies.len();
+        let are_too_few = counts_lost == CountsLost::Yes && heard(copies).count() - lost.len() < majority;
+        return match (are_too_few || needs_all) && !lost.is_empty() {
+            true => Plan::Install { from, record: winner.unwrap_or_default(), behind: lost },
+            false => Plan::Claim,
+        };
     }
     let is_final = counts_lost != CountsLost::No || heard(copies).count() == copies.len();
     let rebuilds = planted::has(Planted::RebuildsFromOne)
@@ -105,7 +121,8 @@ pub(crate) struct Taken {
 ///
 /// A copy with an overwrite in flight holds that overwrite or any state before it, perhaps one that was superseded by
 /// acknowledged writes long ago. So where fewer than a majority can have executed the overwrite, it is taken back: nobody
-/// was told that it succeeded.
+/// was told that it succeeded. Where nobody knows of a write before it there is nothing to go back to: other copies may have
+/// been lost.
 pub(crate) fn adoption(copies: &[Option<Copy>]) -> Adoption {
     let majority = copies.len() / 2 + 1;
     let greatest = heard(copies).map(|(_, copy)| copy.record).max().unwrap_or_default();
@@ -129,8 +146,10 @@ pub(crate) fn adoption(copies: &[Option<Copy>]) -> Adoption {
             return Adoption::NeedsAll;
         }
         let may_have = heard(copies).filter(|(_, copy)| copy.record.base >= record.base).count();
-        let before =
-            heard(copies).map(|(_, copy)| copy.record).filter(|other| other.base < record.base).max();
+        let before = heard(copies)
+            .map(|(_, copy)| copy.record)
+            .filter(|other| other.base < record.base && !other.is_blank())
+            .max();
         match before {
             Some(before) if may_have < majority => record = before,
             _ => return take(first, true),
@@ -200,6 +219,31 @@ mod tests {
             Adoption::Take(taken) => Some((taken.from, taken.as_it_is, taken.above.is_some())),
             Adoption::NeedsAll => None,
         }
+    }
+
+    #[test]
+    fn where_too_many_are_lost_to_claim_what_is_in_doubt_they_begin_again() {
+        let copies = [copy(9, Lost), copy(8, Lost), copy(5, Dirty)];
+        let lost = vec![(0, Rebuild), (1, Rebuild)];
+        assert_eq!(plan(&copies, CountsLost::No), Plan::Claim);
+        assert_eq!(installed(plan(&copies, CountsLost::Yes)), (None, 0, lost));
+        let copies = [copy(9, Lost), copy(3, Trusted), copy(5, Dirty)];
+        assert_eq!(plan(&copies, CountsLost::Yes), Plan::Claim, "two of three can promise");
+    }
+
+    #[test]
+    fn a_lost_copy_is_not_in_the_way_of_a_claim_that_needs_all() {
+        let copies = [copy(9, Lost), copy(3, Trusted), copy(5, DirtyOverwrite)];
+        assert_eq!(installed(plan(&copies, CountsLost::No)), (Some(1), 3, vec![(0, Rebuild)]));
+        let none_trusted = [copy(9, Lost), copy(3, Dirty), copy(5, DirtyOverwrite)];
+        assert_eq!(installed(plan(&none_trusted, CountsLost::No)), (None, 0, vec![(0, Rebuild)]));
+        assert_eq!(plan(&[copy(9, Lost), None, copy(5, DirtyOverwrite)], CountsLost::No), Plan::Claim);
+    }
+
+    #[test]
+    fn an_overwrite_in_flight_on_nothing_is_not_taken_back() {
+        let blank = Some(Copy { record: Record::default(), trust: Trusted });
+        assert_eq!(taken(&[copy(3, DirtyOverwrite), blank, blank]), Some((0, true, false)));
     }
 
     #[test]

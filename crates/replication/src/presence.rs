@@ -45,10 +45,11 @@ pub(crate) fn after_overwrite(command: &KeyRequest, version: Version) -> Option<
     }
 }
 
-/// From when the key is absent after a state was installed under a record whose last write was `last`.
-pub(crate) fn after_install(state: Option<&KeyState>, last: Version) -> Option<u32> {
+/// From when the key is absent after a state was installed at `wall_ms`. Since when it was absent elsewhere is not known; it
+/// is agreed with the other replicas from now on.
+pub(crate) fn after_install(state: Option<&KeyState>, wall_ms: u64) -> Option<u32> {
     match state {
-        None => Some(deleted(last)),
+        None => Some(Mark::at(wall_ms).0.max(1)),
         Some(state) => state.expires_at_ms.map(expired),
     }
 }
@@ -76,7 +77,6 @@ fn keeps_present(request: &Request) -> bool {
 pub(crate) fn asked(reply: &[u8], wall_ms: u64) -> Option<Option<u32>> {
     let number = reply.strip_prefix(b":")?.strip_suffix(b"\r\n")?;
     match str::from_utf8(number).ok()?.parse::<i64>().ok()? {
-        // Since when is not known; it is agreed with the other replicas from now on.
         -2 => Some(Some(Mark::at(wall_ms).0.max(1))),
         -1 => Some(None),
         at_ms => Some(Some(expired(at_ms.max(0) as u64))),
@@ -139,12 +139,11 @@ mod tests {
     }
 
     #[test]
-    fn states_tell_it_as_the_write_that_left_them() {
-        let last = Version { clock: 7_500 << 16, node: NodeId(1) };
+    fn states_tell_it() {
         let state = |expires_at_ms| KeyState { payload: Bytes::new(), expires_at_ms };
-        assert_eq!(after_install(None, last), Some(7));
-        assert_eq!(after_install(Some(&state(None)), last), None);
-        assert_eq!(after_install(Some(&state(Some(9_001))), last), Some(10));
+        assert_eq!(after_install(None, 7_500), Some(7));
+        assert_eq!(after_install(Some(&state(None)), 7_500), None);
+        assert_eq!(after_install(Some(&state(Some(9_001))), 7_500), Some(10));
     }
 
     #[test]

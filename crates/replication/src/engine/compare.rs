@@ -109,6 +109,10 @@ struct Progress {
 /// A key that differs, and what is to be done about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Found {
+    /// Nothing: it was equal at a mark that the partner was not told of.
+    Settled,
+    /// Nothing now: it was written meanwhile, or one of both knows better now what became of it.
+    Changed,
     Heal(Bytes),
     Export(Bytes, DcIdx),
     AskFor(Bytes, usize),
@@ -521,6 +525,7 @@ impl Engine {
                     let body = RequestBody::Export { node: self.config.node, key };
                     self.ask_partner(now, partner, bucket, Question::Export, body, out);
                 }
+                Found::Settled | Found::Changed => {}
             }
         }
         self.pump_heals(now, out);

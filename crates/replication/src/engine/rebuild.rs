@@ -21,7 +21,7 @@ use hashbrown::HashMap;
 
 use super::{Engine, Now, Out, Requester, settle::is_settled};
 use crate::{
-    Bucket, BucketSet, Failure, Level, Position, RequestBody, ResponseBody, Trust, Version,
+    Bucket, BucketSet, Failure, Level, Mark, Position, RequestBody, ResponseBody, Trust, Version,
     census::hash_key,
     heal::CountsLost,
     listing,
@@ -346,6 +346,11 @@ impl Engine {
         }
         let is_done = !work.has_keys_of(bucket);
         if is_done && self.lost.buckets.remove(Bucket(bucket)) {
+            if self.lost.log_too {
+                // What others forgot before they listed their keys must not come back here: their clocks, which this one
+                // follows, had passed the mark (rule R22).
+                self.raise_floor(Mark::of_clock(self.clock.last()));
+            }
             if self.lost.buckets.len().is_multiple_of(LOST_NOTED_EVERY) {
                 self.note_lost();
             }

@@ -42,6 +42,10 @@ impl Engine {
                 let import = Import { key, version, state };
                 self.begin_import(now, from, token, import, u64::from(timeout_ms), out);
             }
+            // The sender gave up long ago; what it holds by now it sends again.
+            RequestBody::RelayImport { version, again: false, .. } if self.too_late(version).is_some() => {
+                self.answer(from, ResponseBody::Failed(Failure::Timeout), out);
+            }
             RequestBody::RelayImport { key, version, state, again: false, timeout_ms } => {
                 let part = |_: &Self| RequestBody::Import { key: key.clone(), version, state: state.clone() };
                 self.relay(now, from, token, Some(u64::from(timeout_ms)), part, out);
@@ -167,6 +171,8 @@ impl Engine {
             let record = Record::overwritten(version);
             let copy = self.records.write(id, command.key(), record, self.lane.next_number());
             self.records.set_absent_from(copy, presence::after_overwrite(&command, version));
+            // What a copy that does not count replies tells nothing of what was there.
+            let prior = if entry.trust.is_trusted() { prior } else { Record::default() };
             let mut from = from;
             if planted::has(Planted::AnswersBeforeExecution) {
                 let requester = std::mem::replace(&mut from, Requester::Nobody);
@@ -368,7 +374,7 @@ impl Engine {
         out: &mut Out,
     ) {
         let copy = self.records.write(id, &key, record, self.lane.next_number());
-        self.records.set_absent_from(copy, presence::after_install(state.as_ref(), record.last));
+        self.records.set_absent_from(copy, presence::after_install(state.as_ref(), now.wall_ms()));
         self.lane.push(now, from, JobKind::Install { copy, record, done: Box::new(done) });
         out.lane.push(LaneOperation::Install { key, state });
     }

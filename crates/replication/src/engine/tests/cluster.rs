@@ -29,6 +29,8 @@ pub(super) struct Member {
     config: EngineConfig,
     pub(super) engine: Engine,
     pub(super) store: MemoryStore,
+    /// Names the datastore's present process.
+    run_id: String,
     lane: VecDeque<LaneOperation>,
     pub(super) lane_is_frozen: bool,
     pub(super) is_frozen: bool,
@@ -62,6 +64,7 @@ pub(super) struct Cluster {
     pub(super) traffic: (u64, u64),
 }
 
+const FIRST_RUN_ID: &str = "1";
 const WALL_MS: u64 = 1_700_000_000_000;
 
 impl Cluster {
@@ -305,7 +308,8 @@ impl Cluster {
 
     pub(super) fn lane_up(&mut self, member: usize) {
         let now = self.now(member);
-        let seen = StoreSeen { run_id: "1", marker: None };
+        let run_id = self.members[member].run_id.clone();
+        let seen = StoreSeen { run_id: &run_id, marker: None };
         self.feed(member, |engine, out| engine.handle_lane_up(now, seen, out));
     }
 
@@ -428,7 +432,7 @@ impl Member {
     fn of(config: EngineConfig, name: &str, ring: &Arc<Ring>) -> Self {
         let mut engine = Engine::new(config.clone(), Arc::clone(ring)).unwrap();
         let now = Now { ms: 0, wall_us: WALL_MS * 1000 };
-        engine.handle_lane_up(now, StoreSeen { run_id: "1", marker: None }, &mut Out::default());
+        engine.handle_lane_up(now, StoreSeen { run_id: FIRST_RUN_ID, marker: None }, &mut Out::default());
         engine.keep_hint_log();
         Self {
             name: name.to_owned(),
@@ -436,6 +440,7 @@ impl Member {
             config,
             engine,
             store: MemoryStore::new(7, MemoryConfig::default()),
+            run_id: FIRST_RUN_ID.into(),
             lane: VecDeque::new(),
             lane_is_frozen: false,
             is_frozen: false,

@@ -99,6 +99,27 @@ fn rebuilding_from_one_rack_would_lose_a_write() {
 }
 
 #[test]
+fn what_a_deletion_found_is_not_told_by_a_copy_that_was_lost() {
+    for losing in 0..3 {
+        let mut cluster = Cluster::racks(&[3]);
+        assert_eq!(quorum(&mut cluster, 0, "SET k v"), "+OK\r\n");
+        cluster.settle();
+        // It is not rebuilt yet when the deletion comes, and is the last of the two that answer.
+        cluster.kill((losing + 2) % 3);
+        cluster.lose_data(losing);
+        cluster.members[losing].lane_is_frozen = true;
+        let ticket = cluster.submit((losing + 1) % 3, "DEL k", Level::DcQuorum);
+        cluster.settle();
+        cluster.members[losing].lane_is_frozen = false;
+        cluster.settle();
+        while cluster.reply(ticket).is_none() {
+            cluster.advance(10);
+        }
+        assert_eq!(cluster.reply(ticket).unwrap(), ":1\r\n", "{losing} lost its data");
+    }
+}
+
+#[test]
 fn a_lost_node_is_rebuilt_while_writes_go_on_and_no_acknowledged_one_is_lost() {
     for with_log in [true, false] {
         for gone in 0..2 {

@@ -137,7 +137,9 @@ impl Cluster {
         let now = self.now(member);
         let state = &mut self.members[member];
         state.store = MemoryStore::new(7, MemoryConfig::default());
-        let run_id = now.ms.to_string();
+        // It is never the name of an earlier one.
+        state.run_id.push('1');
+        let run_id = state.run_id.clone();
         let seen = StoreSeen { run_id: &run_id, marker: None };
         self.feed(member, |engine, out| engine.handle_lane_up(now, seen, out));
     }
@@ -164,7 +166,8 @@ impl Cluster {
         }
         state.engine.finish_recovery(now, recovery);
         state.is_frozen = false;
-        let seen = StoreSeen { run_id: "1", marker: None };
+        let run_id = state.run_id.clone();
+        let seen = StoreSeen { run_id: &run_id, marker: None };
         self.feed(member, |engine, out| engine.handle_lane_up(now, seen, out));
         for other in 0..self.members.len() {
             if self.members[other].id != self.members[member].id {
@@ -226,5 +229,21 @@ impl Cluster {
         if let Some(link) = self.links.get_mut(&(from, to)) {
             link.requests.clear();
         }
+    }
+
+    /// As [`Cluster::repair_all`], after rounds that are under way are over.
+    pub(in crate::engine::tests) fn repair_idle(&mut self) -> Vec<RepairStatus> {
+        let until_ms = self.now_ms + ROUND_MS;
+        let is_idle = |member: &Member| member.engine.repair_status().phase == RepairPhase::Idle;
+        while !self.members.iter().all(is_idle) {
+            assert!(self.now_ms < until_ms, "a round does not end");
+            self.advance(10);
+        }
+        self.repair_all()
+    }
+
+    /// Whether a member has lost copies.
+    pub(in crate::engine::tests) fn is_rebuilding(&self, member: usize) -> bool {
+        self.members[member].engine.rebuild_due_ms().is_some()
     }
 }
