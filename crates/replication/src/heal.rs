@@ -4,10 +4,11 @@
 //! Invariants: a copy in doubt or lost never wins over a trusted one (rule R13, R14); the result depends on nothing but
 //! the copies, so whoever heals does the same.
 
+use dynomite_ring::NodeId;
 use smallvec::SmallVec;
 
 use crate::{
-    PushPurpose, Record, Trust,
+    PushPurpose, Record, Trust, Version,
     planted::{self, Planted},
 };
 
@@ -16,6 +17,20 @@ use crate::{
 pub(crate) struct Copy {
     pub(crate) record: Record,
     pub(crate) trust: Trust,
+}
+
+impl Copy {
+    /// A lost copy of which nothing is known any more: anything may have been written to it.
+    pub(crate) const FORGOTTEN: Self = Self {
+        record: Record {
+            base: Version { clock: u64::MAX, node: NodeId(u32::MAX) },
+            term: Version::ZERO,
+            ops: 0,
+            last: Version { clock: u64::MAX, node: NodeId(u32::MAX) },
+            digest: 0,
+        },
+        trust: Trust::Lost,
+    };
 }
 
 /// What each rack's replica said; `None` where nothing was heard.
@@ -76,8 +91,9 @@ pub(crate) fn plan(copies: &[Option<Copy>], counts_lost: CountsLost) -> Plan {
         || trusted().count() >= majority
         || is_final && winner.is_some()
         || counts_lost == CountsLost::Yes;
-    // Without any trusted copy all are lost: what is left of the key is its greatest record.
-    let record = winner.or_else(|| heard(copies).map(|(_, copy)| copy.record).max()).unwrap_or_default();
+    // Without any trusted copy all that were heard are lost, and nothing is left of the key. Nobody holds a state under their
+    // records, and who still does, or has a write on its way, must not be taken for equal.
+    let record = winner.unwrap_or_default();
     let mut has_lost = false;
     let mut behind = SmallVec::new();
     for (index, copy) in heard(copies) {
@@ -122,13 +138,14 @@ pub(crate) struct Taken {
 /// A copy with an overwrite in flight holds that overwrite or any state before it, perhaps one that was superseded by
 /// acknowledged writes long ago. So where fewer than a majority can have executed the overwrite, it is taken back: nobody
 /// was told that it succeeded. Where nobody knows of a write before it there is nothing to go back to: other copies may have
-/// been lost.
+/// been lost. A lost copy holds nothing that could be adopted, and counts as one that may have executed what its record tells.
 pub(crate) fn adoption(copies: &[Option<Copy>]) -> Adoption {
     let majority = copies.len() / 2 + 1;
-    let greatest = heard(copies).map(|(_, copy)| copy.record).max().unwrap_or_default();
+    let kept = || heard(copies).filter(|(_, copy)| copy.trust != Trust::Lost);
+    let greatest = kept().map(|(_, copy)| copy.record).max().unwrap_or_default();
     let mut record = greatest;
     loop {
-        let holders = || heard(copies).filter(|(_, copy)| copy.record == record);
+        let holders = || kept().filter(|(_, copy)| copy.record == record);
         let take = |from: usize, as_it_is: bool| {
             let above = (record < greatest).then_some(greatest);
             Adoption::Take(Taken { from, record, as_it_is, above })
@@ -146,7 +163,7 @@ pub(crate) fn adoption(copies: &[Option<Copy>]) -> Adoption {
             return Adoption::NeedsAll;
         }
         let may_have = heard(copies).filter(|(_, copy)| copy.record.base >= record.base).count();
-        let before = heard(copies)
+        let before = kept()
             .map(|(_, copy)| copy.record)
             .filter(|other| other.base < record.base && !other.is_blank())
             .max();
@@ -163,10 +180,7 @@ fn heard(copies: &[Option<Copy>]) -> impl Iterator<Item = (usize, Copy)> {
 
 #[cfg(test)]
 mod tests {
-    use dynomite_ring::NodeId;
-
     use super::*;
-    use crate::Version;
 
     fn copy(clock: u64, trust: Trust) -> Option<Copy> {
         let record = Record::overwritten(Version { clock, node: NodeId(1) });
@@ -206,10 +220,10 @@ mod tests {
     }
 
     #[test]
-    fn when_all_copies_are_lost_the_key_is_absent_under_its_greatest_record() {
+    fn when_all_copies_are_lost_nothing_is_left_of_the_key_nor_of_its_record() {
         let copies = [copy(9, Lost), copy(2, Lost), copy(1, Lost)];
         let all = vec![(0, Rebuild), (1, Rebuild), (2, Rebuild)];
-        assert_eq!(installed(plan(&copies, CountsLost::Yes)), (None, 9, all));
+        assert_eq!(installed(plan(&copies, CountsLost::Yes)), (None, 0, all));
         assert_eq!(plan(&copies, CountsLost::No), Plan::TooFew, "another datacenter may have it");
         assert_eq!(plan(&copies, CountsLost::WhereOneIsTrusted), Plan::TooFew);
     }
@@ -262,5 +276,14 @@ mod tests {
         assert_eq!(taken(&in_doubt_below), Some((1, true, true)));
         let by_two = [copy(3, DirtyOverwrite), copy(3, DirtyOverwrite), copy(1, Trusted)];
         assert_eq!(taken(&by_two), Some((0, true, false)));
+    }
+
+    #[test]
+    fn a_lost_copy_tells_what_it_may_have_executed_and_is_not_waited_for() {
+        let in_flight = copy(3, DirtyOverwrite);
+        assert_eq!(taken(&[in_flight, copy(1, Trusted), copy(3, Lost)]), Some((0, true, false)));
+        assert_eq!(taken(&[in_flight, copy(1, Trusted), copy(2, Lost)]), Some((1, false, true)));
+        assert_eq!(taken(&[in_flight, copy(1, Trusted), Some(Copy::FORGOTTEN)]), Some((0, true, false)));
+        assert_eq!(taken(&[copy(2, Trusted), copy(1, Trusted), copy(3, Lost)]), Some((0, false, false)));
     }
 }

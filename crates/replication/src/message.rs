@@ -119,6 +119,8 @@ pub enum RequestBody {
         effect: Option<Request>,
         /// CRC-32 of the reply that `effect` gave on the primary, where replies can be compared.
         reply_crc: Option<u32>,
+        /// What `PEXPIRETIME` says of the key after `effect`, where that may have met the key's expiry.
+        expires_at_ms: Option<i64>,
     },
     /// Take a whole state, if its record is greater (rules R10 and R15). Answered by `Accepted` or `Nacked`.
     Push {

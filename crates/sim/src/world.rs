@@ -39,7 +39,7 @@ pub use states::KeyState;
 /// Timeouts and limits of the nodes, those of the real ones.
 pub(crate) const REQUEST_TIMEOUT: Micros = 2000 * MS;
 const FAILOVER_MS: u64 = 200;
-const CLOCK_AHEAD_MAX_MS: u64 = 60_000;
+pub(crate) const CLOCK_AHEAD_MAX_MS: u64 = 60_000;
 
 /// A running cluster.
 pub struct World {

@@ -16,6 +16,7 @@ use crate::{
         replicas::State,
     },
     planted::{self, Planted},
+    presence,
     records::{Claim, Entry},
 };
 
@@ -100,6 +101,15 @@ impl Engine {
                 claim.copies[id.replica()] = Some(Copy { record, trust });
                 State::Ok
             }
+            // It promises nothing, and what it once had may still be decisive.
+            ResponseBody::Inspected { record, trust } => {
+                claim.copies[id.replica()] = Some(Copy { record, trust });
+                State::Failed(Failure::CopyLost)
+            }
+            ResponseBody::Failed(Failure::CopyLost) => {
+                claim.copies[id.replica()] = Some(Copy::FORGOTTEN);
+                State::Failed(Failure::CopyLost)
+            }
             ResponseBody::Outbid { .. } => State::Failed(Failure::Outbid),
             ResponseBody::Failed(failure) => State::Failed(failure),
             _ => State::Failed(Failure::Datastore("unexpected answer".into())),
@@ -155,7 +165,11 @@ impl Engine {
             Some(own) if own.record == taken.record && own.trust.is_trusted() != taken.as_it_is => {
                 let record = self.adopted(now, &taken, term);
                 let copy = self.records.find(&key);
-                let adopted = Entry { record, trust: Trust::Trusted, claim: Claim::Term(term), ..own };
+                let mut adopted = Entry { record, trust: Trust::Trusted, claim: Claim::Term(term), ..own };
+                if taken.as_it_is {
+                    // What was known is known of what the write in flight would have left.
+                    adopted.absent_from = presence::MAY_EXPIRE;
+                }
                 self.records.put(copy, &key, adopted);
                 self.stats.copies_adopted += 1;
                 self.heal_soon(key);

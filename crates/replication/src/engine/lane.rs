@@ -28,8 +28,12 @@ pub(super) enum JobKind {
     Overwrite { copy: RecordId, prior: Record, version: Version },
     /// A sequenced write of this primary.
     Run(OperationId),
+    /// Until when the key of such a write is there after it.
+    RunExpiry(OperationId),
     /// A primary's write, run after it.
     Follow { copy: RecordId, record: Record, reply_crc: Option<u32> },
+    /// Whether the key of such a write is there after it until the time that the primary told.
+    FollowExpiry { copy: RecordId, record: Record, expires_at_ms: i64 },
     /// A whole state; then `done` is the answer.
     Install { copy: RecordId, record: Record, done: Box<ResponseBody> },
     /// The engine's own mark in the datastore.

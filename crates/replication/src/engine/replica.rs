@@ -55,8 +55,9 @@ impl Engine {
             RequestBody::Overwrite { version, command, foreign } => {
                 self.overwrite(now, from, token, version, command, foreign, out);
             }
-            RequestBody::Forward { prior, record, key, effect, reply_crc } => {
-                self.follow(now, from, token, Step { prior, record }, key, effect, reply_crc, out);
+            RequestBody::Forward { prior, record, key, effect, reply_crc, expires_at_ms } => {
+                let step = Step { prior, record, reply_crc, expires_at_ms };
+                self.follow(now, from, token, step, key, effect, out);
             }
             RequestBody::Push { key, record, state, purpose } => {
                 self.take_push(now, from, token, key, record, state, purpose, out);
@@ -84,7 +85,12 @@ impl Engine {
 
     /// Answers at once when the lane takes nothing. Whether it did.
     fn is_refused(&mut self, now: Now, from: Requester, out: &mut Out) -> bool {
-        let refusal = self.lane_refusal(now);
+        self.are_refused(now, from, 1, out)
+    }
+
+    /// The same when it has to take `count` operations.
+    fn are_refused(&mut self, now: Now, from: Requester, count: usize, out: &mut Out) -> bool {
+        let refusal = self.lane_refusal_of(now, count);
         let is_refused = refusal.is_some();
         if let Some(failure) = refusal {
             self.answer(from, ResponseBody::Failed(failure), out);
@@ -101,13 +107,18 @@ impl Engine {
     }
 
     pub(super) fn lane_refusal(&self, now: Now) -> Option<Failure> {
+        self.lane_refusal_of(now, 1)
+    }
+
+    /// Why the lane does not take `count` operations now.
+    pub(super) fn lane_refusal_of(&self, now: Now, count: usize) -> Option<Failure> {
         if self.is_log_failing {
             return Some(Failure::LogFailed);
         }
         let stall_ms = self.config.request_timeout_ms / STALL_PART;
         let window_max = match planted::has(Planted::IgnoresWindow) {
             true => usize::MAX,
-            false => self.config.lane_window_max,
+            false => (self.config.lane_window_max + 1).saturating_sub(count).max(1),
         };
         self.lane.refusal(now, stall_ms, window_max)
     }
@@ -201,10 +212,9 @@ impl Engine {
         step: Step,
         key: Bytes,
         effect: Option<Request>,
-        reply_crc: Option<u32>,
         out: &mut Out,
     ) {
-        if self.is_refused(now, from, out) {
+        if self.are_refused(now, from, 1 + usize::from(step.expires_at_ms.is_some()), out) {
             return;
         }
         let (id, entry) = self.look_up(&key, token);
@@ -224,14 +234,23 @@ impl Engine {
         let id = if record.term > entry.promised { self.records.promise(id, &key, record.term) } else { id };
         match effect {
             Some(request) => {
-                let copy = self.records.advance(id, &key, record, self.lane.next_number());
-                self.records.set_absent_from(copy, presence::after_step(&entry, Some(&request)));
-                self.lane.push(now, from, JobKind::Follow { copy, record, reply_crc });
+                // Where the expiry is compared too, only that tells whether the copy may be spoken of (rule R12).
+                let written_at = self.lane.next_number() + u64::from(step.expires_at_ms.is_some());
+                let copy = self.records.advance(id, &key, record, written_at);
+                let is_expiring = step.expires_at_ms.is_some() || self.is_expiring(now, &entry);
+                self.records.set_absent_from(copy, presence::after_step(&entry, Some(&request), is_expiring));
+                let follow = JobKind::Follow { copy, record, reply_crc: step.reply_crc };
                 out.lane.push(LaneOperation::Command(request));
+                let Some(expires_at_ms) = step.expires_at_ms else {
+                    return self.lane.push(now, from, follow);
+                };
+                self.lane.push(now, Requester::Nobody, follow);
+                self.lane.push(now, from, JobKind::FollowExpiry { copy, record, expires_at_ms });
+                out.lane.push(presence::question(&key));
             }
             None => {
                 let id = self.records.advance(id, &key, record, entry.written_at);
-                self.records.set_absent_from(id, presence::after_step(&entry, None));
+                self.records.set_absent_from(id, presence::after_step(&entry, None, false));
                 self.answer_when_executed(now, from, id, ResponseBody::Accepted { record }, out);
             }
         }
@@ -314,7 +333,11 @@ impl Engine {
         }
         let (id, Entry { record, trust, promised, .. }) = self.look_up(key, token);
         if trust == Trust::Lost {
-            return self.answer(from, ResponseBody::Failed(Failure::CopyLost), out);
+            let done = match self.lost.log_too {
+                true => ResponseBody::Failed(Failure::CopyLost),
+                false => ResponseBody::Inspected { record: told(record), trust },
+            };
+            return self.answer(from, done, out);
         }
         if term <= promised || term < record.term {
             let term = promised.max(record.term);
@@ -475,6 +498,16 @@ impl Engine {
                 let done = self.as_trusted(copy, ResponseBody::Accepted { record });
                 self.answer(job.requester, done, out);
             }
+            (JobKind::RunExpiry(id), Output::Reply(reply)) => self.run_expiry_told(now, id, &reply, out),
+            (JobKind::FollowExpiry { copy, record, expires_at_ms }, Output::Reply(reply)) => {
+                // Where the times differ, the key was there for one of the two, and had expired for the other.
+                if presence::expiry(&reply) != Some(expires_at_ms) {
+                    self.doubt(copy, &record, Doubt::Step);
+                }
+                self.note_presence(now, copy, &record, &reply);
+                let done = self.as_trusted(copy, ResponseBody::Accepted { record });
+                self.answer(job.requester, done, out);
+            }
             (JobKind::Install { done, .. }, Output::Installed) => self.answer(job.requester, *done, out),
             (JobKind::Install { copy, record, .. }, Output::Failed(text)) => {
                 let done = self.in_doubt(copy, &record, text);
@@ -541,11 +574,11 @@ impl Engine {
                 self.doubt(copy, &record, Doubt::Whole);
                 self.answer(requester, lost(), out);
             }
-            JobKind::Follow { copy, record, .. } => {
+            JobKind::Follow { copy, record, .. } | JobKind::FollowExpiry { copy, record, .. } => {
                 self.doubt(copy, &record, Doubt::Step);
                 self.answer(requester, ResponseBody::Nacked { record, dirty: true }, out);
             }
-            JobKind::Run(id) => self.run_lost(id, reason, out),
+            JobKind::Run(id) | JobKind::RunExpiry(id) => self.run_lost(id, reason, out),
             JobKind::DumpForPush(id) => {
                 self.push_read(now, id, Err(Failure::Datastore(reason.to_owned())), out);
             }
@@ -571,11 +604,13 @@ impl Engine {
     }
 }
 
-/// A forward's record before and after.
+/// A forward's record before and after, and what came of it at the primary.
 #[derive(Clone, Copy)]
 struct Step {
     prior: Record,
     record: Record,
+    reply_crc: Option<u32>,
+    expires_at_ms: Option<i64>,
 }
 
 /// What others are told of a record. Nothing was written since a mark, or ever: which of them it is makes no difference.

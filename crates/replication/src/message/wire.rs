@@ -65,13 +65,15 @@ impl ReplicaRequest {
                 head.put_u32_le(*timeout_ms);
                 put_command(head, command)
             }
-            RequestBody::Forward { prior, record, key, effect, reply_crc } => {
+            RequestBody::Forward { prior, record, key, effect, reply_crc, expires_at_ms } => {
                 head.put_u8(6);
                 put_record(head, prior);
                 put_record(head, record);
                 put_bytes(head, key);
                 head.put_u8(u8::from(reply_crc.is_some()));
                 head.put_u32_le(reply_crc.unwrap_or(0));
+                head.put_u8(u8::from(expires_at_ms.is_some()));
+                head.put_i64_le(expires_at_ms.unwrap_or(0));
                 head.put_u8(u8::from(effect.is_some()));
                 effect.as_ref().map_or_else(Bytes::new, |request| put_request(head, request))
             }
@@ -177,8 +179,11 @@ impl ReplicaRequest {
             6 => {
                 let (prior, record, key) = (reader.record()?, reader.record()?, reader.bytes()?);
                 let (has_crc, crc) = (reader.flag()?, reader.u32()?);
+                let (has_expiry, expires_at_ms) = (reader.flag()?, reader.u64()? as i64);
                 let effect = if reader.flag()? { Some(reader.request()?) } else { None };
-                RequestBody::Forward { prior, record, key, effect, reply_crc: has_crc.then_some(crc) }
+                let reply_crc = has_crc.then_some(crc);
+                let expires_at_ms = has_expiry.then_some(expires_at_ms);
+                RequestBody::Forward { prior, record, key, effect, reply_crc, expires_at_ms }
             }
             7 => RequestBody::Push {
                 key: reader.bytes()?,

@@ -236,7 +236,7 @@ impl Node {
             worker.engine = None;
             worker.timer_at = None;
             match loss {
-                Loss::UnsyncedLog => {
+                Loss::Power => {
                     worker.disk.lose_power(random.clone());
                     worker.hints.lose_power(random.clone());
                 }
@@ -247,7 +247,7 @@ impl Node {
                 Loss::Nothing | Loss::Store => {}
             }
         }
-        if matches!(loss, Loss::Store | Loss::LogAndStore) {
+        if matches!(loss, Loss::Store | Loss::LogAndStore | Loss::Power) {
             self.empty_store();
         }
         self.note_absence(now);

@@ -32,6 +32,8 @@ pub(super) struct Member {
     /// Names the datastore's present process.
     run_id: String,
     lane: VecDeque<LaneOperation>,
+    /// How often its datastore was asked for a key's expiry.
+    pub(super) asked_for_expiry: usize,
     pub(super) lane_is_frozen: bool,
     pub(super) is_frozen: bool,
     pub(super) clock_skew_ms: i64,
@@ -371,6 +373,9 @@ impl Cluster {
         let now = self.now(member);
         let state = &mut self.members[member];
         let Some(operation) = state.lane.pop_front() else { return };
+        let is_question =
+            matches!(&operation, LaneOperation::Command(request) if request.name() == b"PEXPIRETIME");
+        state.asked_for_expiry += usize::from(is_question);
         let output: Output = state.store.run(now.wall_ms(), &operation, &mut BytesMut::new());
         self.feed(member, |engine, out| engine.handle_output(now, output, out));
     }
@@ -442,6 +447,7 @@ impl Member {
             store: MemoryStore::new(7, MemoryConfig::default()),
             run_id: FIRST_RUN_ID.into(),
             lane: VecDeque::new(),
+            asked_for_expiry: 0,
             lane_is_frozen: false,
             is_frozen: false,
             clock_skew_ms: 0,

@@ -350,3 +350,32 @@ fn operations_that_come_one_at_a_time_do_not_hold_up_the_background() {
     assert_eq!(cluster.run(0, "GET key0", Level::DcOne), "$-1\r\n");
     assert_eq!(cluster.lost(0), 0);
 }
+
+#[test]
+fn a_write_in_flight_and_lost_data_in_another_rack_do_not_wait_for_each_other() {
+    for with_log in [true, false] {
+        let mut cluster = Cluster::racks(&[3]);
+        quorum(&mut cluster, 2, "SET k old");
+        cluster.settle();
+        cluster.kill(1);
+        cluster.members[0].lane_is_frozen = true;
+        cluster.submit(2, "SET k new", Level::DcOne);
+        cluster.settle();
+        cluster.break_lane(0);
+        cluster.members[0].lane_is_frozen = false;
+        cluster.lane_up(0);
+        if with_log {
+            cluster.lose_data(2);
+        } else {
+            cluster.lose_all(2);
+        }
+        cluster.revive(1);
+        cluster.wait_for_rebuild();
+        cluster.advance(10_000);
+        let records = cluster.records_of("k");
+        assert!(records.iter().all(|record| *record == records[0]), "{records:?}");
+        let stored = cluster.stored_everywhere("GET k");
+        assert!(stored.iter().all(|value| *value == stored[0]), "{stored:?}");
+        assert!(quorum(&mut cluster, 1, "APPEND k .").starts_with(':'));
+    }
+}

@@ -252,3 +252,45 @@ fn an_available_key_is_sequenced_without_a_majority() {
     let reply = cluster.run(0, "INCR seen:1", Level::DcQuorum);
     assert!(reply.ends_with("not run\r\n"), "the level still counts: {reply}");
 }
+
+/// A set that expires at once for a node whose clock is ahead, and later for one whose clock is behind.
+#[test]
+fn a_write_near_an_expiry_finds_the_same_on_all_replicas() {
+    for skews_ms in [[0, 300, -300], [300, -300, 0], [-300, 0, 300]] {
+        for line in ["SADD k b", "SPOP k", "SREM k a", "PERSIST k", "EXPIRE k 100"] {
+            let mut cluster = Cluster::racks(&[3]);
+            cluster.run(0, "SADD k a", Level::DcQuorum);
+            cluster.run(0, "PEXPIRE k 200", Level::DcQuorum);
+            for (member, skew_ms) in cluster.members.iter_mut().zip(skews_ms) {
+                member.clock_skew_ms = skew_ms;
+            }
+            cluster.run(0, line, Level::DcQuorum);
+            for member in &mut cluster.members {
+                member.clock_skew_ms = 0;
+            }
+            cluster.advance(1000);
+            for question in ["SMEMBERS k", "PEXPIRETIME k"] {
+                let stored = cluster.stored_everywhere(question);
+                assert!(stored.iter().all(|value| *value == stored[0]), "{line}, {skews_ms:?}: {stored:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_datastore_is_asked_for_expiries_only_where_a_write_may_meet_one() {
+    let mut cluster = Cluster::racks(&[3]);
+    let mut questions = |lines: &[&str]| {
+        let count = |cluster: &Cluster| cluster.members.iter().map(|member| member.asked_for_expiry).sum();
+        let before: usize = count(&cluster);
+        for line in lines {
+            cluster.run(0, line, Level::DcQuorum);
+        }
+        cluster.settle();
+        count(&cluster) - before
+    };
+    assert_eq!(questions(&["RPUSH q a", "LPOP q", "RPUSH q a", "LPOP q", "SADD s a", "EXPIRE s 1000"]), 0);
+    assert_eq!(questions(&["SADD s b"]), 3, "its expiry is not known");
+    assert_eq!(questions(&["SADD s c", "SADD s d", "EXPIRE s 10"]), 0, "and is far away");
+    assert_eq!(questions(&["SADD s e", "SADD s f"]), 6, "it is near");
+}

@@ -64,15 +64,17 @@ fn request_body() -> impl Strategy<Value = RequestBody> {
                 timeout_ms
             }
         ),
-        (record(), record(), bytes(), prop::option::of(request()), any::<Option<u32>>()).prop_map(
-            |(prior, record, key, effect, reply_crc)| RequestBody::Forward {
-                prior,
-                record,
-                key,
-                effect,
-                reply_crc
-            }
-        ),
+        (
+            record(),
+            record(),
+            bytes(),
+            prop::option::of(request()),
+            any::<Option<u32>>(),
+            any::<Option<i64>>()
+        )
+            .prop_map(|(prior, record, key, effect, reply_crc, expires_at_ms)| {
+                RequestBody::Forward { prior, record, key, effect, reply_crc, expires_at_ms }
+            }),
         (bytes(), record(), state(), prop::sample::select(&PURPOSES[..]))
             .prop_map(|(key, record, state, purpose)| RequestBody::Push { key, record, state, purpose }),
         bytes().prop_map(|key| RequestBody::Inspect { key }),
