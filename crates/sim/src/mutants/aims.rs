@@ -6,7 +6,9 @@ use dynomite_replication::planted::Planted;
 pub(super) fn of(bug: Planted) -> &'static [&'static str] {
     match bug {
         Planted::RefusalAcknowledges => &["refusal-is-no-acknowledgement", "skew"],
-        Planted::OverwriteIsRestamped => &["answers-get-lost", "partitions", "crashes"],
+        Planted::OverwriteIsRestamped | Planted::RunIsNotRun => {
+            &["answers-get-lost", "partitions", "crashes"]
+        }
         Planted::EverybodyOwns => &["greatest-wins-without-terms", "partitions"],
         Planted::RunsAfterPromise => &["promise-binds-primary", "partitions", "everything"],
         Planted::ForwardAfterPromise => &["promise-binds-followers", "partitions", "everything"],
@@ -15,7 +17,6 @@ pub(super) fn of(bug: Planted) -> &'static [&'static str] {
         }
         Planted::ForwardOnAnyRecord => &["partitions", "stable"],
         Planted::GreaterAcknowledges => &["greater-record-is-no-acknowledgement", "partitions"],
-        Planted::RunIsNotRun => &["answers-get-lost", "partitions", "crashes"],
         Planted::AnswersBeforeExecution => &["answers-wait-for-execution", "broken-lanes"],
         Planted::NoDoubt => &["record-runs-ahead-of-datastore", "broken-lanes"],
         Planted::AdoptsUnderFreshBase => &["overwritten-while-claimed", "broken-lanes", "everything"],
@@ -25,13 +26,10 @@ pub(super) fn of(bug: Planted) -> &'static [&'static str] {
             "broken-lanes",
             "everything",
         ],
-        Planted::RebuildsFromOne => &["rebuilt-from-one-rack", "data-loss"],
-        Planted::LostVotes => &["rebuilt-from-one-rack", "data-loss"],
+        Planted::RebuildsFromOne | Planted::LostVotes => &["rebuilt-from-one-rack", "data-loss"],
         Planted::ForgetsAtRestart => &["records-forgotten-at-restart", "set-nx-won-twice", "crashes"],
         Planted::ForgetsPromises => &["promise-survives-restart", "crashes", "everything"],
-        Planted::HealInstallsOlder => &["partitions", "crashes"],
-        Planted::SkipsHints => &["partitions", "crashes"],
-        Planted::CountsTwice => &["partitions", "crashes"],
+        Planted::HealInstallsOlder | Planted::SkipsHints | Planted::CountsTwice => &["partitions", "crashes"],
         Planted::ReadsTheNearest => &["stable", "partitions"],
         Planted::ImportsOlder => &["two-dcs-stable", "two-dcs"],
         Planted::ForgetsDeletions => &["eviction-resurrects", "crashes"],
