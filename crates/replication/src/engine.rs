@@ -426,7 +426,7 @@ impl Engine {
         let sweep = (!is_idle).then_some(sweep_at_ms);
         let due = [self.hints_due_ms(), self.rebuild_due_ms(), self.census.due_ms(), self.repair_due_ms()];
         let background = due.into_iter().flatten().min().map(|due_ms| due_ms.max(sweep_at_ms));
-        [sweep, background, self.marker_due_ms()].into_iter().flatten().min()
+        [sweep, background, self.marker_wake_ms()].into_iter().flatten().min()
     }
 
     /// Time passed: answers what is overdue, and asks further replicas for slow reads.

@@ -176,6 +176,11 @@ impl World {
         self.nodes[node].lane_peak()
     }
 
+    /// How often a node's workers were woken because they had asked for it.
+    pub(crate) fn wake_count(&self, node: usize) -> u64 {
+        self.nodes[node].wake_count
+    }
+
     /// When a node did not run, from and to.
     pub fn absences(&self, node: usize) -> &[(Micros, Micros)] {
         &self.nodes[node].absences

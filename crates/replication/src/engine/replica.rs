@@ -8,7 +8,7 @@ use super::{
     Engine, Now, Out, Requester, again::Import, compare::Differ, coordinator::Sequenced, lane::JobKind,
 };
 use crate::{
-    Bucket, Failure, KeyRequest, PushPurpose, Record, RequestBody, ResponseBody, Trust, Version,
+    Bucket, Failure, KeyRequest, Mark, PushPurpose, Record, RequestBody, ResponseBody, Trust, Version,
     planted::{self, Planted},
     presence,
     records::{Claim, Doubt, Entry, RecordId},
@@ -116,7 +116,10 @@ impl Engine {
             return Some(Failure::LogFailed);
         }
         let stall_ms = self.config.request_timeout_ms / STALL_PART;
-        let window_max = (self.config.lane_window_max + 1).saturating_sub(count).max(1);
+        let window_max = match planted::has(Planted::IgnoresWindow) {
+            true => usize::MAX,
+            false => (self.config.lane_window_max + 1).saturating_sub(count).max(1),
+        };
         self.lane.refusal(now, stall_ms, window_max)
     }
 
@@ -181,6 +184,11 @@ impl Engine {
             self.records.set_absent_from(copy, presence::after_overwrite(&command, version));
             // What a copy that does not count replies tells nothing of what was there.
             let prior = if entry.trust.is_trusted() { prior } else { Record::default() };
+            let mut from = from;
+            if planted::has(Planted::AnswersBeforeExecution) {
+                let requester = std::mem::replace(&mut from, Requester::Nobody);
+                self.answer(requester, ResponseBody::Applied { prior, reply: None }, out);
+            }
             self.lane.push(now, from, JobKind::Overwrite { copy, prior, record });
             out.lane.push(LaneOperation::Command(command.into_request()));
         } else {
@@ -475,6 +483,10 @@ impl Engine {
                     Some(text) => self.in_doubt(copy, &record, text),
                     None => ResponseBody::Applied { prior, reply: Some(reply) },
                 };
+                let is_absent = || self.records.get(copy).is_absent_at(Mark::at(now.wall_ms()));
+                if planted::has(Planted::ForgetsDeletions) && is_absent() {
+                    self.records.forget(copy);
+                }
                 self.answer(job.requester, done, out);
             }
             (JobKind::Run(id), Output::Reply(reply)) => self.ran(now, id, reply, out),

@@ -40,6 +40,8 @@ pub(super) struct Node {
     absent_since: Option<Micros>,
     /// Whether it was seen with nothing in flight.
     pub(super) has_rested: bool,
+    /// How often its workers were woken because they had asked for it.
+    pub(super) wake_count: u64,
 }
 
 struct Worker {
@@ -76,6 +78,7 @@ impl Node {
             absences: Vec::new(),
             absent_since: None,
             has_rested: false,
+            wake_count: 0,
         };
         node.workers.resize_with(plan.topology.worker_count, || Worker {
             engine: None,
@@ -173,6 +176,7 @@ impl Node {
         let is_due = is_alive && self.workers[worker].timer_at.is_some_and(|at| at <= now);
         if is_due {
             self.workers[worker].timer_at = None;
+            self.wake_count += 1;
         }
         is_due
     }
