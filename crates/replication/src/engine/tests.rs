@@ -12,3 +12,4 @@ mod random;
 mod reads;
 mod rebuild;
 mod sequenced;
+mod stopping;
