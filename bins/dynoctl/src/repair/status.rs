@@ -70,7 +70,7 @@ impl Status {
 
     /// 0 to 99 while it runs.
     pub(super) fn percent(&self) -> u64 {
-        if self.buckets_total == 0 { 0 } else { (self.buckets_done * 100 / self.buckets_total).min(99) }
+        (self.buckets_done * 100).checked_div(self.buckets_total).unwrap_or(0).min(99)
     }
 
     /// One line while it runs.
