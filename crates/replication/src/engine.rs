@@ -37,7 +37,7 @@ use hashbrown::{HashMap, HashSet};
 use crate::{
     Clock, Failure, KeyRequest, Level, Mark, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody,
     SequencingRules, Stats,
-    hints::{HintTarget, Hints, Limits, Replay},
+    hints::{HintTarget, Hints, HintsFor, Limits, Replay},
     marks::Marks,
     operation::{
         Kind, Operation, OperationId, Operations,
@@ -318,8 +318,14 @@ impl Engine {
             hint_log_failures: self.hints.log_failure_count(),
             hints_at_risk: self.hints.at_risk_count() as u64,
             buckets_needing_repair: self.hints.mark_count() as u64,
-            ..self.stats
+            record_bytes: self.records.bytes() as u64,
+            ..self.stats.with_repair(&self.repair_status())
         }
+    }
+
+    /// What is kept for each node of the datacenter and each other datacenter that may miss writes.
+    pub fn hint_targets(&self) -> impl Iterator<Item = HintsFor> {
+        self.hints.targets()
     }
 
     /// How many operations are in flight; at `operations_max` the caller should stop taking commands from clients.

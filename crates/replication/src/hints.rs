@@ -42,6 +42,19 @@ pub enum HintTarget {
     Dc(DcIdx),
 }
 
+/// What is kept for one target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HintsFor {
+    /// Who has missed writes.
+    pub target: HintTarget,
+    /// Keys that it missed writes on.
+    pub hints: u64,
+    /// Memory that they take, in bytes.
+    pub bytes: u64,
+    /// Buckets in which it may have missed more.
+    pub buckets_needing_repair: u64,
+}
+
 /// How many hints are kept, and for how long.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -123,6 +136,16 @@ impl Hints {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// All targets, with what is kept for them.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = HintsFor> {
+        self.targets.iter().map(|(target, about)| HintsFor {
+            target: *target,
+            hints: about.queue.len() as u64,
+            bytes: about.queue.bytes() as u64,
+            buckets_needing_repair: about.needs_repair.len() as u64,
+        })
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -36,7 +36,7 @@ pub use engine::{
     ClientCommand, DcFlow, DcStatus, Engine, EngineConfig, Input, NotInRing, Now, Origin, Out, Recovery,
     RepairBusy, RepairConfig, RepairPhase, RepairRequest, RepairStatus, StoreSeen, Ticket,
 };
-pub use hints::{HintLogError, HintTarget};
+pub use hints::{HintLogError, HintTarget, HintsFor};
 pub use level::{Level, UnknownLevel};
 pub use marks::Mark;
 pub use message::{

@@ -16,6 +16,7 @@
 mod differences;
 mod request;
 mod serving;
+mod stopping;
 
 use std::collections::VecDeque;
 
@@ -165,6 +166,7 @@ impl Engine {
             settling: None,
         };
         self.repair.round = Some(Box::new(round));
+        self.stats.add_repair(&std::mem::take(&mut self.repair.status));
         self.repair.status = RepairStatus { phase: RepairPhase::Counting, ..RepairStatus::default() };
         Ok(())
     }
@@ -275,6 +277,7 @@ impl Engine {
         let is_wanted = |bucket: Bucket| round.request.has(bucket) && !self.lost.buckets.contains(bucket);
         let buckets = slice.filter(|bucket| is_wanted(Bucket(*bucket))).count();
         let status = &mut self.repair.status;
+        self.stats.add_repair(&RepairStatus { keys_healed: 0, keys_failed: 0, ..*status });
         *status = RepairStatus {
             phase: RepairPhase::Counting,
             mark,
@@ -302,13 +305,13 @@ impl Engine {
         for number in 0..round.partners.len() {
             self.continue_with_partner(now, round, number, is_counted, out);
         }
+        self.repair.status.peers_failed =
+            round.partners.iter().filter(|progress| progress.has_failed).count() as u64;
         self.repair_found(now, round, out);
         let is_compared = round.partners.iter().all(|progress| self.is_done(progress));
         if !is_compared || !round.found.is_empty() || !round.healing.is_empty() {
             return false;
         }
-        self.repair.status.peers_failed =
-            round.partners.iter().filter(|progress| progress.has_failed).count() as u64;
         self.begin_settling(round)
     }
 

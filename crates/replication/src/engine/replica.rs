@@ -192,7 +192,7 @@ impl Engine {
             self.lane.push(now, from, JobKind::Overwrite { copy, prior, record });
             out.lane.push(LaneOperation::Command(command.into_request()));
         } else {
-            let done = if version == held && !(prior.is_taken_back() && !foreign) {
+            let done = if version == held && (foreign || !prior.is_taken_back()) {
                 ResponseBody::Applied { prior, reply: None }
             } else {
                 self.stats.overwrites_refused += 1;
@@ -566,11 +566,7 @@ impl Engine {
             JobKind::Execute | JobKind::Read { .. } | JobKind::Fetch { .. } => {
                 self.answer(requester, lost(), out);
             }
-            JobKind::Overwrite { copy, record, .. } => {
-                self.doubt(copy, &record, Doubt::Whole);
-                self.answer(requester, lost(), out);
-            }
-            JobKind::Install { copy, record, .. } => {
+            JobKind::Overwrite { copy, record, .. } | JobKind::Install { copy, record, .. } => {
                 self.doubt(copy, &record, Doubt::Whole);
                 self.answer(requester, lost(), out);
             }

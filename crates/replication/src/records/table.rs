@@ -49,6 +49,11 @@ impl Table {
         self.untrusted_count
     }
 
+    /// Memory, in bytes, without keys that have their own.
+    pub(super) fn bytes(&self) -> usize {
+        self.slots.bytes() + self.extensions.bytes() + self.rarities.bytes()
+    }
+
     /// The slot of the key that `id` was given for, unless it was forgotten.
     fn slot(&self, id: RecordId) -> Option<&Slot> {
         self.slots.get(id.number).filter(|slot| slot.generation == id.generation)
