@@ -11,10 +11,11 @@ use anyhow::{Context, Result, anyhow, ensure};
 use dynomite_testkit::{Cluster, ClusterNode, request};
 
 use super::facts::{Facts, facts};
+use super::process_stats::machine_busy;
 use super::redis_benchmark::key;
 use copies::Behind;
 use open_loop::{Acknowledged, Load};
-use outcome::{Moments, Outcome};
+use outcome::{Moment, Moments, Outcome};
 use samples::Samples;
 
 mod copies;
@@ -214,32 +215,32 @@ impl Script<'_> {
             Ok(())
         };
         wait(WARM_UP)?;
-        let mut moments = Moments { begun_at: self.epoch.elapsed(), ..Moments::default() };
+        let mut moments = Moments { begun: self.moment()?, ..Moments::default() };
         wait(seconds(self.arguments.before))?;
 
-        moments.left_at = self.epoch.elapsed();
+        moments.left = self.moment()?;
         self.leave();
-        println!("{:>6.1} s: {} is away", moments.left_at.as_secs_f64(), self.node().name());
+        println!("{:>6.1} s: {} is away", moments.left.at.as_secs_f64(), self.node().name());
         wait(seconds(self.arguments.away))?;
 
         let facts = self.facts();
         moments.hints = facts.iter().map(|facts| facts.number("hints_pending")).sum();
         moments.buckets_marked = facts.iter().map(|facts| facts.number("buckets_needing_repair")).sum();
         let mut behind = Behind::new(&self.acknowledged.snapshot());
-        moments.returned_at = self.epoch.elapsed();
+        moments.returned = self.moment()?;
         self.come_back();
-        moments.answered_at = self.epoch.elapsed();
+        moments.answered = self.moment()?;
         println!(
             "{:>6.1} s: it is back; the others hold {} hints, and {} buckets need repair",
-            moments.returned_at.as_secs_f64(),
+            moments.returned.at.as_secs_f64(),
             moments.hints,
             moments.buckets_marked
         );
-        self.await_caught_up(&mut behind, moments.returned_at, &is_over)?;
-        moments.caught_up_at = self.epoch.elapsed();
-        println!("{:>6.1} s: it has caught up", moments.caught_up_at.as_secs_f64());
+        self.await_caught_up(&mut behind, moments.returned.at, &is_over)?;
+        moments.caught_up = self.moment()?;
+        println!("{:>6.1} s: it has caught up", moments.caught_up.at.as_secs_f64());
         wait(seconds(self.arguments.after))?;
-        moments.ended_at = self.epoch.elapsed();
+        moments.ended = self.moment()?;
         Ok(moments)
     }
 
@@ -301,6 +302,10 @@ impl Script<'_> {
             How::Freeze => node.server.thaw(),
             How::Datastore => node.redis.thaw(),
         }
+    }
+
+    fn moment(&self) -> Result<Moment> {
+        Ok(Moment { at: self.epoch.elapsed(), busy: machine_busy()? })
     }
 
     /// Of all nodes that answer.

@@ -14,7 +14,7 @@ const CATCH_UP_SECONDS_MAX: f64 = 30.0;
 /// Meanwhile the 99th percentile of latencies is less than so many times what it was before.
 const P99_GROWTH_MAX: f64 = 2.0;
 
-const HEADING: [&str; 10] = [
+const HEADING: [&str; 11] = [
     "phase",
     "seconds",
     "requests/s",
@@ -25,18 +25,27 @@ const HEADING: [&str; 10] = [
     "max ms",
     "worst second's p99",
     "p99 / before",
+    "busy cores",
 ];
 
-/// When things happened, since the load began.
+/// Since the load began.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Moment {
+    pub(super) at: Duration,
+    /// What the machine's processors had worked by then.
+    pub(super) busy: Duration,
+}
+
+/// When things happened.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Moments {
-    pub(super) begun_at: Duration,
-    pub(super) left_at: Duration,
-    pub(super) returned_at: Duration,
+    pub(super) begun: Moment,
+    pub(super) left: Moment,
+    pub(super) returned: Moment,
     /// It answered clients again.
-    pub(super) answered_at: Duration,
-    pub(super) caught_up_at: Duration,
-    pub(super) ended_at: Duration,
+    pub(super) answered: Moment,
+    pub(super) caught_up: Moment,
+    pub(super) ended: Moment,
     /// What the other nodes had noted for it when it came back.
     pub(super) hints: u64,
     pub(super) buckets_marked: u64,
@@ -49,6 +58,7 @@ struct Phase {
     seconds: f64,
     summary: Summary,
     p99_growth: f64,
+    busy_cores: f64,
 }
 
 pub(super) struct Outcome {
@@ -62,11 +72,13 @@ impl Outcome {
     pub(super) fn new(moments: &Moments, samples: &Samples, how: How) -> Self {
         let mut phases = Vec::new();
         for (kind, is_write) in [("writes", true), ("reads", false)] {
-            let before = samples.summary(moments.begun_at, moments.left_at, is_write);
+            let before = samples.summary(moments.begun.at, moments.left.at, is_write);
             for (name, from, to) in moments.phases() {
-                let summary = samples.summary(from, to, is_write);
+                let summary = samples.summary(from.at, to.at, is_write);
                 let p99_growth = summary.p99_ms / before.p99_ms;
-                phases.push(Phase { name, kind, seconds: (to - from).as_secs_f64(), summary, p99_growth });
+                let seconds = (to.at - from.at).as_secs_f64();
+                let busy_cores = (to.busy - from.busy).as_secs_f64() / seconds;
+                phases.push(Phase { name, kind, seconds, summary, p99_growth, busy_cores });
             }
         }
         let errors = samples.errors().iter().map(|(text, count)| (text.clone(), *count)).collect();
@@ -85,8 +97,9 @@ impl Outcome {
                 format!("{:.2}", summary.p99_ms),
                 format!("{:.2}", summary.p999_ms),
                 format!("{:.1}", summary.max_ms),
-                format!("{:.2}", summary.worst_second_p99_ms),
+                format!("{:.2}", summary.worst_second_p99_ms()),
                 format!("{:.2}", phase.p99_growth),
+                format!("{:.2}", phase.busy_cores),
             ]
         };
         let phases: Vec<Vec<String>> =
@@ -109,7 +122,7 @@ impl Outcome {
     }
 
     pub(super) fn json(&self, settings: &Value) -> Result<String> {
-        let since_return = |moment: Duration| (moment - self.moments.returned_at).as_secs_f64();
+        let since_return = |moment: Moment| (moment.at - self.moments.returned.at).as_secs_f64();
         let phase = |phase: &Phase| {
             let summary = &phase.summary;
             json!({
@@ -123,8 +136,9 @@ impl Outcome {
                 "p99_ms": summary.p99_ms,
                 "p999_ms": summary.p999_ms,
                 "max_ms": summary.max_ms,
-                "worst_second_p99_ms": summary.worst_second_p99_ms,
+                "p99_ms_by_second": summary.p99_ms_by_second,
                 "p99_times_before": phase.p99_growth,
+                "busy_cores": phase.busy_cores,
             })
         };
         let target = |target: &Target| {
@@ -141,8 +155,8 @@ impl Outcome {
             "settings": settings,
             "hints_at_return": self.moments.hints,
             "buckets_needing_repair_at_return": self.moments.buckets_marked,
-            "answered_seconds": since_return(self.moments.answered_at),
-            "caught_up_seconds": since_return(self.moments.caught_up_at),
+            "answered_seconds": since_return(self.moments.answered),
+            "caught_up_seconds": since_return(self.moments.caught_up),
             "phases": self.phases.iter().map(phase).collect::<Vec<_>>(),
             "errors": self.errors,
             "targets": self.targets().iter().map(target).collect::<Vec<_>>(),
@@ -155,7 +169,7 @@ impl Outcome {
     }
 
     fn targets(&self) -> Vec<Target> {
-        let caught_up = (self.moments.caught_up_at - self.moments.returned_at).as_secs_f64();
+        let caught_up = (self.moments.caught_up.at - self.moments.returned.at).as_secs_f64();
         let what = match self.how {
             How::Kill => "seconds from the node's start",
             How::Freeze => "seconds from the node's thaw",
@@ -182,12 +196,12 @@ impl Outcome {
 const RETURN: &str = "while it catches up";
 
 impl Moments {
-    fn phases(&self) -> [(&'static str, Duration, Duration); 4] {
+    fn phases(&self) -> [(&'static str, Moment, Moment); 4] {
         [
-            ("before", self.begun_at, self.left_at),
-            ("while it is away", self.left_at, self.returned_at),
-            (RETURN, self.returned_at, self.caught_up_at),
-            ("after", self.caught_up_at, self.ended_at),
+            ("before", self.begun, self.left),
+            ("while it is away", self.left, self.returned),
+            (RETURN, self.returned, self.caught_up),
+            ("after", self.caught_up, self.ended),
         ]
     }
 }
@@ -219,13 +233,15 @@ mod tests {
     /// One write a second, of so many milliseconds before and while the node catches up, which takes a while.
     fn outcome(before_ms: u64, return_ms: u64, seconds: u64) -> Outcome {
         let at = Duration::from_secs;
+        // Half of a core works.
+        let moment = |seconds| Moment { at: at(seconds), busy: at(seconds) / 2 };
         let moments = Moments {
-            begun_at: at(0),
-            left_at: at(10),
-            returned_at: at(70),
-            answered_at: at(71),
-            caught_up_at: at(70 + seconds),
-            ended_at: at(80 + seconds),
+            begun: moment(0),
+            left: moment(10),
+            returned: moment(70),
+            answered: moment(71),
+            caught_up: moment(70 + seconds),
+            ended: moment(80 + seconds),
             hints: 1,
             buckets_marked: 0,
         };
@@ -251,6 +267,7 @@ mod tests {
         let parsed: Value = serde_json::from_str(&text).expect("it is JSON");
         assert_eq!((&parsed["caught_up_seconds"], &parsed["answered_seconds"]), (&json!(12.0), &json!(1.0)));
         assert_eq!(parsed["phases"][2]["p99_times_before"], 2.0);
+        assert_eq!(parsed["phases"][2]["busy_cores"], 0.5);
         assert_eq!(parsed["targets"][1]["is_kept"], false);
     }
 }

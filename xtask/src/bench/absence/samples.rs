@@ -42,8 +42,8 @@ pub(super) struct Summary {
     pub(super) p99_ms: f64,
     pub(super) p999_ms: f64,
     pub(super) max_ms: f64,
-    /// The 99th percentile of each second, in the second in which it was greatest.
-    pub(super) worst_second_p99_ms: f64,
+    /// The 99th percentile of each second in which something was due, in their order.
+    pub(super) p99_ms_by_second: Vec<f64>,
 }
 
 impl Samples {
@@ -92,8 +92,15 @@ impl Samples {
             p99_ms: percentile_ms(&all, 0.99),
             p999_ms: percentile_ms(&all, 0.999),
             max_ms: percentile_ms(&all, 1.0),
-            worst_second_p99_ms: p99s.fold(f64::NAN, f64::max),
+            p99_ms_by_second: p99s.collect(),
         }
+    }
+}
+
+impl Summary {
+    /// The 99th percentile of the second in which it was greatest.
+    pub(super) fn worst_second_p99_ms(&self) -> f64 {
+        self.p99_ms_by_second.iter().copied().fold(f64::NAN, f64::max)
     }
 }
 
@@ -126,7 +133,8 @@ mod tests {
         }
         let writes = samples.summary(ms(1000), ms(3000), true);
         assert_eq!((writes.count, writes.error_count, writes.per_second), (2, 1, 1.0));
-        assert_eq!((writes.p50_ms, writes.max_ms, writes.worst_second_p99_ms), (1.0, 5.0, 5.0));
+        assert_eq!((writes.p50_ms, writes.max_ms, writes.worst_second_p99_ms()), (1.0, 5.0, 5.0));
+        assert_eq!(writes.p99_ms_by_second, [1.0, 5.0]);
         assert_eq!(samples.summary(ms(1000), ms(3000), false).max_ms, 9.0);
     }
 }
