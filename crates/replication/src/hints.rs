@@ -5,7 +5,8 @@
 //! what is handed over is what the key holds by then. What does not fit, or is too old, becomes a mark on the key's bucket:
 //! it needs repair, by a comparison of all its keys.
 //!
-//! Invariants: a hint goes only when it was replayed, or when its bucket was marked; a mark goes only when a comparison
+//! Invariants: a hint goes only when it was replayed, when what its replay would bring was taken by the target otherwise, or when its
+//! bucket was marked; a mark goes only when a comparison
 //! that began after it has ended.
 
 mod log;
@@ -261,6 +262,15 @@ impl Hints {
                 about.pace.failed(now.ms, began_ms, false);
                 about.queue.postpone(key);
             }
+        }
+    }
+
+    /// `target` has taken exactly what a replay of this key would bring.
+    pub(crate) fn covered(&mut self, target: HintTarget, key: &[u8]) {
+        let Some(about) = self.targets.get_mut(&target) else { return };
+        if about.queue.forget_waiting(key) {
+            self.len -= 1;
+            self.say(target, &Item::Done { key });
         }
     }
 

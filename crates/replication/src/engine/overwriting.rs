@@ -235,6 +235,10 @@ impl Engine {
             let key = Bytes::copy_from_slice(overwrite.command.key());
             let (replicas, dcs) = (overwrite.replicas.clone(), overwrite.dcs.clone());
             self.note_missed(now, &key, &replicas, &dcs);
+        } else if !self.hints.is_empty() {
+            let key = Bytes::copy_from_slice(overwrite.command.key());
+            let (version, replicas) = (overwrite.version, overwrite.replicas.clone());
+            self.applied_everywhere(&key, version, &replicas);
         }
         self.operations.end(id);
     }
