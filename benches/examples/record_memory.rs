@@ -170,7 +170,7 @@ impl Replica {
     fn overwrite(&mut self, request: Request) -> Result<(), Box<dyn Error>> {
         self.clock += 1;
         let version = Version { clock: self.clock, node: NodeId::from_name("there") };
-        let command = KeyRequest::new(classify(&request)?, request).map_err(|_| "SET has a key")?;
+        let command = KeyRequest::new(classify(&request)?, request).ok_or("SET has a key")?;
         let token = self.ring.token(command.key());
         let body = RequestBody::Overwrite { version, command, foreign: false };
         let request = ReplicaRequest { id: self.clock, token, clock: self.clock, body };

@@ -101,6 +101,10 @@ impl OverwriteOperation {
             }
             return;
         }
+        if self.replicas[replica].state == State::Ok {
+            // An answer that came twice counts once.
+            return;
+        }
         self.replicas[replica].state = match body {
             ResponseBody::Applied { prior, reply } => {
                 if let Some(reply) = reply {

@@ -162,7 +162,7 @@ impl Clients {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
-        ((self.random >> 32) * u64::from(count) >> 32) as u32
+        (((self.random >> 32) * u64::from(count)) >> 32) as u32
     }
 
     /// Sends what there is, and takes what comes within `wait`.
