@@ -13,7 +13,7 @@ use dynomite_codec::{FrameLimits, Output, Request, RequestFramer, classify, enco
 use dynomite_replication::frame;
 use dynomite_replication::{
     Engine, EngineConfig, KeyRequest, Now, Origin, Out, Recovery, RepairConfig, ReplicaRequest, RequestBody,
-    SequencingRules, StoreSeen, Version,
+    SequencingRules, Stamper, StoreSeen, Version,
 };
 use dynomite_ring::{HashKind, KeyHasher, Node, NodeId, Ring, Token};
 // For its allocator, which is that of `dynomited`.
@@ -172,7 +172,7 @@ impl Replica {
         let version = Version { clock: self.clock, node: NodeId::from_name("there") };
         let command = KeyRequest::new(classify(&request)?, request).ok_or("SET has a key")?;
         let token = self.ring.token(command.key());
-        let body = RequestBody::Overwrite { version, command, foreign: false };
+        let body = RequestBody::Overwrite { version, command, stamper: Stamper::Local };
         let request = ReplicaRequest { id: self.clock, token, clock: self.clock, body };
         self.engine.handle_request(NOW, Origin(0), request, &mut self.out);
         Ok(())

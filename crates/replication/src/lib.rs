@@ -41,7 +41,7 @@ pub use level::{Level, UnknownLevel};
 pub use marks::Mark;
 pub use message::{
     Failure, KeyRequest, Position, PushPurpose, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody,
-    WireError,
+    Stamper, WireError,
 };
 pub use record::Record;
 pub use records::{LogError, Trust};

@@ -61,6 +61,18 @@ pub struct ReplicaRequest {
     pub body: RequestBody,
 }
 
+/// Who stamped an overwrite, as its replicas see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stamper {
+    /// A node of the same datacenter.
+    Local,
+    /// One of the same datacenter that stands in for the key's primary, which cannot be reached. A replica that applies it
+    /// promises no more to claims from before it (rule R4).
+    StandIn,
+    /// A node of another datacenter: the version is compared with `last` (rule R17).
+    Foreign,
+}
+
 /// What can be asked of a replica, a primary or a forwarder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestBody {
@@ -79,8 +91,8 @@ pub enum RequestBody {
         version: Version,
         /// The write, with absolute times only.
         command: KeyRequest,
-        /// Whether it was stamped in another datacenter, and is so compared with `last` (rule R17).
-        foreign: bool,
+        /// Who stamped it.
+        stamper: Stamper,
     },
     /// Hand an overwrite to every rack of the receiver's datacenter. Answered by `Relayed` at once, or when `ack`.
     RelayOverwrite {

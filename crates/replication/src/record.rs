@@ -173,4 +173,19 @@ mod tests {
         assert!(!Record::overwritten(version(20)).includes(&write));
         assert!(!Record::overwritten(version(5)).includes(&write));
     }
+
+    #[test]
+    fn what_is_adopted_is_above_all_and_no_later_write() {
+        let (old, new) = (Record::overwritten(version(5)), Record::overwritten(version(9)));
+        let adopted = Record::adopted(new, version(20), old.last);
+        assert!(adopted > new && adopted.is_taken_back());
+        assert_eq!(adopted.last, version(5));
+        // What was taken back comes again from elsewhere.
+        let again = adopted.overwritten_by(version(9));
+        assert!(again > adopted && !again.is_taken_back());
+        assert_eq!(again.last, version(9));
+        assert_eq!(again.overwritten_by(version(10)), Record::overwritten(version(10)));
+        let doubtful = Record::adopted(new, version(20), new.last.just_before());
+        assert!(doubtful.last < version(9) && doubtful.last > version(8));
+    }
 }

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::{ClientCommand, Engine, Now, Out, Requester};
 use crate::{
-    KeyRequest, Level, RequestBody, ResponseBody, Version,
+    KeyRequest, Level, RequestBody, ResponseBody, Stamper, Version,
     operation::{
         Kind, OperationId,
         overwrite::{OverwriteOperation, RemoteDc, Step},
@@ -66,16 +66,18 @@ impl Engine {
         }
         let node = replicas[0].node;
         replicas[0].state = State::Asked;
+        let stamper = if is_primary || level == Level::DcOne { Stamper::Local } else { Stamper::StandIn };
         let mut overwrite = self.new_overwrite(now, &part, version, replicas);
+        overwrite.stamper = stamper;
         overwrite.awaits_dcs = !dcs.is_empty();
         overwrite.dcs = dcs;
         let overwrite = self.operations.overwrites.put(overwrite);
         let id = self.insert(now, timeout_ms, Kind::Overwrite(overwrite));
         if node == self.config.node {
             let requester = Requester::Operation(id);
-            self.overwrite(now, requester, token, version, command.clone(), false, out);
+            self.overwrite(now, requester, token, version, command.clone(), stamper, out);
         } else {
-            let body = RequestBody::Overwrite { version, command: command.clone(), foreign: false };
+            let body = RequestBody::Overwrite { version, command: command.clone(), stamper };
             self.ask(now, node, token, id, body, out);
         }
         if !waits_for_own {
@@ -100,6 +102,7 @@ impl Engine {
         OverwriteOperation {
             requester: part.requester,
             version,
+            stamper: Stamper::Local,
             command: part.command.clone(),
             token: part.token,
             level: part.level,
@@ -138,8 +141,9 @@ impl Engine {
         }
         let nodes: SmallVec<[NodeId; 3]> = overwrite.replicas.iter().map(|replica| replica.node).collect();
         let (version, token, command) = (overwrite.version, overwrite.token, overwrite.command.clone());
+        let stamper = overwrite.stamper;
         for (index, node) in nodes.iter().enumerate().skip(1) {
-            let body = RequestBody::Overwrite { version, command: command.clone(), foreign: false };
+            let body = RequestBody::Overwrite { version, command: command.clone(), stamper };
             self.ask(now, *node, token, id.of_replica(index), body, out);
         }
     }
@@ -177,6 +181,7 @@ impl Engine {
     ) {
         let Some(operation) = self.operations.find(id) else { return };
         let Kind::Overwrite(overwrite) = &mut operation.kind else { return };
+        let version = overwrite.version;
         if let ResponseBody::Refused { record } = body
             && record.base.node == self.config.node
             && overwrite.version.node == self.config.node
@@ -185,8 +190,16 @@ impl Engine {
             // A later write that was stamped here got there first (rule R4).
             body = ResponseBody::Applied { prior: record, reply: None };
         }
+        let is_missed = matches!(body, ResponseBody::Failed(_))
+            && overwrite.replicas.get(id.replica()).is_some_and(|replica| replica.node == self.config.node);
+        let key = is_missed.then(|| Bytes::copy_from_slice(overwrite.command.key()));
         overwrite.answered(id.replica(), body);
-        if overwrite.is_to_be_spread() {
+        let is_to_be_spread = overwrite.is_to_be_spread();
+        if let Some(key) = key {
+            // Others have it now, and what runs here must not go on from before it.
+            self.lose_claim(&key, version);
+        }
+        if is_to_be_spread {
             self.spread_overwrite(now, id, out);
         }
         self.continue_overwrite(now, id, out);
@@ -277,11 +290,12 @@ impl Engine {
         let needed = overwrite.needed + usize::from(left_to_requester.is_some());
         let dcs: SmallVec<[RemoteDc; 2]> = overwrite.awaited_dcs().into();
         let (version, token, command) = (overwrite.version, overwrite.token, overwrite.command.clone());
+        let stamper = overwrite.stamper;
         let is_finished = not_run || overwrite.is_finished();
         if let Some(replica) = left_to_requester {
             if !not_run {
                 // The requester hears of a failure, and its replica would be left behind.
-                let body = RequestBody::Overwrite { version, command, foreign: false };
+                let body = RequestBody::Overwrite { version, command, stamper };
                 self.ask(now, replica.node, token, OperationId::NOBODY, body, out);
             }
             replicas.push(replica);

@@ -241,6 +241,9 @@ impl Engine {
                     self.mark(id, State::Ok);
                 } else {
                     self.mark(id, State::Newer);
+                    if record > own.record {
+                        self.lose_claim(&key, wanted.term);
+                    }
                 }
             }
             _ => replica.state = State::Failed(Failure::Datastore("unexpected answer".into())),
@@ -248,9 +251,9 @@ impl Engine {
         self.continue_run(now, id, out);
     }
 
-    /// Another rack has claimed the key since it was claimed here with `term`: what runs here next claims it anew, and does
-    /// not end with an unknown outcome as well.
-    fn lose_claim(&mut self, key: &Bytes, term: Version) {
+    /// Another rack has claimed the key since it was claimed here with `term`, or has a write that is missing here: what runs
+    /// here next claims it anew, and does not end with an unknown outcome as well.
+    pub(super) fn lose_claim(&mut self, key: &Bytes, term: Version) {
         let copy = self.records.find(key);
         let held = match self.records.get(copy).claim {
             Claim::Birth => Version::ZERO,

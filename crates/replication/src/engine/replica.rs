@@ -8,7 +8,8 @@ use super::{
     Engine, Now, Out, Requester, again::Import, compare::Differ, coordinator::Sequenced, lane::JobKind,
 };
 use crate::{
-    Bucket, Failure, KeyRequest, Mark, PushPurpose, Record, RequestBody, ResponseBody, Trust, Version,
+    Bucket, Failure, KeyRequest, Mark, PushPurpose, Record, RequestBody, ResponseBody, Stamper, Trust,
+    Version,
     planted::{self, Planted},
     presence,
     records::{Claim, Doubt, Entry, RecordId},
@@ -34,8 +35,11 @@ impl Engine {
                 self.serve_sequence(now, write, sender_applies, out);
             }
             RequestBody::RelayOverwrite { version, command, ack, timeout_ms } => {
-                let part =
-                    |_: &Self| RequestBody::Overwrite { version, command: command.clone(), foreign: true };
+                let part = |_: &Self| RequestBody::Overwrite {
+                    version,
+                    command: command.clone(),
+                    stamper: Stamper::Foreign,
+                };
                 self.relay(now, from, token, ack.then_some(u64::from(timeout_ms)), part, out);
             }
             RequestBody::RelayImport { key, version, state, again: true, timeout_ms } => {
@@ -52,8 +56,8 @@ impl Engine {
             }
             RequestBody::Execute(command) => self.execute(now, from, command, out),
             RequestBody::Read { command, value } => self.read(now, from, token, command, value, out),
-            RequestBody::Overwrite { version, command, foreign } => {
-                self.overwrite(now, from, token, version, command, foreign, out);
+            RequestBody::Overwrite { version, command, stamper } => {
+                self.overwrite(now, from, token, version, command, stamper, out);
             }
             RequestBody::Forward { prior, record, key, effect, reply_crc, expires_at_ms } => {
                 let step = Step { prior, record, reply_crc, expires_at_ms };
@@ -157,7 +161,7 @@ impl Engine {
         token: Token,
         version: Version,
         command: KeyRequest,
-        foreign: bool,
+        stamper: Stamper,
         out: &mut Out,
     ) {
         if self.is_refused(now, from, out) {
@@ -171,7 +175,8 @@ impl Engine {
             return self.answer(from, ResponseBody::Failed(Failure::CopyLost), out);
         }
         let prior = entry.record;
-        let held = if foreign { prior.last } else { prior.base };
+        let is_foreign = stamper == Stamper::Foreign;
+        let held = if is_foreign { prior.last } else { prior.base };
         if version > held
             && let Some(mark) = self.too_late(version)
         {
@@ -182,6 +187,9 @@ impl Engine {
             let record = prior.overwritten_by(version);
             let copy = self.records.write(id, command.key(), record, self.lane.next_number());
             self.records.set_absent_from(copy, presence::after_overwrite(&command, version));
+            if stamper == Stamper::StandIn {
+                self.records.promise(copy, command.key(), version);
+            }
             // What a copy that does not count replies tells nothing of what was there.
             let prior = if entry.trust.is_trusted() { prior } else { Record::default() };
             let mut from = from;
@@ -192,7 +200,7 @@ impl Engine {
             self.lane.push(now, from, JobKind::Overwrite { copy, prior, record });
             out.lane.push(LaneOperation::Command(command.into_request()));
         } else {
-            let done = if version == held && (foreign || !prior.is_taken_back()) {
+            let done = if version == held && (is_foreign || !prior.is_taken_back()) {
                 ResponseBody::Applied { prior, reply: None }
             } else {
                 self.stats.overwrites_refused += 1;
@@ -228,7 +236,12 @@ impl Engine {
         let is_promised_away = record.term < entry.promised && !planted::has(Planted::ForwardAfterPromise);
         if !entry.trust.is_trusted() || !fits || is_promised_away {
             self.stats.forwards_nacked += 1;
-            let done = ResponseBody::Nacked { record: entry.record, dirty: entry.trust.is_dirty() };
+            // What somebody wrote who stood in for the primary is no claim: the primary hears of the write.
+            let is_overwritten = entry.record.base == entry.promised;
+            let done = match is_promised_away && !is_overwritten {
+                true => ResponseBody::Failed(Failure::Outbid),
+                false => ResponseBody::Nacked { record: entry.record, dirty: entry.trust.is_dirty() },
+            };
             return self.answer_when_executed(now, from, id, done, out);
         }
         let id = if record.term > entry.promised { self.records.promise(id, &key, record.term) } else { id };
@@ -281,6 +294,10 @@ impl Engine {
         };
         let is_promised_away = purpose == PushPurpose::Acknowledge && record.term < entry.promised;
         if helps && !is_promised_away {
+            let id = match self.was_stood_in_for(token, &record) {
+                true => self.records.promise(id, &key, record.base),
+                false => id,
+            };
             self.install(now, from, (id, key), record, state, ResponseBody::Accepted { record }, out);
         } else if entry.trust == Trust::Lost {
             self.answer(from, ResponseBody::Failed(Failure::CopyLost), out);
@@ -294,6 +311,18 @@ impl Engine {
             };
             self.answer_when_executed(now, from, id, done, out);
         }
+    }
+
+    /// Whether this is the key's primary, and another node of this datacenter stamped its last overwrite: above `DC_ONE` it
+    /// stood in for this one, whose claim has ended (rule R4).
+    fn was_stood_in_for(&self, token: Token, record: &Record) -> bool {
+        let stamper = record.base.node;
+        self.ring.primary(token, self.place.dc) == self.place.index
+            && stamper != self.config.node
+            && self
+                .ring
+                .index_of(stamper)
+                .is_some_and(|node| self.ring.rack(self.ring.rack_of(node)).dc() == self.place.dc)
     }
 
     /// Tells the record as of the writes that were executed.

@@ -7,6 +7,7 @@ use dynomite_ring::{NodeId, RackIdx, Token};
 
 use super::{
     Failure, KeyRequest, Position, PushPurpose, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody,
+    Stamper,
 };
 use crate::{BUCKETS, Bucket, Level, Mark, Record, Trust, Version};
 
@@ -44,10 +45,14 @@ impl ReplicaRequest {
                 head.put_u8(u8::from(*value));
                 put_command(head, command)
             }
-            RequestBody::Overwrite { version, command, foreign } => {
+            RequestBody::Overwrite { version, command, stamper } => {
                 head.put_u8(3);
                 put_version(head, *version);
-                head.put_u8(u8::from(*foreign));
+                head.put_u8(match stamper {
+                    Stamper::Local => 0,
+                    Stamper::Foreign => 1,
+                    Stamper::StandIn => 2,
+                });
                 put_command(head, command)
             }
             RequestBody::RelayOverwrite { version, command, ack, timeout_ms } => {
@@ -160,7 +165,7 @@ impl ReplicaRequest {
             2 => RequestBody::Read { value: reader.flag()?, command: reader.command()? },
             3 => RequestBody::Overwrite {
                 version: reader.version()?,
-                foreign: reader.flag()?,
+                stamper: reader.stamper()?,
                 command: reader.command()?,
             },
             4 => RequestBody::RelayOverwrite {
@@ -466,6 +471,15 @@ impl Reader {
 
     fn flag(&mut self) -> Result<bool, WireError> {
         Ok(self.u8()? != 0)
+    }
+
+    fn stamper(&mut self) -> Result<Stamper, WireError> {
+        match self.u8()? {
+            0 => Ok(Stamper::Local),
+            1 => Ok(Stamper::Foreign),
+            2 => Ok(Stamper::StandIn),
+            tag => Err(WireError::UnknownTag(tag)),
+        }
     }
 
     fn u16(&mut self) -> Result<u16, WireError> {

@@ -31,7 +31,7 @@ pub(super) struct Member {
     pub(super) store: MemoryStore,
     /// Names the datastore's present process.
     run_id: String,
-    lane: VecDeque<LaneOperation>,
+    pub(super) lane: VecDeque<LaneOperation>,
     /// How often its datastore was asked for a key's expiry.
     pub(super) asked_for_expiry: usize,
     pub(super) lane_is_frozen: bool,

@@ -278,3 +278,34 @@ fn a_write_that_fails_here_while_its_way_to_another_datacenter_breaks_reaches_th
     cluster.advance(10 * TIMEOUT_MS);
     assert_eq!(cluster.stored_everywhere(&format!("GET {key}")), ["$1\r\nv\r\n"; 6]);
 }
+
+/// A rack had a foreign write in flight when its lane broke, and nobody else of its datacenter got it. What is adopted instead is
+/// older, and must not come to the other datacenter as something later.
+#[test]
+fn what_is_taken_back_here_comes_again_from_where_it_was_acknowledged() {
+    for again in ["APPEND k x", "GET k"] {
+        let mut cluster = Cluster::racks(&[3, 1]);
+        cluster.run(3, "SET k old", Level::DcQuorum);
+        cluster.settle();
+        (0..3).for_each(|member| cluster.members[member].lane_is_frozen = true);
+        for (a, b) in [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)] {
+            cluster.held.insert((a, b));
+        }
+        assert_eq!(cluster.run(3, "SET k new", Level::DcQuorum), "+OK\r\n");
+        cluster.settle();
+        let got = (0..3).find(|member| !cluster.members[*member].lane.is_empty()).unwrap();
+        (0..3).for_each(|other| cluster.drop_requests(got, other));
+        cluster.held.clear();
+        (0..3).for_each(|member| cluster.members[member].lane_is_frozen = false);
+        cluster.break_lane(got);
+        cluster.lane_up(got);
+        cluster.heal(got, "k");
+        cluster.advance(500);
+        assert!(cluster.entry(got, "k").record.is_taken_back(), "{again}: {:?}", cluster.entry(got, "k"));
+        assert_eq!(cluster.stored(3, "GET k"), "$3\r\nnew\r\n");
+        cluster.run(3, again, Level::DcQuorum);
+        (0..3).for_each(|_| drop(cluster.repair_idle()));
+        let wanted = if again == "GET k" { "$3\r\nnew\r\n" } else { "$4\r\nnewx\r\n" };
+        assert_eq!(cluster.stored_everywhere("GET k"), [wanted; 4], "{again}");
+    }
+}

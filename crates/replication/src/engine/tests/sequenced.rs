@@ -308,3 +308,53 @@ fn the_datastore_is_asked_for_expiries_only_where_a_write_may_meet_one() {
     assert_eq!(questions(&["SADD s c", "SADD s d", "EXPIRE s 10"]), 0, "and is far away");
     assert_eq!(questions(&["SADD s e", "SADD s f"]), 6, "it is near");
 }
+
+/// A write that somebody acknowledged in the primary's stead must not be hidden by the primary's next overwrite.
+#[test]
+fn what_was_written_in_the_primarys_stead_is_not_overlooked() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(0);
+    assert_eq!(cluster.run(0, &format!("SET {key} 4"), Level::DcQuorum), "+OK\r\n");
+    cluster.settle();
+    cluster.link_down(1, 0);
+    assert_eq!(cluster.run(1, &format!("SET {key} 5"), Level::DcQuorum), "+OK\r\n");
+    cluster.settle();
+    cluster.held.insert((0, 2));
+    let read = cluster.submit(0, &format!("GETDEL {key}"), Level::DcQuorum);
+    cluster.settle();
+    assert_eq!(cluster.run(0, &format!("SET {key} 6"), Level::DcQuorum), "+OK\r\n");
+    // Member 2 gets the overwrite another way, before what the primary sent it earlier.
+    cluster.link_down(2, 0);
+    cluster.heal(2, &key);
+    cluster.settle();
+    assert_eq!(cluster.stored(2, &format!("GET {key}")), "$1\r\n6\r\n");
+    cluster.held.clear();
+    cluster.advance(TIMEOUT_MS + 50);
+    let reply = cluster.reply(read).unwrap();
+    assert!(reply.ends_with("the outcome is unknown\r\n"), "{reply}");
+}
+
+#[test]
+fn a_primary_that_was_stood_in_for_claims_the_key_when_it_hears_of_it() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(0);
+    cluster.link_down(1, 0);
+    assert_eq!(cluster.run(1, &format!("SET {key} 5"), Level::DcQuorum), "+OK\r\n");
+    cluster.settle();
+    cluster.link_up(1, 0);
+    cluster.heal(0, &key);
+    cluster.settle();
+    assert_eq!(cluster.run(0, &format!("INCR {key}"), Level::DcQuorum), ":6\r\n");
+}
+
+#[test]
+fn a_primary_whose_datastore_missed_a_write_claims_the_key_and_takes_it_over() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(0);
+    assert_eq!(cluster.run(0, &format!("SET {key} 5"), Level::DcQuorum), "+OK\r\n");
+    cluster.settle();
+    cluster.break_lane(0);
+    assert_eq!(cluster.run(0, &format!("SET {key} 6"), Level::DcQuorum), "+OK\r\n");
+    cluster.lane_up(0);
+    assert_eq!(cluster.run(0, &format!("INCR {key}"), Level::DcQuorum), ":7\r\n");
+}

@@ -38,6 +38,7 @@ fn level() -> impl Strategy<Value = Level> {
     prop::sample::select(&Level::ALL[..])
 }
 
+const STAMPERS: [Stamper; 3] = [Stamper::Local, Stamper::StandIn, Stamper::Foreign];
 const PURPOSES: [PushPurpose; 3] = [PushPurpose::Acknowledge, PushPurpose::Heal, PushPurpose::Rebuild];
 
 fn trust() -> impl Strategy<Value = Trust> {
@@ -48,8 +49,8 @@ fn request_body() -> impl Strategy<Value = RequestBody> {
     prop_oneof![
         command().prop_map(RequestBody::Execute),
         (command(), any::<bool>()).prop_map(|(command, value)| RequestBody::Read { command, value }),
-        (version(), command(), any::<bool>())
-            .prop_map(|(version, command, foreign)| RequestBody::Overwrite { version, command, foreign }),
+        (version(), command(), prop::sample::select(&STAMPERS[..]))
+            .prop_map(|(version, command, stamper)| RequestBody::Overwrite { version, command, stamper }),
         (version(), command(), any::<bool>(), any::<u32>()).prop_map(
             |(version, command, ack, timeout_ms)| {
                 RequestBody::RelayOverwrite { version, command, ack, timeout_ms }
