@@ -146,8 +146,8 @@ impl Engine {
         }
         // Writes from before the floor, which are not taken here, have been decided elsewhere.
         let decided_ms = (self.floor.clock() >> 16) + self.config.request_timeout_ms;
-        if !self.strays.due.is_empty() && decided_ms > now.wall_ms() {
-            self.strays.paused_until_ms = now.ms + (decided_ms - now.wall_ms());
+        if !self.strays.keys.is_empty() && decided_ms > now.wall_ms() {
+            self.strays.paused_until_ms = now.ms + (decided_ms - now.wall_ms()).min(RETRY_MS);
             return;
         }
         while self.strays.asked_count < AT_ONCE_MAX

@@ -179,6 +179,8 @@ fn a_search_begins_again_after_the_lane_broke_and_after_a_restart() {
             cluster.lane_up(0);
         }
         cluster.advance(3 * SEARCH_MS);
+        // What was being healed when the lane broke is left to comparing.
+        cluster.repair_all();
         for n in [0, 1, 499, 998, 999] {
             let value = format!("${}\r\n{n}\r\n", n.to_string().len());
             assert_equal(&mut cluster, &format!("key{n}"), &value);
