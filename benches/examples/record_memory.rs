@@ -123,6 +123,7 @@ fn engine(ring: &Arc<Ring>) -> Result<Engine, Box<dyn Error>> {
         clock_ahead_max_ms: 60_000,
         keeps_log: true,
         marker_key: None,
+        reserved_prefix: None,
         sequencing: SequencingRules::default(),
         hints_bytes_max: 1 << 20,
         hint_window_ms: 1000,

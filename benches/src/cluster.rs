@@ -178,6 +178,7 @@ pub(crate) fn engine(id: NodeId, ring: &Arc<Ring>) -> Engine {
         clock_ahead_max_ms: TIMEOUT_MS,
         keeps_log: false,
         marker_key: None,
+        reserved_prefix: None,
         sequencing: SequencingRules::default(),
         hints_bytes_max: 1 << 20,
         hint_window_ms: TIMEOUT_MS,

@@ -42,6 +42,11 @@ impl ReservedKeys {
         key.starts_with(PREFIX)
     }
 
+    /// What the names of all nodes' own keys begin with.
+    pub fn prefix_of_all() -> Bytes {
+        Bytes::from_static(PREFIX)
+    }
+
     fn key(&self, rest: &str) -> Bytes {
         [&self.prefix[..], rest.as_bytes()].concat().into()
     }

@@ -12,6 +12,7 @@ mod again;
 mod census;
 mod claims;
 mod compare;
+mod config;
 mod coordinator;
 mod copies;
 mod cross_dc;
@@ -26,6 +27,7 @@ mod primary;
 mod rebuild;
 mod replica;
 mod settle;
+mod strays;
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -36,7 +38,7 @@ use hashbrown::{HashMap, HashSet};
 
 use crate::{
     Clock, Failure, KeyRequest, Level, Mark, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody,
-    SequencingRules, Stats,
+    Stats,
     hints::{HintTarget, Hints, HintsFor, Limits, Replay},
     marks::Marks,
     operation::{
@@ -50,6 +52,7 @@ use crate::{
 use census::{Censuses, Partners};
 use compare::Repair;
 pub use compare::{RepairBusy, RepairConfig, RepairPhase, RepairRequest, RepairStatus};
+pub use config::EngineConfig;
 pub(crate) use coordinator::Sequenced;
 use copies::{LostCopies, Marker};
 pub use copies::{Recovery, StoreSeen};
@@ -58,6 +61,7 @@ pub use datacenters::{DcFlow, DcStatus};
 use heal::HealQueue;
 use lane::LaneQueue;
 use rebuild::Rebuild;
+use strays::Strays;
 
 /// The present, as the caller's clocks show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,42 +154,6 @@ impl Out {
     }
 }
 
-/// Settings of an engine.
-#[derive(Debug, Clone)]
-pub struct EngineConfig {
-    /// This node; it must be in the ring.
-    pub node: NodeId,
-    /// Which of the node's workers the engine is, and how many there are: each is responsible for a part of the buckets.
-    pub worker: usize,
-    /// See `worker`.
-    pub workers: usize,
-    /// How long what this engine does on its own may take; half of it is how long a datastore may be silent.
-    pub request_timeout_ms: u64,
-    /// When a read is also sent to the next replica, and a silent replica is no longer waited for.
-    pub failover_ms: u64,
-    /// Operations in flight at most; more are refused.
-    pub operations_max: usize,
-    /// Operations in flight on the lane at most; more are refused.
-    pub lane_window_max: usize,
-    /// How far another node's clock may be ahead of this one's.
-    pub clock_ahead_max_ms: u64,
-    /// Whether what is known of keys is to be kept in a log: see [`Engine::seal_log`].
-    pub keeps_log: bool,
-    /// A key of the datastore that is this engine's own; there it marks how far the datastore has come. Without it, a datastore
-    /// that begins anew counts as having lost everything.
-    pub marker_key: Option<Bytes>,
-    /// Who sequences which keys.
-    pub sequencing: SequencingRules,
-    /// Memory for hints, in bytes, for each node and datacenter that missed writes. What does not fit is left to comparisons.
-    pub hints_bytes_max: usize,
-    /// How long a hint is kept.
-    pub hint_window_ms: u64,
-    /// Hints that are replayed at the same time, for each target.
-    pub handoff_max: usize,
-    /// How copies are compared and repaired.
-    pub repair: RepairConfig,
-}
-
 /// The ring does not hold this node. Whose fault: the operator's configuration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("this node is not in the ring")]
@@ -233,6 +201,7 @@ pub struct Engine {
     marker: Marker,
     is_log_failing: bool,
     rebuild: Rebuild,
+    strays: Strays,
     partners: Partners,
     census: Censuses,
     repair: Repair,
@@ -289,6 +258,7 @@ impl Engine {
             marker: Marker::default(),
             is_log_failing: false,
             rebuild: Rebuild::default(),
+            strays: Strays::default(),
             census: Censuses::default(),
             repair: Repair::default(),
             marks: Marks::default(),
@@ -430,7 +400,13 @@ impl Engine {
         let is_idle = self.operations.is_empty() && self.heal_queue.is_empty();
         let sweep_at_ms = self.swept_at_ms + SWEEP_MS;
         let sweep = (!is_idle).then_some(sweep_at_ms);
-        let due = [self.hints_due_ms(), self.rebuild_due_ms(), self.census.due_ms(), self.repair_due_ms()];
+        let due = [
+            self.hints_due_ms(),
+            self.rebuild_due_ms(),
+            self.strays.due_ms(),
+            self.census.due_ms(),
+            self.repair_due_ms(),
+        ];
         let background = due.into_iter().flatten().min().map(|due_ms| due_ms.max(sweep_at_ms));
         [sweep, background, self.marker_wake_ms()].into_iter().flatten().min()
     }
@@ -460,6 +436,7 @@ impl Engine {
         self.pump_hints(now, out);
         self.pump_census(now, out);
         self.pump_rebuild(now, out);
+        self.pump_strays(now, out);
         self.pump_repair(now, out);
         self.take_own_answers(now, out);
     }
@@ -533,6 +510,7 @@ impl Engine {
             Kind::ExportAgain(_) => self.export_again_answered(now, id, body, out),
             Kind::Import(_) => self.import_answered(now, id, body, out),
             Kind::Heal(_) => self.heal_answered(now, id, body, out),
+            Kind::Stray(_) => self.stray_answered(now, id, body, out),
             Kind::Handoff(_) => self.handoff_answered(now, id, body, out),
             Kind::Compare(_) => self.end_comparison(now, id, body, out),
             Kind::Delegated(_) => self.delegated_answered(now, id, body, out),
@@ -569,6 +547,7 @@ impl Engine {
             Kind::ExportAgain(_) => self.end_export_again(now, id, false, out),
             Kind::Import(_) => self.import_slow(now, id, out),
             Kind::Heal(_) => self.heal_overdue(now, id, out),
+            Kind::Stray(_) => self.end_stray(now, id, out),
             Kind::Handoff(_) => self.end_handoff(now, id, Replay::Failed, out),
             Kind::Compare(_) => self.end_comparison(now, id, ResponseBody::Failed(Failure::Timeout), out),
             Kind::Delegated(_) => self.delegated_overdue(now, id, out),
@@ -614,6 +593,7 @@ impl Engine {
             | Kind::Export(_)
             | Kind::Handoff(_)
             | Kind::Compare(_)
+            | Kind::Stray(_)
             | Kind::Claim(_) => {}
         }
     }
@@ -641,6 +621,7 @@ impl Kind {
             | Self::Export(_)
             | Self::Handoff(_)
             | Self::Compare(_)
+            | Self::Stray(_)
             | Self::Claim(_) => None,
         }
     }
@@ -677,6 +658,7 @@ impl Kind {
             Self::Await(sent) if sent.node == node => lost(0),
             Self::Claim(claim) => replicas(&claim.replicas),
             Self::Heal(heal) => replicas(&heal.replicas),
+            Self::Stray(stray) => replicas(&stray.replicas),
             Self::Import(import) => replicas(&import.replicas),
             Self::ExportAgain(export) if export.phase == AgainPhase::Sending(node) => lost(0),
             Self::ExportAgain(export) => replicas(&export.replicas),

@@ -18,6 +18,7 @@ pub(crate) mod relay;
 pub(crate) mod replicas;
 pub(crate) mod run;
 pub(crate) mod sequenced;
+pub(crate) mod stray;
 
 use bytes::Bytes;
 use dynomite_ring::{NodeId, Token};
@@ -104,6 +105,8 @@ pub(crate) enum Kind {
     Heal(Box<heal::HealOperation>),
     /// A question about whole buckets.
     Compare(Box<compare::CompareOperation>),
+    /// All replicas, being asked about a key that no record here knows of.
+    Stray(Box<stray::StrayOperation>),
 }
 
 /// A push (rule R10) and the writes that wait for it.

@@ -78,6 +78,8 @@ pub struct Stats {
     pub copies_rebuilt: u64,
     /// Lost copies that were rebuilt from less than a majority, as nobody else could be heard.
     pub rebuilt_without_majority: u64,
+    /// Keys that the datastore held and no record knew of, taken over.
+    pub strays_adopted: u64,
     /// Writes that a replica missed.
     pub writes_missed: u64,
     /// Hints noted: keys that a replica or a datacenter missed writes on, each once for as long as it is not replayed.
@@ -121,7 +123,7 @@ impl Stats {
     }
 
     /// Every number with its name, in the order in which they are shown.
-    pub fn fields(&self) -> [(&'static str, u64); 52] {
+    pub fn fields(&self) -> [(&'static str, u64); 53] {
         let mut copy = *self;
         copy.fields_mut().map(|(name, value)| (name, *value))
     }
@@ -141,7 +143,7 @@ impl Stats {
         self
     }
 
-    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 52] {
+    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 53] {
         [
             ("commands", &mut self.commands),
             ("operations_refused", &mut self.operations_refused),
@@ -179,6 +181,7 @@ impl Stats {
             ("overwrites_too_late", &mut self.overwrites_too_late),
             ("copies_rebuilt", &mut self.copies_rebuilt),
             ("rebuilt_without_majority", &mut self.rebuilt_without_majority),
+            ("strays_adopted", &mut self.strays_adopted),
             ("writes_missed", &mut self.writes_missed),
             ("hints_stored", &mut self.hints_stored),
             ("hints_replayed", &mut self.hints_replayed),

@@ -213,6 +213,7 @@ impl World {
             workers: self.plan.topology.worker_count,
             keeps_log: true,
             marker_key: Some(marker_key(worker)),
+            reserved_prefix: Some(bytes::Bytes::from_static(MARKER_PREFIX.as_bytes())),
             sequencing: SequencingRules::default(),
             hints_bytes_max: HINTS_BYTES_MAX,
             hint_window_ms: HINT_WINDOW_MS,
@@ -334,5 +335,8 @@ const HANDOFF_MAX: usize = 16;
 
 /// The key by which an engine marks how far its datastore has come.
 fn marker_key(worker: usize) -> bytes::Bytes {
-    format!("marker:{worker}").into()
+    format!("{MARKER_PREFIX}{worker}").into()
 }
+
+/// What the names of all of them begin with.
+const MARKER_PREFIX: &str = "marker:";

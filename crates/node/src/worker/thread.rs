@@ -198,6 +198,7 @@ fn engine_config(shared: &Shared, worker: usize) -> EngineConfig {
         clock_ahead_max_ms: limits.clock_skew_max.as_millis() as u64,
         keeps_log: shared.config.data_dir.is_some(),
         marker_key: Some(ReservedKeys::of_node(&shared.config.name).marker(worker)),
+        reserved_prefix: Some(ReservedKeys::prefix_of_all()),
         sequencing: sequencing_rules(shared),
         hints_bytes_max: limits.hints_max.bytes(),
         hint_window_ms: timeouts.hint_window.as_millis() as u64,

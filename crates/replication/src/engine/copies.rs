@@ -130,6 +130,7 @@ impl Engine {
         let recovered = self.records.finish_recovery();
         self.recover_marks();
         self.recover_lost(now);
+        self.recover_strays();
         self.clock.start_above(recovered.greatest_clock);
         if recovered.greatest_frame > self.lane.submitted() {
             self.lane.start_after(recovered.greatest_frame);

@@ -46,6 +46,8 @@ pub(super) enum JobKind {
     DumpForExport(Bytes),
     /// Whether the key is there and until when, for the record's own sake.
     AskPresence { copy: RecordId, record: Record },
+    /// Keys of the datastore that no record may know of.
+    Scan,
     /// No operation: an answer that waits until what came before it was executed (rule R12).
     Barrier { copy: RecordId, done: Box<ResponseBody> },
 }

@@ -497,7 +497,9 @@ impl Engine {
             // Nobody knows of any key, so nobody can have been promised anything: the cluster is new.
             self.records.promise_all(Version::ZERO);
         }
-        self.lost.log_too = false;
+        if std::mem::take(&mut self.lost.log_too) {
+            self.look_for_strays();
+        }
         self.note_lost();
     }
 

@@ -565,6 +565,7 @@ impl Engine {
             (JobKind::AskPresence { copy, record }, Output::Reply(reply)) => {
                 self.presence_told(now, copy, &record, Some(&reply));
             }
+            (JobKind::Scan, Output::Scanned { keys, cursor }) => self.keys_scanned(keys, cursor),
             // An adapter that answers with the wrong kind has lost its place; what it says cannot be used.
             (kind, _) => self.job_lost(now, job.requester, kind, "unexpected output of the datastore", out),
         }
@@ -592,6 +593,7 @@ impl Engine {
             || ResponseBody::Failed(Failure::Datastore(format!("Datastore connection lost ({reason})")));
         match kind {
             JobKind::Marker => {}
+            JobKind::Scan => self.scan_failed(now),
             JobKind::Execute | JobKind::Read { .. } | JobKind::Fetch { .. } => {
                 self.answer(requester, lost(), out);
             }

@@ -13,4 +13,5 @@ mod reads;
 mod rebuild;
 mod sequenced;
 mod stopping;
+mod strays;
 mod upkeep;

@@ -219,6 +219,15 @@ impl Cluster {
         }
     }
 
+    /// Time passes, and nothing arrives meanwhile.
+    pub(super) fn pass_without_delivery(&mut self, ms: u64) {
+        self.now_ms += ms;
+        for member in 0..self.members.len() {
+            let now = self.now(member);
+            self.feed(member, |engine, out| engine.handle_timeout(now, out));
+        }
+    }
+
     /// Time passes, and nodes are called when they want to be; how often that was.
     pub(super) fn sleep(&mut self, ms: u64) -> usize {
         let until_ms = self.now_ms + ms;
@@ -425,6 +434,7 @@ impl Member {
             clock_ahead_max_ms: 60_000,
             keeps_log: false,
             marker_key: None,
+            reserved_prefix: Some(Bytes::from_static(b"own:")),
             sequencing: sequencing.clone(),
             hints_bytes_max: HINTS_BYTES_MAX,
             hint_window_ms: HINT_WINDOW_MS,
