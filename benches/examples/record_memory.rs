@@ -19,7 +19,8 @@ use dynomite_ring::{HashKind, KeyHasher, Node, NodeId, Ring, Token};
 // For its allocator, which is that of `dynomited`.
 use dynomite_benches as _;
 
-const KEYS: u64 = 5_000_000;
+/// Few enough for a glance; memory of each is to be judged with millions.
+const KEYS: u64 = 100_000;
 const KEY_BYTES: u64 = 16;
 /// Requests that one turn of a worker brings.
 const TURN: u64 = 128;
