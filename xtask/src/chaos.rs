@@ -10,10 +10,11 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::cargo::{self, cargo, metadata, text};
 use crate::report::Report;
-use crate::servers;
+use crate::{servers, sim};
 
 mod class;
 mod cluster;
+mod convergence;
 mod copies;
 mod disk;
 mod faults;
@@ -25,6 +26,7 @@ mod load;
 mod logs;
 mod payload;
 mod random;
+mod repairs;
 mod report;
 mod run;
 mod state;
@@ -58,6 +60,9 @@ pub(crate) struct Arguments {
     /// The dynomited to run, instead of building that of this checkout
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
+    /// Build dynomited as the simulator is built: quickly, and with every assertion
+    #[arg(long, conflicts_with = "binary")]
+    assertions: bool,
     /// Keep all logs below target/chaos, even if nothing was violated
     #[arg(long)]
     keep_logs: bool,
@@ -81,9 +86,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report> {
     let target = PathBuf::from(text(&metadata()?, "target_directory")?);
     let binary = match &arguments.binary {
         Some(file) => file.canonicalize().with_context(|| file.display().to_string())?,
+        None if arguments.assertions => target.join("sim/dynomited"),
         None => target.join("release/dynomited"),
     };
-    let mut build = cargo(["build", "--release", "--package", "dynomited", "--locked"]);
+    let mut build = cargo(["build", "--package", "dynomited", "--locked"]);
+    match arguments.assertions {
+        true => sim::with_assertions(&mut build),
+        false => _ = build.arg("--release"),
+    }
     if arguments.binary.is_none() && !report.step("build", || cargo::run(&mut build)) {
         return Ok(report);
     }
@@ -102,6 +112,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report> {
     Ok(report)
 }
 
+/// Runs everything in a process of its own, which takes Ctrl-C for itself, with assertions.
+///
+/// # Errors
+/// When anything was violated.
+pub(crate) fn play(minutes: u32, seed: u64) -> Result<()> {
+    let (minutes, seed) = (minutes.to_string(), seed.to_string());
+    cargo::run(&mut cargo(["xtask", "chaos", "--assertions", "--minutes", &minutes, "--seed", &seed]))
+}
+
 /// Load and faults, healing, judgement.
 fn campaign(run: &Run, arguments: &Arguments, report: &mut Report, target: &std::path::Path) -> Result<()> {
     let seed = arguments.seed.unwrap_or_else(seed_of_the_time);
@@ -117,12 +136,10 @@ fn campaign(run: &Run, arguments: &Arguments, report: &mut Report, target: &std:
         let settled_at =
             Instant::now() + load::SHORT_LIFE_MAX + Duration::from_micros(2 * judge::EXPIRY_SLACK);
         mend(run, &watch)?;
-        let found = copies::converge(run, Duration::from_secs(arguments.converge), settled_at)?;
-        let count = found.differences.len();
-        let took = found.took;
+        let found = convergence::converge(run, Duration::from_secs(arguments.converge), settled_at)?;
+        let (count, are_equal) = (found.differences.len(), found.took.is_some());
         convergence = Some(found);
-        let took = took.with_context(|| format!("{count} keys are not equal on all copies"))?;
-        println!("all copies are equal after {:.1} s", took.as_secs_f64());
+        ensure!(are_equal, "{count} keys are not equal on all copies");
         Ok(())
     });
     interrupt::check()?;
@@ -131,10 +148,9 @@ fn campaign(run: &Run, arguments: &Arguments, report: &mut Report, target: &std:
         return Ok(());
     };
     let facts = run.cluster.hosts.iter().map(|host| host.facts().unwrap_or_default()).collect();
-    let findings =
-        Findings { run, seed, faults, converged_after: convergence.took, peaks: watch.peaks(), facts };
+    let findings = Findings { run, seed, faults, convergence, peaks: watch.peaks(), facts };
     report.step("verdict", || {
-        verdict::judge_all(run, &convergence);
+        verdict::judge_all(run, &findings.convergence);
         watch.judge(run);
         logs::judge(run);
         findings.print();
@@ -192,7 +208,8 @@ impl Drop for EndOnDrop<'_> {
     }
 }
 
-fn seed_of_the_time() -> u64 {
+/// Another one each time.
+pub(crate) fn seed_of_the_time() -> u64 {
     let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since_1970.as_millis() as u64 % 1_000_000
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask sim`: builds the simulator for speed, with its assertions, and runs it.
 
 use std::ffi::OsStr;
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
@@ -32,12 +33,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report> {
     Ok(report)
 }
 
-/// Runs the simulator; an error when it finds something wrong.
-pub(crate) fn simulate(arguments: &[impl AsRef<OsStr>]) -> Result<()> {
-    let mut command = cargo(["run", "--quiet", "--locked", "--package", "dynomite-sim", "--profile", "sim"]);
+/// Has a cargo command build for speed, with assertions, into the target directory's `sim`.
+pub(crate) fn with_assertions(command: &mut Command) {
+    command.args(["--profile", "sim"]);
     for setting in PROFILE {
         command.args(["--config", setting]);
     }
+}
+
+/// Runs the simulator; an error when it finds something wrong.
+pub(crate) fn simulate(arguments: &[impl AsRef<OsStr>]) -> Result<()> {
+    let mut command = cargo(["run", "--quiet", "--locked", "--package", "dynomite-sim"]);
+    with_assertions(&mut command);
     if arguments.iter().any(|argument| argument.as_ref() == MUTANTS) {
         command.args(["--features", "mutants"]);
     }

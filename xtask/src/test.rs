@@ -9,8 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::cargo::{self, cargo, has_subcommand, metadata, packages, text};
 use crate::report::Report;
-use crate::sim;
-use crate::{python, servers};
+use crate::{chaos, python, servers, sim};
 
 /// Tests find the Python interpreter with the client library here.
 const PYTHON_VARIABLE: &str = "DYNOMITE_TEST_PYTHON";
@@ -23,6 +22,9 @@ pub(crate) struct Arguments {
     #[arg(long)]
     filter: Option<String>,
 }
+
+/// How long a cluster of real processes is under load and faults.
+const CHAOS_MINUTES: u32 = 3;
 
 /// Simulated clusters of every test run: 20 seeds of every family, 10 of every script.
 const SIMULATION: [&str; 2] = ["--seeds", "20"];
@@ -54,6 +56,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report> {
     if arguments.filter.is_none() {
         report.step("simulation", || sim::simulate(&SIMULATION));
         report.step("planted bugs", || sim::simulate(&PLANTED));
+        let seed = chaos::seed_of_the_time();
+        report.step(&format!("chaos, seed {seed}"), || chaos::play(CHAOS_MINUTES, seed));
     }
     // Last, so that the output ends with what failed.
     report.step("tests", || cargo::run(&mut tests(arguments, interpreter.as_deref())));

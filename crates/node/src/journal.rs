@@ -59,8 +59,9 @@ impl Journal {
         is_kept
     }
 
-    /// Notes that the node stops in an orderly way, if nothing is in flight.
-    pub(crate) fn close(&mut self, engine: &mut Engine) {
+    /// Notes that the node stops in an orderly way, if nothing is in flight, and who has not got what is.
+    pub(crate) fn close(&mut self, engine: &mut Engine, now: Now) {
+        engine.handle_stop(now);
         if self.keep(engine) {
             engine.seal_clean(&mut self.frames);
             // Without that frame the next start is as after a crash, which it can be.

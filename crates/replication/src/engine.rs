@@ -22,6 +22,7 @@ mod handoff;
 mod heal;
 mod hints;
 mod lane;
+mod leaving;
 mod overwriting;
 mod primary;
 mod rebuild;

@@ -237,12 +237,20 @@ impl Facts {
             shortage = Some("no datastore".to_owned());
         }
         for name in UNTRUSTED {
-            let count: u64 = self.text(name).parse().with_context(|| format!("INFO does not tell {name}"))?;
+            let count = self.count(name)?;
             if count > 0 && shortage.is_none() {
                 shortage = Some(format!("{name}:{count}"));
             }
         }
         Ok(shortage)
+    }
+
+    /// One number.
+    ///
+    /// # Errors
+    /// When `INFO` does not tell it.
+    pub(super) fn count(&self, name: &str) -> Result<u64> {
+        self.text(name).parse().with_context(|| format!("INFO does not tell {name}"))
     }
 
     /// One line; empty when there is none of that name.

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use dynomite_testkit::request;
 
-use super::class::{Class, PREFIX};
+use super::class::PREFIX;
+use super::cluster::RACKS_PER_DC;
 use super::load::reply::{Connection, Reply};
 use super::run::Run;
 use super::state::{Form, State};
@@ -17,9 +18,6 @@ use super::state::{Form, State};
 const PIPELINE_KEYS: usize = 500;
 const SCAN_COUNT: &str = "2000";
 const ANSWER_MAX: Duration = Duration::from_secs(30);
-/// Between two looks at what is not equal yet.
-const POLL_INTERVAL: Duration = Duration::from_millis(500);
-const TELL_INTERVAL: Duration = Duration::from_secs(5);
 /// Two copies expire at the same moment when they do so within this many milliseconds.
 const EXPIRY_SLACK_MS: i64 = 1_000;
 
@@ -40,57 +38,15 @@ pub(super) struct Difference {
     pub(super) copies: Vec<Copy>,
 }
 
-/// Where waiting for equal copies has led.
-pub(super) struct Convergence {
-    /// How long it took, if it came to that.
-    pub(super) took: Option<Duration>,
-    pub(super) copies: Vec<Copies>,
-    pub(super) differences: Vec<Difference>,
-}
-
-/// Waits until all datastores hold the same, at most for `deadline`; reads everything once more after `settled_at`, before
-/// which keys are still expiring.
-pub(super) fn converge(run: &Run, deadline: Duration, settled_at: Instant) -> Result<Convergence> {
-    let began_at = Instant::now();
-    let mut equal_after = None;
-    // Only what differs is read again and again; whether that is all is seen by reading everything.
-    let mut watched: Option<BTreeSet<String>> = None;
-    let mut told_at = began_at;
-    loop {
-        super::interrupt::check()?;
-        let is_settled = Instant::now() >= settled_at;
-        let copies = read_all(run, watched.as_ref())?;
-        let mut differences = differences(&copies);
-        if !is_settled {
-            // Two datastores are never asked at the same moment.
-            differences.retain(|difference| !difference.key.starts_with(&Class::Expiry.prefix()));
-        }
-        let is_whole = watched.is_none();
-        let is_late = began_at.elapsed() >= deadline;
-        if differences.is_empty() && is_whole {
-            let took = *equal_after.get_or_insert(began_at.elapsed());
-            if is_settled {
-                return Ok(Convergence { took: Some(took), copies, differences });
-            }
-        } else if is_late && is_whole && is_settled {
-            return Ok(Convergence { took: None, copies, differences });
-        } else if !differences.is_empty() {
-            equal_after = None;
-        }
-        if told_at.elapsed() > TELL_INTERVAL && !differences.is_empty() {
-            told_at = Instant::now();
-            run.journal.line(&format!("{} keys are not equal on all copies", differences.len()));
-        }
-        let keys: BTreeSet<String> = differences.into_iter().map(|difference| difference.key).collect();
-        watched = (!keys.is_empty() && !is_late).then_some(keys);
-        let left = settled_at.saturating_duration_since(Instant::now());
-        if watched.is_some() || !left.is_zero() {
-            thread::sleep(POLL_INTERVAL);
-        }
+impl Difference {
+    /// Whether copies of one datacenter differ, and not only those of two.
+    pub(super) fn is_within_a_datacenter(&self) -> bool {
+        self.copies.chunks(RACKS_PER_DC).any(|copies| !are_equal(&copies.iter().collect::<Vec<_>>()))
     }
 }
 
-fn read_all(run: &Run, only: Option<&BTreeSet<String>>) -> Result<Vec<Copies>> {
+/// Reads some keys of all datastores, or all; in the order of the hosts.
+pub(super) fn read_all(run: &Run, only: Option<&BTreeSet<String>>) -> Result<Vec<Copies>> {
     thread::scope(|scope| {
         let readers: Vec<_> = run
             .cluster
@@ -177,7 +133,7 @@ fn ask<'a>(
 }
 
 /// The keys that are not the same everywhere.
-fn differences(all: &[Copies]) -> Vec<Difference> {
+pub(super) fn differences(all: &[Copies]) -> Vec<Difference> {
     let keys: BTreeSet<&String> = all.iter().flat_map(Copies::keys).collect();
     let mut differences = Vec::new();
     for key in keys {
@@ -240,6 +196,16 @@ mod tests {
         let differing: Vec<String> =
             differences(&[one.clone(), one, other]).into_iter().map(|difference| difference.key).collect();
         assert_eq!(differing, ["chaos:hash", "chaos:more"]);
+    }
+
+    #[test]
+    fn datacenters_may_differ_while_their_racks_do_not() {
+        let copy = |text: &str| Copy { state: State::Text(text.into()), expires_at: None };
+        let is_within = |texts: [&str; 6]| {
+            Difference { key: "k".into(), copies: texts.map(copy).into() }.is_within_a_datacenter()
+        };
+        assert!(!is_within(["a", "a", "a", "b", "b", "b"]));
+        assert!(is_within(["a", "a", "a", "b", "a", "b"]));
     }
 
     #[test]

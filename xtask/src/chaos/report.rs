@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use super::class::Class;
 use super::cluster::{Cluster, Facts};
+use super::convergence::Convergence;
+use super::copies::Difference;
 use super::disk::Method;
 use super::faults::{self, Outcome};
 use super::run::Run;
@@ -18,6 +20,8 @@ use super::watch::PEAK_BYTES_MAX;
 const ERRORS_SHOWN_MAX: usize = 12;
 /// Violations that are printed with all they have; the JSON has more of them.
 const SHOWN_MAX: usize = 10;
+/// Keys that needed comparing, of which the JSON has the names.
+const KEYS_MAX: usize = 100;
 /// A key's last writes that are printed, besides those that a violation names.
 const SHOWN_LINES_MAX: usize = 8;
 
@@ -25,7 +29,7 @@ pub(super) struct Findings<'a> {
     pub(super) run: &'a Run,
     pub(super) seed: u64,
     pub(super) faults: Outcome,
-    pub(super) converged_after: Option<Duration>,
+    pub(super) convergence: Convergence,
     pub(super) peaks: Vec<u64>,
     /// What the nodes count themselves.
     pub(super) facts: Vec<Facts>,
@@ -40,12 +44,7 @@ impl Findings<'_> {
         if let Some(warning) = self.warning() {
             println!("{warning}\n");
         }
-        match self.converged_after {
-            Some(took) => {
-                println!("all copies were equal {:.1} s after everything was mended", took.as_secs_f64());
-            }
-            None => println!("the copies did NOT become equal"),
-        }
+        println!("{}", converged(&self.convergence));
         let peaks: Vec<String> = self.peaks.iter().map(|peak| format!("{:.0}", *peak as f64 / 1e6)).collect();
         println!(
             "peak memory of the nodes: {} MB (bound: {:.0} MB)",
@@ -69,7 +68,7 @@ impl Findings<'_> {
             "faults": counts(&self.faults.inflicted),
             "faults_left_out": counts(&self.faults.left_out),
             "data_directories": data_directories(&self.run.cluster),
-            "converged_after_s": self.converged_after.map(|took| took.as_secs_f64()),
+            "convergence": convergence_json(&self.convergence),
             "nodes": nodes.map(|((host, peak), facts)| json!({
                 "name": host.name,
                 "peak_bytes": peak,
@@ -149,6 +148,51 @@ impl Findings<'_> {
             }
         }
     }
+}
+
+/// When all copies were equal, and what it took.
+fn converged(convergence: &Convergence) -> String {
+    let Convergence { by_themselves, took, needed_comparing, comparisons, .. } = convergence;
+    let Some(took) = took else { return "the copies did NOT become equal".to_owned() };
+    let seconds = took.as_secs_f64();
+    let differing: u64 = comparisons.iter().map(|one| one.differing).sum();
+    let compared = format!("nodes compared {} times and found {differing} differences", comparisons.len());
+    match by_themselves {
+        Some(_) => format!(
+            "all copies were equal {seconds:.1} s after everything was mended, without comparing; then {compared}"
+        ),
+        None => {
+            let (count, within) = needing_comparing(needed_comparing);
+            format!(
+                "all copies were equal {seconds:.1} s after everything was mended; {count} keys only after comparing, \
+                 {within} of them within a datacenter; {compared}"
+            )
+        }
+    }
+}
+
+/// How many keys needed it, and how many of them differed within a datacenter.
+fn needing_comparing(keys: &[Difference]) -> (usize, usize) {
+    (keys.len(), keys.iter().filter(|one| one.is_within_a_datacenter()).count())
+}
+
+fn convergence_json(convergence: &Convergence) -> Value {
+    let seconds = |took: Option<Duration>| took.map(|took| took.as_secs_f64());
+    let (count, within) = needing_comparing(&convergence.needed_comparing);
+    json!({
+        "by_themselves_after_s": seconds(convergence.by_themselves),
+        "equal_after_s": seconds(convergence.took),
+        "keys_needing_comparison": count,
+        "keys_needing_comparison_within_a_datacenter": within,
+        "keys": convergence.needed_comparing.iter().take(KEYS_MAX).map(|one| one.key.as_str()).collect::<Vec<_>>(),
+        "comparisons": convergence.comparisons.iter().map(|one| json!({
+            "keys_differing": one.differing,
+            "keys_healed": one.healed,
+            "keys_failed": one.failed,
+            "peers_failed": one.peers_failed,
+            "unended": one.unended,
+        })).collect::<Vec<_>>(),
+    })
 }
 
 fn requests(by_class: &BTreeMap<Class, Counts>) -> String {

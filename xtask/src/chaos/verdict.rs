@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::copies::{Convergence, Copies, Difference};
+use super::convergence::Convergence;
+use super::copies::{Copies, Difference};
 use super::history::{Key, Look};
 use super::judge;
 use super::run::Run;

@@ -21,6 +21,8 @@ pub(super) enum Kind {
     Answers,
     /// The copies of a key are not equal in the end.
     Unequal,
+    /// Nodes find no end of differences between copies that are equal.
+    Compared,
     /// A key is there that nobody wrote, or expires when nobody said so.
     Strange,
     /// No answer by the deadline.
@@ -44,6 +46,7 @@ impl Kind {
             Self::Lost => "contradicting final state",
             Self::Answers => "contradicting answers",
             Self::Unequal => "unequal copies",
+            Self::Compared => "endless differences",
             Self::Strange => "strange key",
             Self::Late => "late answer",
             Self::Misshapen => "misshapen answer",

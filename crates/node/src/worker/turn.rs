@@ -102,11 +102,12 @@ impl Worker {
 
     /// The thread is about to end.
     fn end(&mut self) {
+        let now = self.core.now();
         let Core { engine, journal, .. } = &mut self.core;
         if self.stage == Stage::Left
             && let Some(journal) = journal
         {
-            journal.close(engine);
+            journal.close(engine, now);
         }
         self.stage = Stage::Over;
     }

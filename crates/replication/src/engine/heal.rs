@@ -48,6 +48,11 @@ impl HealQueue {
         self.keys.len()
     }
 
+    /// All that wait.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Bytes> {
+        self.due.iter().chain(self.later.iter().map(|(_, key)| key))
+    }
+
     /// Adds a key, to be healed from `at_ms` on if there is such a time; `false` when there is no room.
     fn put(&mut self, at_ms: Option<u64>, key: Bytes) -> bool {
         if self.keys.contains(&key) {

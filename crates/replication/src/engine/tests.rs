@@ -7,6 +7,7 @@ mod delegation;
 mod failures;
 mod forgetting;
 mod handoff;
+mod leaving;
 mod overwrites;
 mod random;
 mod reads;

@@ -311,6 +311,13 @@ impl Cluster {
         }
     }
 
+    /// The node's process ends in an orderly way, whatever is under way, and starts again.
+    pub(super) fn stop_and_start(&mut self, member: usize) {
+        let now = self.now(member);
+        self.feed(member, |engine, _| engine.handle_stop(now));
+        self.restart(member, |_| {});
+    }
+
     pub(super) fn break_lane(&mut self, member: usize) {
         self.members[member].lane.clear();
         let now = self.now(member);
