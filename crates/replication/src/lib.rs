@@ -40,8 +40,8 @@ pub use hints::{HintLogError, HintTarget};
 pub use level::{Level, UnknownLevel};
 pub use marks::Mark;
 pub use message::{
-    Failure, KeyRequest, Position, PushPurpose, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody,
-    WireError,
+    Content, Failure, KeyRequest, PieceSource, Position, PushPurpose, ReplicaRequest, ReplicaResponse,
+    RequestBody, ResponseBody, WireError,
 };
 pub use record::Record;
 pub use records::{LogError, Trust};

@@ -18,6 +18,7 @@ pub(crate) mod relay;
 pub(crate) mod replicas;
 pub(crate) mod run;
 pub(crate) mod sequenced;
+pub(crate) mod transfer;
 
 use bytes::Bytes;
 use dynomite_ring::{NodeId, Token};
@@ -98,6 +99,10 @@ pub(crate) enum Kind {
     Handoff(Box<handoff::HandoffOperation>),
     /// A key's copies, being made equal.
     Heal(Box<heal::HealOperation>),
+    /// A large state, on its way into one of this node's stages.
+    Transfer(Box<transfer::TransferOperation>),
+    /// The state of this key being read, to be sent to the other datacenters.
+    ReadForExport(Bytes),
     /// A question about whole buckets.
     Compare(Box<compare::CompareOperation>),
 }
@@ -201,6 +206,12 @@ impl Operations {
             self.slots = Vec::new();
             self.free = Vec::new();
         }
+    }
+
+    /// What is under way.
+    #[cfg(test)]
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = &Kind> {
+        self.slots.iter().filter_map(|slot| Some(&slot.operation.as_ref()?.kind))
     }
 
     /// All operations, in the order of their slots.

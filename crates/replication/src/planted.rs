@@ -41,6 +41,10 @@ pub enum Planted {
     ForgetsAtRestart,
     /// A heal installs states that are older than what is there (rule R15).
     HealInstallsOlder,
+    /// Pieces of a large state are read whatever the record is by then.
+    MixesPieces,
+    /// A transfer goes on after the lane broke, and its stage was lost.
+    KeepsStages,
     /// Nobody notes who missed a write.
     SkipsHints,
     /// One replica's answer counts twice.
@@ -89,7 +93,7 @@ pub(crate) const fn has(_planted: Planted) -> bool {
 
 impl Planted {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::RefusalAcknowledges,
         Self::OverwriteIsRestamped,
         Self::EverybodyOwns,
@@ -108,6 +112,8 @@ impl Planted {
         Self::LostVotes,
         Self::ForgetsAtRestart,
         Self::HealInstallsOlder,
+        Self::MixesPieces,
+        Self::KeepsStages,
         Self::SkipsHints,
         Self::CountsTwice,
         Self::ReadsTheNearest,

@@ -53,6 +53,11 @@ pub(crate) fn after_install(state: Option<&KeyState>, last: Version) -> Option<u
     }
 }
 
+/// The same of a state that is not absent.
+pub(crate) fn after_staged(expires_at_ms: Option<u64>) -> Option<u32> {
+    expires_at_ms.map(expired)
+}
+
 /// The same after a sequenced write, or what it amounts to; without one, nothing was changed but the record.
 pub(crate) fn after_step(before: &Entry, request: Option<&Request>) -> Option<u32> {
     match request {

@@ -46,6 +46,12 @@ pub struct Stats {
     pub copies_adopted: u64,
     /// Keys that a read found unequal and had healed.
     pub read_repairs: u64,
+    /// Pieces of large states read for other nodes.
+    pub pieces_read: u64,
+    /// Large states that this replica fetched in pieces.
+    pub transfers: u64,
+    /// Those that did not arrive.
+    pub transfers_failed: u64,
     /// Heals begun.
     pub heals: u64,
     /// States installed by heals.
@@ -105,12 +111,12 @@ impl Stats {
     }
 
     /// Every number with its name, in the order in which they are shown.
-    pub fn fields(&self) -> [(&'static str, u64); 45] {
+    pub fn fields(&self) -> [(&'static str, u64); 48] {
         let mut copy = *self;
         copy.fields_mut().map(|(name, value)| (name, *value))
     }
 
-    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 45] {
+    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 48] {
         [
             ("commands", &mut self.commands),
             ("operations_refused", &mut self.operations_refused),
@@ -133,6 +139,9 @@ impl Stats {
             ("claims", &mut self.claims),
             ("copies_adopted", &mut self.copies_adopted),
             ("read_repairs", &mut self.read_repairs),
+            ("pieces_read", &mut self.pieces_read),
+            ("transfers", &mut self.transfers),
+            ("transfers_failed", &mut self.transfers_failed),
             ("heals", &mut self.heals),
             ("heals_installed", &mut self.heals_installed),
             ("heals_failed", &mut self.heals_failed),

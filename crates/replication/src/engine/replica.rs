@@ -6,9 +6,12 @@ use dynomite_ring::Token;
 
 use super::{
     Engine, Now, Out, Requester, again::Import, compare::Differ, coordinator::Sequenced, lane::JobKind,
+    pieces::Reading,
 };
 use crate::{
-    Bucket, Failure, KeyRequest, PushPurpose, Record, RequestBody, ResponseBody, Trust, Version,
+    Bucket, Content, Failure, KeyRequest, PieceSource, PushPurpose, Record, RequestBody, ResponseBody, Trust,
+    Version,
+    operation::transfer::{Errand, Wanted},
     planted::{self, Planted},
     presence,
     records::{Claim, Doubt, Entry, RecordId},
@@ -36,7 +39,8 @@ impl Engine {
             RequestBody::RelayOverwrite { version, command, ack, timeout_ms } => {
                 let part =
                     |_: &Self| RequestBody::Overwrite { version, command: command.clone(), foreign: true };
-                self.relay(now, from, token, ack.then_some(u64::from(timeout_ms)), part, out);
+                let timeout_ms = u64::from(timeout_ms).min(self.config.request_timeout_ms);
+                self.relay(now, from, token, ack.then_some(timeout_ms), part, out);
             }
             RequestBody::RelayImport { key, version, state, again: true, timeout_ms } => {
                 let import = Import { key, version, state };
@@ -44,7 +48,8 @@ impl Engine {
             }
             RequestBody::RelayImport { key, version, state, again: false, timeout_ms } => {
                 let part = |_: &Self| RequestBody::Import { key: key.clone(), version, state: state.clone() };
-                self.relay(now, from, token, Some(u64::from(timeout_ms)), part, out);
+                let timeout_ms = u64::from(timeout_ms).min(self.patience_ms(&state));
+                self.relay(now, from, token, Some(timeout_ms), part, out);
             }
             RequestBody::Execute(command) => self.execute(now, from, command, out),
             RequestBody::Read { command, value } => self.read(now, from, token, command, value, out),
@@ -55,13 +60,19 @@ impl Engine {
                 self.follow(now, from, token, Step { prior, record }, key, effect, reply_crc, out);
             }
             RequestBody::Push { key, record, state, purpose } => {
-                self.take_push(now, from, token, key, record, state, purpose, out);
+                self.take_push(now, from, token, key, record, state.into(), purpose, out);
             }
             RequestBody::Inspect { key } => self.inspect(now, from, token, &key, out),
-            RequestBody::Fetch { key, doubtful } => self.fetch(now, from, token, key, doubtful, out),
+            RequestBody::Fetch { key, doubtful, whole } => {
+                let reading = if whole { Reading::Whole } else { Reading::AsItSeems };
+                self.fetch(now, from, token, key, doubtful, reading, out);
+            }
+            RequestBody::Piece { key, record, position } => {
+                self.serve_piece(now, from, (key, token), record, position, out);
+            }
             RequestBody::Claim { key, term } => self.promise(now, from, token, &key, term, out),
             RequestBody::Import { key, version, state } => {
-                self.import(now, from, token, key, version, state, out);
+                self.import(now, from, token, key, version, state.into(), out);
             }
             RequestBody::Digest { node, mark, first } => self.serve_digest(now, from, node, mark, first, out),
             RequestBody::Differ { node, mark, bucket, from: least, upto, known } => {
@@ -79,7 +90,7 @@ impl Engine {
     }
 
     /// Answers at once when the lane takes nothing. Whether it did.
-    fn is_refused(&mut self, now: Now, from: Requester, out: &mut Out) -> bool {
+    pub(super) fn is_refused(&mut self, now: Now, from: Requester, out: &mut Out) -> bool {
         let refusal = self.lane_refusal(now);
         let is_refused = refusal.is_some();
         if let Some(failure) = refusal {
@@ -163,6 +174,7 @@ impl Engine {
             let record = Record::overwritten(version);
             let copy = self.records.write(id, command.key(), record, self.lane.next_number());
             self.records.set_absent_from(copy, presence::after_overwrite(&command, version));
+            self.note_whole_size(copy, command.request().raw().len());
             self.lane.push(now, from, JobKind::Overwrite { copy, prior, version });
             out.lane.push(LaneOperation::Command(command.into_request()));
         } else {
@@ -211,6 +223,7 @@ impl Engine {
             Some(request) => {
                 let copy = self.records.advance(id, &key, record, self.lane.next_number());
                 self.records.set_absent_from(copy, presence::after_step(&entry, Some(&request)));
+                self.note_step_size(copy, &request, record.last);
                 self.lane.push(now, from, JobKind::Follow { copy, record, reply_crc });
                 out.lane.push(LaneOperation::Command(request));
             }
@@ -224,14 +237,14 @@ impl Engine {
 
     /// The receiving half of rules R10 and R15.
     #[allow(clippy::too_many_arguments, reason = "the parts of one message")]
-    fn take_push(
+    pub(super) fn take_push(
         &mut self,
         now: Now,
         from: Requester,
         token: Token,
         key: Bytes,
         record: Record,
-        state: Option<KeyState>,
+        offer: Offer,
         purpose: PushPurpose,
         out: &mut Out,
     ) {
@@ -247,7 +260,16 @@ impl Engine {
         };
         let is_promised_away = purpose == PushPurpose::Acknowledge && record.term < entry.promised;
         if helps && !is_promised_away {
-            self.install(now, from, (id, key), record, state, ResponseBody::Accepted { record }, out);
+            match offer {
+                Offer::Ready(state) => {
+                    let done = ResponseBody::Accepted { record };
+                    self.install(now, from, (id, key), record, state, done, out);
+                }
+                Offer::Pieces(source) => {
+                    let errand = Errand::Push { record, purpose };
+                    self.want_pieces(now, Wanted { requester: from, key, token, source, errand }, out);
+                }
+            }
         } else if entry.trust == Trust::Lost {
             self.answer(from, ResponseBody::Failed(Failure::CopyLost), out);
         } else if is_promised_away {
@@ -272,23 +294,6 @@ impl Engine {
         self.answer_when_executed(now, from, id, ResponseBody::Inspected { record, trust }, out);
     }
 
-    /// Tells record and state.
-    fn fetch(&mut self, now: Now, from: Requester, token: Token, key: Bytes, doubtful: bool, out: &mut Out) {
-        if self.is_refused(now, from, out) {
-            return;
-        }
-        let (copy, Entry { record, trust, .. }) = self.look_up(&key, token);
-        match distrusted(trust) {
-            Some(failure) if trust == Trust::Lost || !doubtful => {
-                self.answer(from, ResponseBody::Failed(failure), out);
-            }
-            _ => {
-                self.lane.push(now, from, JobKind::Fetch { copy, record, doubtful });
-                out.lane.push(LaneOperation::Dump { key });
-            }
-        }
-    }
-
     /// Rule R7: a promise is for a claim above all that was promised, and not below what was run.
     fn promise(&mut self, now: Now, from: Requester, token: Token, key: &[u8], term: Version, out: &mut Out) {
         if self.is_refused(now, from, out) {
@@ -311,14 +316,14 @@ impl Engine {
 
     /// Rule R19.
     #[allow(clippy::too_many_arguments, reason = "the parts of one message")]
-    fn import(
+    pub(super) fn import(
         &mut self,
         now: Now,
         from: Requester,
         token: Token,
         key: Bytes,
         version: Version,
-        state: Option<KeyState>,
+        offer: Offer,
         out: &mut Out,
     ) {
         if self.is_refused(now, from, out) {
@@ -334,6 +339,14 @@ impl Engine {
         }
         let prior = entry.record;
         if version > prior.last || is_awaited || planted::has(Planted::ImportsOlder) {
+            let state = match offer {
+                Offer::Ready(state) => state,
+                Offer::Pieces(source) => {
+                    let errand = Errand::Import { version };
+                    let wanted = Wanted { requester: from, key, token, source, errand };
+                    return self.want_pieces(now, wanted, out);
+                }
+            };
             self.imported(&key);
             let done = ResponseBody::Applied { prior, reply: None };
             self.install(now, from, (id, key), Record::overwritten(version), state, done, out);
@@ -354,14 +367,26 @@ impl Engine {
         from: Requester,
         (id, key): (RecordId, Bytes),
         record: Record,
-        state: Option<KeyState>,
+        state: Ready,
         done: ResponseBody,
         out: &mut Out,
     ) {
         let copy = self.records.write(id, &key, record, self.lane.next_number());
-        self.records.set_absent_from(copy, presence::after_install(state.as_ref(), record.last));
+        let (absent_from, bytes, operation) = match state {
+            Ready::Whole(state) => {
+                let bytes = state.as_ref().map_or(0, |state| state.payload.len());
+                let absent_from = presence::after_install(state.as_ref(), record.last);
+                (absent_from, bytes, LaneOperation::Install { key, state })
+            }
+            Ready::Staged { stage, expires_at_ms } => {
+                let operation = LaneOperation::InstallStage { key, stage, expires_at_ms };
+                (presence::after_staged(expires_at_ms), usize::MAX, operation)
+            }
+        };
+        self.records.set_absent_from(copy, absent_from);
+        self.note_whole_size(copy, bytes);
         self.lane.push(now, from, JobKind::Install { copy, record, done: Box::new(done) });
-        out.lane.push(LaneOperation::Install { key, state });
+        out.lane.push(operation);
     }
 
     /// Brings a fetched state to the own copy, which was claimed with `term`.
@@ -376,7 +401,7 @@ impl Engine {
     ) {
         let id = self.records.find(key);
         let done = ResponseBody::Accepted { record };
-        self.install(now, Requester::Nobody, (id, key.clone()), record, state, done, out);
+        self.install(now, Requester::Nobody, (id, key.clone()), record, Ready::Whole(state), done, out);
         self.records.claim(self.records.find(key), key, Claim::Term(term));
     }
 
@@ -461,26 +486,25 @@ impl Engine {
                 let done = self.in_doubt(copy, &record, text);
                 self.answer(job.requester, done, out);
             }
-            (JobKind::DumpForPush(id), Output::State(state)) => self.push_read(now, id, Ok(state), out),
-            (JobKind::DumpForPush(id), Output::Failed(text)) => {
-                self.push_read(now, id, Err(Failure::Datastore(text)), out);
-            }
             (JobKind::Marker, Output::Reply(reply)) => self.marker_written(now, &reply),
-            (JobKind::Fetch { copy, record, doubtful }, Output::State(state)) => {
-                let trust = self.records.get(copy).trust;
-                let done = match distrusted(trust) {
-                    Some(failure) if !doubtful => ResponseBody::Failed(failure),
-                    _ => ResponseBody::State { record, trust, state },
-                };
-                self.answer(job.requester, done, out);
+            (JobKind::Fetch { copy, record, doubtful, is_final }, Output::State(state)) => {
+                self.fetched(now, job.requester, copy, record, state, doubtful, is_final, out);
             }
-            (JobKind::Fetch { .. }, Output::Failed(text)) => {
+            (JobKind::Fetch { .. } | JobKind::ReadPiece { .. }, Output::Failed(text)) => {
                 self.answer(job.requester, ResponseBody::Failed(Failure::Datastore(text)), out);
             }
-            (JobKind::DumpForExport(key), Output::State(state)) => {
-                self.export_read(now, key, Some(state), out);
+            (JobKind::Measure { key, token }, Output::Measured(extent)) => {
+                self.measured(now, job.requester, (key, token), extent, out);
             }
-            (JobKind::DumpForExport(key), _) => self.export_read(now, key, None, out),
+            // It may be forbidden.
+            (JobKind::Measure { key, token }, Output::Failed(_)) => {
+                self.measured(now, job.requester, (key, token), None, out);
+            }
+            (JobKind::ReadPiece { copy }, Output::Piece(piece)) => {
+                self.piece_read(job.requester, copy, piece, out);
+            }
+            (JobKind::StagePiece(id), output) => self.piece_staged(now, id, output, out),
+            (JobKind::ClearStage, _) => {}
             (JobKind::AskPresence { copy, record }, Output::Reply(reply)) => {
                 self.presence_told(now, copy, &record, Some(&reply));
             }
@@ -504,14 +528,22 @@ impl Engine {
         for job in self.lane.break_off() {
             self.job_lost(now, job.requester, job.kind, reason, out);
         }
+        self.transfers_lost(now, out);
     }
 
     fn job_lost(&mut self, now: Now, requester: Requester, kind: JobKind, reason: &str, out: &mut Out) {
         let lost =
             || ResponseBody::Failed(Failure::Datastore(format!("Datastore connection lost ({reason})")));
         match kind {
-            JobKind::Marker => {}
-            JobKind::Execute | JobKind::Read { .. } | JobKind::Fetch { .. } => {
+            JobKind::Marker | JobKind::ClearStage => {}
+            JobKind::StagePiece(id) => {
+                self.piece_staged(now, id, Output::Failed(reason.to_owned()), out);
+            }
+            JobKind::Execute
+            | JobKind::Read { .. }
+            | JobKind::Fetch { .. }
+            | JobKind::Measure { .. }
+            | JobKind::ReadPiece { .. } => {
                 self.answer(requester, lost(), out);
             }
             JobKind::Overwrite { copy, version, .. } => {
@@ -527,10 +559,6 @@ impl Engine {
                 self.answer(requester, ResponseBody::Nacked { record, dirty: true }, out);
             }
             JobKind::Run(id) => self.run_lost(id, reason, out),
-            JobKind::DumpForPush(id) => {
-                self.push_read(now, id, Err(Failure::Datastore(reason.to_owned())), out);
-            }
-            JobKind::DumpForExport(key) => self.export_read(now, key, None, out),
             JobKind::AskPresence { copy, record } => self.presence_told(now, copy, &record, None),
             JobKind::Barrier { copy, done } => self.pass_barrier(requester, copy, *done, out),
         }
@@ -552,6 +580,30 @@ impl Engine {
     }
 }
 
+/// A state that may be installed.
+pub(super) enum Offer {
+    Ready(Ready),
+    /// It has to be fetched first.
+    Pieces(PieceSource),
+}
+
+/// A state that can be installed at once.
+pub(super) enum Ready {
+    /// All of it; `None` when the key is absent.
+    Whole(Option<KeyState>),
+    /// It is in this stage.
+    Staged { stage: u8, expires_at_ms: Option<u64> },
+}
+
+impl From<Content> for Offer {
+    fn from(content: Content) -> Self {
+        match content {
+            Content::Whole(state) => Self::Ready(Ready::Whole(state)),
+            Content::Pieces(source) => Self::Pieces(source),
+        }
+    }
+}
+
 /// A forward's record before and after.
 #[derive(Clone, Copy)]
 struct Step {
@@ -560,12 +612,12 @@ struct Step {
 }
 
 /// What others are told of a record. Nothing was written since a mark, or ever: which of them it is makes no difference.
-fn told(record: Record) -> Record {
+pub(super) fn told(record: Record) -> Record {
     if record.is_blank() { Record::default() } else { record }
 }
 
 /// Why a copy is not to be read.
-fn distrusted(trust: Trust) -> Option<Failure> {
+pub(super) fn distrusted(trust: Trust) -> Option<Failure> {
     match trust {
         Trust::Trusted => None,
         Trust::Dirty | Trust::DirtyOverwrite => Some(Failure::Untrusted),

@@ -8,6 +8,7 @@ mod failures;
 mod forgetting;
 mod handoff;
 mod overwrites;
+mod pieces;
 mod random;
 mod reads;
 mod rebuild;

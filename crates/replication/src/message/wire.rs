@@ -2,11 +2,14 @@
 //! bytes or a value's payload) always comes last, so that it can be sent and received without being copied.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
-use dynomite_codec::{ArgRange, ArgRanges, Call, Class, KeyState, Request, command::commands};
+use dynomite_codec::{
+    ArgRange, ArgRanges, Call, Class, KeyState, Piece, Position as PiecePosition, Request, command::commands,
+};
 use dynomite_ring::{NodeId, RackIdx, Token};
 
 use super::{
-    Failure, KeyRequest, Position, PushPurpose, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody,
+    Content, Failure, KeyRequest, PieceSource, Position, PushPurpose, ReplicaRequest, ReplicaResponse,
+    RequestBody, ResponseBody,
 };
 use crate::{BUCKETS, Bucket, Level, Mark, Record, Trust, Version};
 
@@ -80,13 +83,13 @@ impl ReplicaRequest {
                 put_bytes(head, key);
                 put_record(head, record);
                 head.put_u8(*purpose as u8);
-                put_state(head, state.as_ref())
+                put_content(head, state)
             }
             RequestBody::Import { key, version, state } => {
                 head.put_u8(8);
                 put_bytes(head, key);
                 put_version(head, *version);
-                put_state(head, state.as_ref())
+                put_content(head, state)
             }
             RequestBody::RelayImport { key, version, state, again, timeout_ms } => {
                 head.put_u8(9);
@@ -94,15 +97,22 @@ impl ReplicaRequest {
                 put_version(head, *version);
                 head.put_u8(u8::from(*again));
                 head.put_u32_le(*timeout_ms);
-                put_state(head, state.as_ref())
+                put_content(head, state)
             }
             RequestBody::Inspect { key } => {
                 head.put_u8(10);
                 key.clone()
             }
-            RequestBody::Fetch { key, doubtful } => {
+            RequestBody::Fetch { key, doubtful, whole } => {
                 head.put_u8(11);
                 head.put_u8(u8::from(*doubtful));
+                head.put_u8(u8::from(*whole));
+                key.clone()
+            }
+            RequestBody::Piece { key, record, position } => {
+                head.put_u8(13);
+                put_record(head, record);
+                put_piece_position(head, *position);
                 key.clone()
             }
             RequestBody::Claim { key, term } => {
@@ -184,22 +194,27 @@ impl ReplicaRequest {
                 key: reader.bytes()?,
                 record: reader.record()?,
                 purpose: reader.purpose()?,
-                state: reader.state()?,
+                state: reader.content()?,
             },
             8 => RequestBody::Import {
                 key: reader.bytes()?,
                 version: reader.version()?,
-                state: reader.state()?,
+                state: reader.content()?,
             },
             9 => RequestBody::RelayImport {
                 key: reader.bytes()?,
                 version: reader.version()?,
                 again: reader.flag()?,
                 timeout_ms: reader.u32()?,
-                state: reader.state()?,
+                state: reader.content()?,
             },
             10 => RequestBody::Inspect { key: reader.rest() },
-            11 => RequestBody::Fetch { doubtful: reader.flag()?, key: reader.rest() },
+            11 => RequestBody::Fetch { doubtful: reader.flag()?, whole: reader.flag()?, key: reader.rest() },
+            13 => RequestBody::Piece {
+                record: reader.record()?,
+                position: reader.piece_position()?,
+                key: reader.rest(),
+            },
             12 => RequestBody::Claim { term: reader.version()?, key: reader.rest() },
             20 => RequestBody::Digest {
                 node: NodeId(reader.u32()?),
@@ -304,7 +319,15 @@ impl ReplicaResponse {
                 head.put_u8(13);
                 put_record(head, record);
                 head.put_u8(*trust as u8);
-                put_state(head, state.as_ref())
+                put_content(head, state)
+            }
+            ResponseBody::Piece(Piece { payload, expires_at_ms, next }) => {
+                head.put_u8(14);
+                head.put_u8(u8::from(expires_at_ms.is_some()));
+                head.put_u64_le(expires_at_ms.unwrap_or(0));
+                head.put_u8(u8::from(next.is_some()));
+                put_piece_position(head, next.unwrap_or_default());
+                payload.clone()
             }
             ResponseBody::Digests { digests } => {
                 head.put_u8(20);
@@ -357,8 +380,15 @@ impl ReplicaResponse {
             13 => ResponseBody::State {
                 record: reader.record()?,
                 trust: reader.trust()?,
-                state: reader.state()?,
+                state: reader.content()?,
             },
+            14 => {
+                let (expires, expires_at_ms) = (reader.flag()?, reader.u64()?);
+                let (goes_on, next) = (reader.flag()?, reader.piece_position()?);
+                let payload = reader.rest();
+                let expires_at_ms = expires.then_some(expires_at_ms);
+                ResponseBody::Piece(Piece { payload, expires_at_ms, next: goes_on.then_some(next) })
+            }
             20 => ResponseBody::Digests { digests: reader.rest() },
             21 => ResponseBody::Listed {
                 upto: reader.position()?,
@@ -413,14 +443,31 @@ fn put_request(head: &mut BytesMut, request: &Request) -> Bytes {
     request.raw().clone()
 }
 
-fn put_state(head: &mut BytesMut, state: Option<&KeyState>) -> Bytes {
-    let Some(state) = state else {
-        head.put_u8(0);
-        return Bytes::new();
-    };
-    head.put_u8(if state.expires_at_ms.is_some() { 2 } else { 1 });
-    head.put_u64_le(state.expires_at_ms.unwrap_or(0));
-    state.payload.clone()
+fn put_content(head: &mut BytesMut, state: &Content) -> Bytes {
+    match state {
+        Content::Whole(None) => {
+            head.put_u8(0);
+            Bytes::new()
+        }
+        Content::Whole(Some(state)) => {
+            head.put_u8(if state.expires_at_ms.is_some() { 2 } else { 1 });
+            head.put_u64_le(state.expires_at_ms.unwrap_or(0));
+            state.payload.clone()
+        }
+        Content::Pieces(source) => {
+            head.put_u8(3);
+            head.put_u32_le(source.node.0);
+            put_record(head, &source.record);
+            put_piece_position(head, source.start);
+            Bytes::new()
+        }
+    }
+}
+
+fn put_piece_position(head: &mut BytesMut, position: PiecePosition) {
+    head.put_u8(position.kind);
+    head.put_u32_le(position.count);
+    head.put_u64_le(position.cursor);
 }
 
 fn put_reply(head: &mut BytesMut, reply: Option<&Bytes>) -> Bytes {
@@ -444,6 +491,7 @@ fn failure_tag(failure: &Failure) -> u8 {
         Failure::CopyLost => 12,
         Failure::Outbid => 13,
         Failure::LogFailed => 14,
+        Failure::Changed => 15,
     }
 }
 
@@ -557,15 +605,25 @@ impl Reader {
         Ok(Request::from_parts(raw, args))
     }
 
-    fn state(&mut self) -> Result<Option<KeyState>, WireError> {
+    fn content(&mut self) -> Result<Content, WireError> {
         match self.u8()? {
-            0 => Ok(None),
+            0 => Ok(Content::Whole(None)),
             tag @ (1 | 2) => {
                 let expires = self.u64()?;
-                Ok(Some(KeyState { payload: self.rest(), expires_at_ms: (tag == 2).then_some(expires) }))
+                let state = KeyState { payload: self.rest(), expires_at_ms: (tag == 2).then_some(expires) };
+                Ok(Content::Whole(Some(state)))
             }
+            3 => Ok(Content::Pieces(PieceSource {
+                node: NodeId(self.u32()?),
+                record: self.record()?,
+                start: self.piece_position()?,
+            })),
             tag => Err(WireError::UnknownTag(tag)),
         }
+    }
+
+    fn piece_position(&mut self) -> Result<PiecePosition, WireError> {
+        Ok(PiecePosition { kind: self.u8()?, count: self.u32()?, cursor: self.u64()? })
     }
 
     fn reply(&mut self) -> Result<Option<Bytes>, WireError> {
@@ -591,6 +649,7 @@ impl Reader {
             12 => Failure::CopyLost,
             13 => Failure::Outbid,
             14 => Failure::LogFailed,
+            15 => Failure::Changed,
             tag => return Err(WireError::UnknownTag(tag)),
         })
     }
