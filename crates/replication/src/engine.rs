@@ -17,6 +17,7 @@ mod copies;
 mod cross_dc;
 mod datacenters;
 mod delegation;
+mod digests;
 mod handoff;
 mod heal;
 mod hints;
@@ -544,6 +545,7 @@ impl Engine {
             Kind::Handoff(_) => self.handoff_answered(now, id, body, out),
             Kind::Compare(_) => self.end_comparison(now, id, body, out),
             Kind::Transfer(_) => self.transfer_answered(now, id, body, out),
+            Kind::Check(_) => self.check_answered(now, id, body, out),
             Kind::ReadForExport(_) => self.export_read(now, id, body, out),
             Kind::Delegated(_) => self.delegated_answered(now, id, body, out),
             Kind::Read(read) => {
@@ -583,6 +585,7 @@ impl Engine {
             Kind::Compare(_) => self.end_comparison(now, id, ResponseBody::Failed(Failure::Timeout), out),
             Kind::Delegated(_) => self.delegated_overdue(now, id, out),
             Kind::Transfer(_) => self.end_transfer(now, id, Some(Failure::Timeout), out),
+            Kind::Check(_) => self.end_check(id),
             Kind::ReadForExport(_) => {
                 self.export_read(now, id, ResponseBody::Failed(Failure::Timeout), out);
             }
@@ -629,6 +632,7 @@ impl Engine {
             | Kind::Handoff(_)
             | Kind::Transfer(_)
             | Kind::ReadForExport(_)
+            | Kind::Check(_)
             | Kind::Compare(_)
             | Kind::Claim(_) => {}
         }

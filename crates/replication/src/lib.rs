@@ -41,7 +41,7 @@ pub use level::{Level, UnknownLevel};
 pub use marks::Mark;
 pub use message::{
     Content, Failure, KeyRequest, PieceSource, Position, PushPurpose, ReplicaRequest, ReplicaResponse,
-    RequestBody, ResponseBody, WireError,
+    RequestBody, ResponseBody, ValueDigest, WireError,
 };
 pub use record::Record;
 pub use records::{LogError, Trust};

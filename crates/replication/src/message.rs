@@ -12,7 +12,7 @@ use dynomite_codec::{Call, Piece, Request};
 use dynomite_ring::{NodeId, RackIdx, Token};
 
 use crate::{Bucket, Level, Mark, Record, Trust, Version};
-pub use content::{Content, PieceSource};
+pub use content::{Content, PieceSource, ValueDigest};
 pub use wire::WireError;
 
 /// A command on one key, and what was recognised of it: no node on its way has to look it up again.
@@ -156,6 +156,11 @@ pub enum RequestBody {
         /// Where the piece begins.
         position: dynomite_codec::Position,
     },
+    /// Tell the digest of the value, and the record under which it was taken. Answered by `Value`.
+    Value {
+        /// The key.
+        key: Bytes,
+    },
     /// Promise to follow no claim below `term` (rule R7). Answered by `Promised` or `Outbid`.
     Claim {
         /// The key.
@@ -254,6 +259,8 @@ pub enum PushPurpose {
     Heal,
     /// As `Heal`, by a gather that heard a majority of trusted copies: lost copies take it, whatever they held (rule R14).
     Rebuild,
+    /// Another one under the same record, which too few hold: where the record is still exactly that.
+    Replace,
 }
 
 impl RequestBody {
@@ -270,6 +277,7 @@ impl RequestBody {
             | Self::Inspect { key }
             | Self::Fetch { key, .. }
             | Self::Piece { key, .. }
+            | Self::Value { key }
             | Self::Claim { key, .. }
             | Self::Import { key, .. }
             | Self::RelayImport { key, .. }
@@ -376,6 +384,15 @@ pub enum ResponseBody {
     },
     /// A piece of a large state.
     Piece(Piece),
+    /// The digest of a value.
+    Value {
+        /// The record under which it was taken.
+        record: Record,
+        /// Whether the copy may vote.
+        trust: Trust,
+        /// `None` when the key is absent.
+        digest: Option<ValueDigest>,
+    },
     /// Digests of buckets.
     Digests {
         /// One for each bucket, in order: 8 bytes.

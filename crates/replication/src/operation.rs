@@ -4,6 +4,7 @@
 //!
 //! Invariants: a number that was given out for one operation never finds another; one slot holds one operation.
 
+pub(crate) mod check;
 pub(crate) mod claim;
 pub(crate) mod compare;
 pub(crate) mod delegated;
@@ -103,6 +104,8 @@ pub(crate) enum Kind {
     Transfer(Box<transfer::TransferOperation>),
     /// The state of this key being read, to be sent to the other datacenters.
     ReadForExport(Bytes),
+    /// A key's values, being compared.
+    Check(Box<check::CheckOperation>),
     /// A question about whole buckets.
     Compare(Box<compare::CompareOperation>),
 }

@@ -46,6 +46,8 @@ pub struct Stats {
     pub copies_adopted: u64,
     /// Keys that a read found unequal and had healed.
     pub read_repairs: u64,
+    /// Values found different under equal records.
+    pub values_differing: u64,
     /// Pieces of large states read for other nodes.
     pub pieces_read: u64,
     /// Large states that this replica fetched in pieces.
@@ -111,12 +113,12 @@ impl Stats {
     }
 
     /// Every number with its name, in the order in which they are shown.
-    pub fn fields(&self) -> [(&'static str, u64); 48] {
+    pub fn fields(&self) -> [(&'static str, u64); 49] {
         let mut copy = *self;
         copy.fields_mut().map(|(name, value)| (name, *value))
     }
 
-    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 48] {
+    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 49] {
         [
             ("commands", &mut self.commands),
             ("operations_refused", &mut self.operations_refused),
@@ -139,6 +141,7 @@ impl Stats {
             ("claims", &mut self.claims),
             ("copies_adopted", &mut self.copies_adopted),
             ("read_repairs", &mut self.read_repairs),
+            ("values_differing", &mut self.values_differing),
             ("pieces_read", &mut self.pieces_read),
             ("transfers", &mut self.transfers),
             ("transfers_failed", &mut self.transfers_failed),

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use dynomite_ring::Token;
 
-use super::{Now, Requester};
+use super::{Now, Requester, digests::Digesting};
 use crate::{Failure, Record, ResponseBody, Version, operation::OperationId, records::RecordId};
 
 #[derive(Debug)]
@@ -42,6 +42,10 @@ pub(super) enum JobKind {
     Measure { key: Bytes, token: Token },
     /// A piece of a large state for whoever asks.
     ReadPiece { copy: RecordId },
+    /// Where a value begins that is to be digested.
+    MeasureForDigest(Box<Digesting>),
+    /// A piece of a value, being digested.
+    Digest(Box<Digesting>),
     /// A piece of a large state, on its way into a stage.
     StagePiece(OperationId),
     /// A stage, being emptied.

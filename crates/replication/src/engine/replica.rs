@@ -70,6 +70,7 @@ impl Engine {
             RequestBody::Piece { key, record, position } => {
                 self.serve_piece(now, from, (key, token), record, position, out);
             }
+            RequestBody::Value { key } => self.serve_value(now, from, token, key, out),
             RequestBody::Claim { key, term } => self.promise(now, from, token, &key, term, out),
             RequestBody::Import { key, version, state } => {
                 self.import(now, from, token, key, version, state.into(), out);
@@ -254,6 +255,7 @@ impl Engine {
         let (id, entry) = self.look_up(&key, token);
         let helps = match entry.trust {
             Trust::Trusted if planted::has(Planted::HealInstallsOlder) => record != entry.record,
+            Trust::Trusted if purpose == PushPurpose::Replace => record == entry.record,
             Trust::Trusted => record > entry.record,
             Trust::Dirty | Trust::DirtyOverwrite => record >= entry.record,
             Trust::Lost => purpose == PushPurpose::Rebuild,
@@ -490,7 +492,13 @@ impl Engine {
             (JobKind::Fetch { copy, record, doubtful, is_final }, Output::State(state)) => {
                 self.fetched(now, job.requester, copy, record, state, doubtful, is_final, out);
             }
-            (JobKind::Fetch { .. } | JobKind::ReadPiece { .. }, Output::Failed(text)) => {
+            (
+                JobKind::Fetch { .. }
+                | JobKind::ReadPiece { .. }
+                | JobKind::MeasureForDigest(_)
+                | JobKind::Digest(_),
+                Output::Failed(text),
+            ) => {
                 self.answer(job.requester, ResponseBody::Failed(Failure::Datastore(text)), out);
             }
             (JobKind::Measure { key, token }, Output::Measured(extent)) => {
@@ -502,6 +510,12 @@ impl Engine {
             }
             (JobKind::ReadPiece { copy }, Output::Piece(piece)) => {
                 self.piece_read(job.requester, copy, piece, out);
+            }
+            (JobKind::MeasureForDigest(digesting), Output::Measured(extent)) => {
+                self.measured_for_digest(now, job.requester, digesting, extent, out);
+            }
+            (JobKind::Digest(digesting), Output::Digest(part)) => {
+                self.digested(now, job.requester, digesting, part, out);
             }
             (JobKind::StagePiece(id), output) => self.piece_staged(now, id, output, out),
             (JobKind::ClearStage, _) => {}
@@ -543,6 +557,8 @@ impl Engine {
             | JobKind::Read { .. }
             | JobKind::Fetch { .. }
             | JobKind::Measure { .. }
+            | JobKind::MeasureForDigest(_)
+            | JobKind::Digest(_)
             | JobKind::ReadPiece { .. } => {
                 self.answer(requester, lost(), out);
             }

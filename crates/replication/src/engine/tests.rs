@@ -4,6 +4,7 @@ mod cluster;
 mod compare;
 mod datacenters;
 mod delegation;
+mod digests;
 mod failures;
 mod forgetting;
 mod handoff;

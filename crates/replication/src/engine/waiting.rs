@@ -23,6 +23,7 @@ impl Kind {
             | Self::Plain { .. }
             | Self::Transfer(_)
             | Self::ReadForExport(_)
+            | Self::Check(_)
             | Self::Relay(_)
             | Self::Push(_)
             | Self::Export(_)
@@ -65,6 +66,7 @@ impl Kind {
             Self::Claim(claim) => replicas(&claim.replicas),
             Self::Heal(heal) => replicas(&heal.replicas),
             Self::Import(import) => replicas(&import.replicas),
+            Self::Check(check) => replicas(&check.replicas),
             Self::ExportAgain(export) if export.phase == AgainPhase::Sending(node) => lost(0),
             Self::ExportAgain(export) => replicas(&export.replicas),
             Self::Delegated(delegated) if delegated.stamp.is_none() && delegated.primary == node => lost(0),

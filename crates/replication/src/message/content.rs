@@ -25,6 +25,15 @@ pub struct PieceSource {
     pub start: Position,
 }
 
+/// The digest of a key's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ValueDigest {
+    /// Of the value and its type, as the datastore digests it.
+    pub hash: u64,
+    /// When the key expires, in milliseconds since the Unix epoch.
+    pub expires_at_ms: Option<u64>,
+}
+
 impl Content {
     /// Bytes of the value that are in the message.
     pub fn len(&self) -> usize {

@@ -9,7 +9,7 @@ use dynomite_ring::{NodeId, RackIdx, Token};
 
 use super::{
     Content, Failure, KeyRequest, PieceSource, Position, PushPurpose, ReplicaRequest, ReplicaResponse,
-    RequestBody, ResponseBody,
+    RequestBody, ResponseBody, ValueDigest,
 };
 use crate::{BUCKETS, Bucket, Level, Mark, Record, Trust, Version};
 
@@ -120,6 +120,10 @@ impl ReplicaRequest {
                 put_version(head, *term);
                 key.clone()
             }
+            RequestBody::Value { key } => {
+                head.put_u8(14);
+                key.clone()
+            }
             RequestBody::Digest { node, mark, first } => {
                 head.put_u8(20);
                 head.put_u32_le(node.0);
@@ -216,6 +220,7 @@ impl ReplicaRequest {
                 key: reader.rest(),
             },
             12 => RequestBody::Claim { term: reader.version()?, key: reader.rest() },
+            14 => RequestBody::Value { key: reader.rest() },
             20 => RequestBody::Digest {
                 node: NodeId(reader.u32()?),
                 mark: Mark(reader.u32()?),
@@ -329,6 +334,18 @@ impl ReplicaResponse {
                 put_piece_position(head, next.unwrap_or_default());
                 payload.clone()
             }
+            ResponseBody::Value { record, trust, digest } => {
+                head.put_u8(15);
+                put_record(head, record);
+                head.put_u8(*trust as u8);
+                head.put_u8(u8::from(digest.is_some()));
+                let ValueDigest { hash, expires_at_ms } =
+                    digest.unwrap_or(ValueDigest { hash: 0, expires_at_ms: None });
+                head.put_u64_le(hash);
+                head.put_u8(u8::from(expires_at_ms.is_some()));
+                head.put_u64_le(expires_at_ms.unwrap_or(0));
+                Bytes::new()
+            }
             ResponseBody::Digests { digests } => {
                 head.put_u8(20);
                 digests.clone()
@@ -388,6 +405,12 @@ impl ReplicaResponse {
                 let payload = reader.rest();
                 let expires_at_ms = expires.then_some(expires_at_ms);
                 ResponseBody::Piece(Piece { payload, expires_at_ms, next: goes_on.then_some(next) })
+            }
+            15 => {
+                let (record, trust, is_there) = (reader.record()?, reader.trust()?, reader.flag()?);
+                let (hash, expires, expires_at_ms) = (reader.u64()?, reader.flag()?, reader.u64()?);
+                let digest = ValueDigest { hash, expires_at_ms: expires.then_some(expires_at_ms) };
+                ResponseBody::Value { record, trust, digest: is_there.then_some(digest) }
             }
             20 => ResponseBody::Digests { digests: reader.rest() },
             21 => ResponseBody::Listed {
@@ -546,6 +569,7 @@ impl Reader {
             0 => Ok(PushPurpose::Acknowledge),
             1 => Ok(PushPurpose::Heal),
             2 => Ok(PushPurpose::Rebuild),
+            3 => Ok(PushPurpose::Replace),
             tag => Err(WireError::UnknownTag(tag)),
         }
     }

@@ -55,7 +55,8 @@ fn level() -> impl Strategy<Value = Level> {
     prop::sample::select(&Level::ALL[..])
 }
 
-const PURPOSES: [PushPurpose; 3] = [PushPurpose::Acknowledge, PushPurpose::Heal, PushPurpose::Rebuild];
+const PURPOSES: [PushPurpose; 4] =
+    [PushPurpose::Acknowledge, PushPurpose::Heal, PushPurpose::Rebuild, PushPurpose::Replace];
 
 fn trust() -> impl Strategy<Value = Trust> {
     prop::sample::select(&[Trust::Trusted, Trust::Dirty, Trust::DirtyOverwrite, Trust::Lost][..])
@@ -98,6 +99,7 @@ fn request_body() -> impl Strategy<Value = RequestBody> {
             doubtful,
             whole
         }),
+        bytes().prop_map(|key| RequestBody::Value { key }),
         (bytes(), record(), piece_position()).prop_map(|(key, record, position)| RequestBody::Piece {
             key,
             record,
@@ -202,6 +204,12 @@ fn response_body() -> impl Strategy<Value = ResponseBody> {
         }),
         (bytes(), any::<Option<u64>>(), prop::option::of(piece_position())).prop_map(
             |(payload, expires_at_ms, next)| ResponseBody::Piece(Piece { payload, expires_at_ms, next })
+        ),
+        (record(), trust(), prop::option::of(any::<(u64, Option<u64>)>())).prop_map(
+            |(record, trust, digest)| {
+                let digest = digest.map(|(hash, expires_at_ms)| ValueDigest { hash, expires_at_ms });
+                ResponseBody::Value { record, trust, digest }
+            }
         ),
         bytes().prop_map(|digests| ResponseBody::Digests { digests }),
         (position(), any::<bool>(), bytes(), bytes()).prop_map(|(upto, is_lost, lacking, page)| {
