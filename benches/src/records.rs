@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use dynomite_codec::{Output, Request, encode};
-use dynomite_replication::{Engine, KeyRequest, Now, Origin, Out, ReplicaRequest, RequestBody, Version};
+use dynomite_replication::{
+    Engine, KeyRequest, Now, Origin, Out, ReplicaRequest, RequestBody, Stamper, Version,
+};
 use dynomite_ring::{HashKind, KeyHasher, Node, NodeId, Ring, Token};
 
 use crate::arrival::{arrive, recognised};
@@ -74,7 +76,7 @@ impl Replica {
         self.ask(commands, |clock, command| RequestBody::Overwrite {
             version: Version { clock, node },
             command,
-            foreign: false,
+            stamper: Stamper::Local,
         });
     }
 

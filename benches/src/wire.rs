@@ -4,7 +4,9 @@ use std::hint::black_box;
 
 use bytes::{Bytes, BytesMut};
 use dynomite_codec::{Request, encode};
-use dynomite_replication::{Record, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody, Version};
+use dynomite_replication::{
+    Record, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody, Stamper, Version,
+};
 use dynomite_ring::{NodeId, Token};
 
 use crate::arrival::recognised;
@@ -27,7 +29,7 @@ const VERSION: Version = Version { clock: 1 << 60, node: NodeId(1) };
 
 fn overwrite() -> ReplicaRequest {
     let command = recognised(Request::from_args([b"SET", KEY, VALUE]));
-    let body = RequestBody::Overwrite { version: VERSION, command, foreign: false };
+    let body = RequestBody::Overwrite { version: VERSION, command, stamper: Stamper::Local };
     ReplicaRequest { id: 1, token: Token(1), clock: 1, body }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
@@ -10,12 +10,15 @@ use crate::cargo::{self, cargo, metadata, text};
 use crate::report::Report;
 use crate::{instructions, servers};
 
+mod absence;
+mod facts;
 mod loads;
 mod machine;
 mod memory;
 mod plot;
 mod process_stats;
 mod publish;
+mod records;
 mod redis_benchmark;
 mod results;
 mod run;
@@ -26,7 +29,7 @@ mod targets;
 use loads::{Extent, Load};
 use results::Results;
 use run::{Comparison, Settings};
-use systems::{System, Systems};
+use systems::{Another, Plan, System, Systems};
 
 #[derive(clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -45,6 +48,10 @@ enum Other {
     Instructions(Instructions),
     /// Measure the resident memory of a node
     Memory(Memory),
+    /// Take a node away under load, and measure how soon it has caught up after its return
+    Return(absence::Arguments),
+    /// Measure what records cost a node: memory, log, restart
+    Records(records::Arguments),
 }
 
 /// Measures nodes and clusters beside Redis and nutcracker.
@@ -72,11 +79,17 @@ struct Speed {
     #[arg(long)]
     check: bool,
     /// Write the results, pictures and tables of docs/performance.md
-    #[arg(long, conflicts_with_all = ["case", "system", "quick", "full"])]
+    #[arg(long, conflicts_with_all = ["case", "system", "quick", "full", "data_dir", "binary"])]
     publish: bool,
     /// The setting `workers` of the nodes
     #[arg(long, value_name = "N", default_value = "auto")]
     workers: String,
+    /// The nodes of clusters keep records and hints on disk
+    #[arg(long)]
+    data_dir: bool,
+    /// Another `dynomited` to be measured in the same rounds, such as an older one; without a data directory. Several may be given
+    #[arg(long, value_name = "NAME=PATH", value_parser = named_path)]
+    binary: Vec<(String, PathBuf)>,
 }
 
 #[derive(clap::Args)]
@@ -118,6 +131,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report> {
     match &arguments.other {
         None => speed(&arguments.speed, &mut report)?,
         Some(Other::Memory(memory)) => measure_memory(memory, &mut report)?,
+        Some(Other::Return(absence)) => {
+            let measure = |binary: &Path| absence::measure(absence, binary);
+            with_server(absence.binary.as_deref(), "return", &mut report, measure)?;
+        }
+        Some(Other::Records(records)) => {
+            let measure = |binary: &Path| records::measure(records, binary);
+            with_server(records.binary.as_deref(), "records", &mut report, measure)?;
+        }
         Some(Other::Micro(micro)) => {
             report.step("benchmarks", || run_micro(micro));
         }
@@ -150,13 +171,15 @@ fn speed(arguments: &Speed, report: &mut Report) -> Result<()> {
     let Some(binary) = build(report)? else { return Ok(()) };
     let mut comparisons = Vec::new();
     let is_measured = report.step("speed", || {
-        let systems = Systems::start(&systems, &binary, &arguments.workers);
+        let plan = Plan { binary: &binary, workers: &arguments.workers, data_dirs: arguments.data_dir };
+        let systems = Systems::start(&systems, &plan);
         measure(&systems, &loads, arguments.settings(), &mut comparisons)
     });
     if !is_measured {
         return Ok(());
     }
-    let results = Results::new(comparisons, &systems, &binary, arguments.settings(), &arguments.workers)?;
+    let (settings, workers) = (arguments.settings(), &arguments.workers);
+    let results = Results::new(comparisons, &systems, &binary, settings, workers, arguments.data_dir)?;
     if let Some(file) = &mut json {
         file.write_all(results.json(true).as_bytes()).context("--json")?;
     }
@@ -185,17 +208,32 @@ fn measure(
         }
         let comparison = run::compare(systems, load, settings)?;
         println!("\n{}\n{}", comparison.load, table::plain(&comparison));
+        print!("{}", table::beside_others(&comparison));
         comparisons.push(comparison);
     }
     Ok(())
 }
 
 fn measure_memory(arguments: &Memory, report: &mut Report) -> Result<()> {
+    with_server(None, "memory", report, |binary| memory::measure(binary, &arguments.workers, arguments.check))
+}
+
+/// Measures something of `dynomited` over Redis: of `binary`, or of one that is built.
+fn with_server(
+    binary: Option<&Path>,
+    name: &str,
+    report: &mut Report,
+    measure: impl FnOnce(&Path) -> Result<()>,
+) -> Result<()> {
     if !report.step("Redis", || servers::prepare_one("redis-server", "redis-server")) {
         return Ok(());
     }
-    if let Some(binary) = build(report)? {
-        report.step("memory", || memory::measure(&binary, &arguments.workers, arguments.check));
+    let binary = match binary {
+        Some(binary) => Some(std::path::absolute(binary)?),
+        None => build(report)?,
+    };
+    if let Some(binary) = binary {
+        report.step(name, || measure(&binary));
     }
     Ok(())
 }
@@ -215,7 +253,18 @@ impl Speed {
         Settings { round_count: self.rounds.unwrap_or(rounds).into(), run_seconds }
     }
 
+    /// Those that are wanted, and each of ours also of every other program.
     fn systems(&self) -> Vec<System> {
+        let is_ours = |system: &System| !matches!(system, System::Redis | System::Nutcracker);
+        let own = self.own_systems();
+        let others = own.iter().copied().filter(is_ours).flat_map(|system| {
+            self.binary.iter().map(move |(name, path)| Another::system(system, name, path))
+        });
+        let others: Vec<System> = others.collect();
+        own.into_iter().chain(others).collect()
+    }
+
+    fn own_systems(&self) -> Vec<System> {
         let Some(text) = &self.system else { return System::ALL.to_vec() };
         let is_wanted = |system: &System| system.name().to_lowercase().contains(&text.to_lowercase());
         if !System::ALL.iter().any(is_wanted) {
@@ -224,6 +273,14 @@ impl Speed {
         let is_base = |system: &System| matches!(system, System::Redis | System::Nutcracker);
         System::ALL.into_iter().filter(|system| is_base(system) || is_wanted(system)).collect()
     }
+}
+
+/// `NAME=PATH` of a program; the path may be relative to where this one was started.
+fn named_path(text: &str) -> Result<(String, PathBuf)> {
+    let (name, path) = text.split_once('=').context("NAME=PATH is expected")?;
+    let path = std::path::absolute(path)?;
+    ensure!(!name.is_empty() && path.is_file(), "{} is no program", path.display());
+    Ok((name.to_owned(), path))
 }
 
 /// Builds `dynomited` in release; nothing when that failed.

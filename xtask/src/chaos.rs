@@ -155,10 +155,7 @@ fn campaign(run: &Run, arguments: &Arguments, report: &mut Report, target: &std:
 /// Runs clients, faults and the watch until the time is over.
 fn load_and_faults(run: &Run, arguments: &Arguments, seed: u64, watch: &Watch) -> Result<faults::Outcome> {
     let length = Duration::from_secs_f64(arguments.minutes * 60.0);
-    let mut kinds = arguments.faults.0.clone();
-    // Nothing can be full that is not there; the report says so.
-    kinds.retain(|kind| *kind != faults::Kind::DiskFull || run.cluster.disk_method.is_some());
-    let plan = faults::plan(seed, length, &kinds);
+    let plan = faults::plan(seed, length, &arguments.faults.0);
     thread::scope(|scope| {
         // However this ends: nobody goes on.
         let _end = EndOnDrop(run);
@@ -178,7 +175,7 @@ fn mend(run: &Run, watch: &Watch) -> Result<()> {
     let mut last = Ok(());
     let is_mended = run.wait_for(MEND_MAX, || {
         watch.look(run);
-        last = run.cluster.connected();
+        last = run.cluster.whole();
         last.is_ok()
     })?;
     if !is_mended && let Err(error) = last {

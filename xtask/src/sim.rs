@@ -21,7 +21,7 @@ const MUTANTS: &str = "--mutants";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Passed to the simulator; `--help` lists what it takes
+    /// Passed to the simulator; `--help` lists what it takes, `--mutants --help` what it takes with planted bugs
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }

@@ -14,13 +14,18 @@ Examples:
       The token of a key and its replicas, those that a coordinator asks first.
   dynoctl datacenters pause dc2
       All nodes elsewhere send nothing to dc2; what is written meanwhile is sent after `resume`.
+  dynoctl repair --preview
+      Compares the node's copies with all others, and tells how many differ.
+  dynoctl repair --all
+      Compares and heals on all nodes, one after the other.
   dynoctl --json ring | jq .epoch
       The same for programs.
 
 Exit status:
   0  the node answered
   1  it could not be reached, or answered with an error
-  2  the command line is wrong";
+  2  the command line is wrong
+  3  repair: copies differ, or not everything was compared";
 
 /// Asks a running Dynomite node about itself, the ring and where a key lives.
 #[derive(Parser)]
@@ -54,6 +59,16 @@ pub(crate) enum Subcommand {
         #[command(subcommand)]
         change: Option<DatacenterChange>,
     },
+    /// Compare a node's copies with all others, and heal what differs
+    ///
+    /// The node goes on when this program is ended, and takes one repair at a time: if one is running, that is shown.
+    #[command(args_conflicts_with_subcommands = true)]
+    Repair {
+        #[command(subcommand)]
+        action: Option<RepairAction>,
+        #[command(flatten)]
+        options: RepairOptions,
+    },
     /// Tell a key's token and the nodes that hold it
     Route {
         /// The key; any bytes
@@ -81,4 +96,80 @@ pub(crate) enum DatacenterChange {
         /// Such as 10MiB, or unlimited
         rate: String,
     },
+}
+
+/// What a repair shall do.
+#[derive(clap::Args)]
+pub(crate) struct RepairOptions {
+    /// Compare only these of the 4096 buckets, both ends included, such as 0..1023; or, as tokens:FROM..TO, the buckets that
+    /// keys with these tokens are in
+    #[arg(long, value_name = "FROM..TO", value_parser = parse_range)]
+    pub(crate) range: Option<Range>,
+    /// Only count what differs
+    #[arg(long)]
+    pub(crate) preview: bool,
+    /// Compare the values of all keys too, which finds what was changed in a datastore behind its node's back
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// On all nodes, one after the other
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+/// What else can be done about a repair.
+#[derive(clap::Subcommand)]
+pub(crate) enum RepairAction {
+    /// Tell how far it is, or how the last one ended
+    Status {
+        /// Of all nodes
+        #[arg(long)]
+        all: bool,
+    },
+    /// End it; what was healed stays so
+    Stop {
+        /// On all nodes
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+/// The first and the last of what is to be compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Range {
+    pub(crate) of: RangeOf,
+    pub(crate) first: u32,
+    pub(crate) last: u32,
+}
+
+/// What a range is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RangeOf {
+    Buckets,
+    Tokens,
+}
+
+impl RangeOf {
+    /// What nodes call it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Buckets => "BUCKETS",
+            Self::Tokens => "TOKENS",
+        }
+    }
+}
+
+fn parse_range(text: &str) -> Result<Range, String> {
+    let (of, bounds) = match text.strip_prefix("tokens:") {
+        Some(bounds) => (RangeOf::Tokens, bounds),
+        None => (RangeOf::Buckets, text),
+    };
+    let bounds =
+        bounds.split_once("..").and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
+    match bounds {
+        Some((first, last)) if first <= last => Ok(Range { of, first, last }),
+        _ => {
+            Err("a range is such as 0..1023, or tokens:0..16777215; `dynoctl route KEY` tells a key's token"
+                .to_owned())
+        }
+    }
 }

@@ -3,17 +3,11 @@
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
-use crate::answer::{flag, list, number, parse, text};
+use crate::answer::{flag, number, parse, text};
 use crate::command_line::DatacenterChange;
 use crate::connection::Connection;
+use crate::nodes::{self, Node};
 use crate::table::{Table, plain};
-
-/// A node, and the datacenter it is in.
-struct Node {
-    name: String,
-    datacenter: String,
-    address: String,
-}
 
 pub(crate) fn run(
     connection: &mut Connection,
@@ -21,7 +15,7 @@ pub(crate) fn run(
     is_json: bool,
     is_coloured: bool,
 ) -> Result<String> {
-    let nodes = nodes(&parse(&connection.ask(&["DYNOMITE", "RING"])?)?)?;
+    let nodes = nodes::all(connection)?;
     if let Some(change) = change {
         make(change, &nodes)?;
     }
@@ -34,22 +28,6 @@ pub(crate) fn run(
         return Ok(format!("{}\n", Value::Array(all)));
     }
     render(&answers, is_coloured)
-}
-
-fn nodes(ring: &Value) -> Result<Vec<Node>> {
-    let mut nodes = Vec::new();
-    for datacenter in list(ring, "datacenters")? {
-        for rack in list(datacenter, "racks")? {
-            for node in list(rack, "nodes")? {
-                nodes.push(Node {
-                    name: text(node, "name")?.to_owned(),
-                    datacenter: text(datacenter, "name")?.to_owned(),
-                    address: text(node, "client_address")?.to_owned(),
-                });
-            }
-        }
-    }
-    Ok(nodes)
 }
 
 /// Makes a change at every node outside the datacenter. Those that cannot be reached are told of.

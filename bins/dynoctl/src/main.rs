@@ -4,7 +4,9 @@ mod answer;
 mod command_line;
 mod connection;
 mod datacenters;
+mod nodes;
 mod ping;
+mod repair;
 mod ring;
 mod route;
 mod table;
@@ -17,10 +19,14 @@ use clap::Parser;
 
 use command_line::{CommandLine, Subcommand};
 use connection::Connection;
+use repair::{Form, Verdict};
+
+/// Copies differ, or not everything was compared.
+const UNEQUAL: u8 = 3;
 
 fn main() -> ExitCode {
     match run(&CommandLine::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("dynoctl: {error:#}");
@@ -29,7 +35,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command_line: &CommandLine) -> Result<()> {
+fn run(command_line: &CommandLine) -> Result<ExitCode> {
     let mut connection = Connection::open(&command_line.node)?;
     let is_json = command_line.json;
     let is_coloured = !is_json && stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
@@ -39,12 +45,27 @@ fn run(command_line: &CommandLine) -> Result<()> {
         Subcommand::Datacenters { change } => {
             datacenters::run(&mut connection, change.as_ref(), is_json, is_coloured)?
         }
+        Subcommand::Repair { action, options } => {
+            let verdict = repair::run(connection, action.as_ref(), options, form_of(is_json))?;
+            return Ok(if verdict == Verdict::Equal { ExitCode::SUCCESS } else { ExitCode::from(UNEQUAL) });
+        }
         Subcommand::Route { key } => route::run(&mut connection, key, is_json, is_coloured)?,
     };
     let mut out = stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()?;
-    Ok(())
+    Ok(ExitCode::SUCCESS)
+}
+
+/// How progress is shown.
+fn form_of(is_json: bool) -> Form {
+    if is_json {
+        Form::Json
+    } else if stdout().is_terminal() {
+        Form::Terminal
+    } else {
+        Form::Lines
+    }
 }
 
 /// A reader such as `head` that has seen enough is no failure.

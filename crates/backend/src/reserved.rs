@@ -2,10 +2,13 @@
 
 use bytes::Bytes;
 
+/// What the names of all of them begin with.
+const PREFIX: &[u8] = b"dynomite:{";
+
 /// Names of one node's own keys: `dynomite:{<node>}:marker:<worker>` and `dynomite:{<node>}:stage:<worker>:<number>`.
 ///
 /// Clients could read and write them like any other: who passes their commands on refuses those on a key that
-/// [`ReservedKeys::contains`].
+/// [`ReservedKeys::is_of_a_node`], since keys go to the datastores of other nodes too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReservedKeys {
     prefix: Bytes,
@@ -33,6 +36,12 @@ impl ReservedKeys {
         key.starts_with(&self.prefix)
     }
 
+    /// Whether `key` is one that a node keeps for itself, or could, whatever the node is called.
+    #[inline]
+    pub fn is_of_a_node(key: &[u8]) -> bool {
+        key.starts_with(PREFIX)
+    }
+
     fn key(&self, rest: &str) -> Bytes {
         [&self.prefix[..], rest.as_bytes()].concat().into()
     }
@@ -50,5 +59,11 @@ mod tests {
         assert!(first.contains(&first.marker(0)) && first.contains(&first.stage(1, 0)));
         assert!(!first.contains(&second.marker(0)) && !second.contains(&first.marker(0)));
         assert!(!first.contains(b"dynomite:"));
+        for key in [first.marker(0), first.stage(1, 0), second.marker(0)] {
+            assert!(ReservedKeys::is_of_a_node(&key), "{key:?}");
+        }
+        for key in [&b"dynomite:"[..], b"dynomite:x", b"", b"d", b"xdynomite:{a}:"] {
+            assert!(!ReservedKeys::is_of_a_node(key), "{key:?}");
+        }
     }
 }

@@ -15,6 +15,7 @@ use std::net::SocketAddr;
 use std::task::Waker;
 
 use bytes::{Bytes, BytesMut};
+use dynomite_backend::ReservedKeys;
 use dynomite_codec::{Call, Class, FrameLimits, Request, RequestFramer, WriteQueue, classify, encode};
 use dynomite_replication::{ClientCommand, KeyRequest, Level, Ticket};
 use dynomite_ring::Token;
@@ -206,6 +207,9 @@ impl Client {
         if call.class == Class::Connection {
             return commands::answer(self, call, &request, core);
         }
+        if let Some(key) = call.keys(&request).find(|key| ReservedKeys::is_of_a_node(key)) {
+            return self.refuse(&reserved(key));
+        }
         match call.split(&request, core.shared.keys_together()) {
             Ok(None) => self.take_single(call, request, core),
             Ok(Some(parts)) => {
@@ -280,6 +284,14 @@ impl Client {
     fn buffered_bytes(&self) -> usize {
         self.input.capacity() + self.output.len() + self.replies.ready_bytes()
     }
+}
+
+/// What a client is told that names a key of the nodes.
+fn reserved(key: &[u8]) -> String {
+    let key = key.escape_ascii();
+    format!(
+        "ERR Dynomite: keys that begin with 'dynomite:{{' are the nodes' own, so '{key}' cannot be used; not run"
+    )
 }
 
 /// What [`Session::resp3`] gives: `None` while the client speaks RESP2.

@@ -13,6 +13,7 @@ mod keys;
 mod limits;
 mod overrides;
 mod print;
+mod repair;
 mod schema;
 mod suggest;
 mod timeouts;
@@ -35,6 +36,7 @@ pub use error::{ConfigError, Origin, Problem};
 pub use keys::{KEYS, Key};
 pub use limits::Limits;
 pub use overrides::Overrides;
+pub use repair::Repair;
 pub use timeouts::Timeouts;
 pub use topology::Member;
 pub use units::ByteSize;
@@ -96,6 +98,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is sent to other datacenters.
     pub cross_dc: CrossDc,
+    /// How copies are compared and rebuilt.
+    pub repair: Repair,
     /// Logging; for the program that hosts the node, which itself never sets up a subscriber.
     pub log: Log,
 }
@@ -320,6 +324,7 @@ impl Default for Config {
             timeouts: Timeouts::default(),
             limits: Limits::default(),
             cross_dc: CrossDc::default(),
+            repair: Repair::default(),
             log: Log::default(),
         }
     }

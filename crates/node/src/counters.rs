@@ -33,6 +33,8 @@ counters! {
     peer_requests: "Requests taken from other nodes.",
     links_refused: "Peer connections refused at the handshake.",
     links_lost: "Links to other nodes that broke.",
+    record_log_bytes: "Bytes of this worker's record log on the disk.",
+    hint_log_bytes: "Bytes of its hint log.",
     lane_is_up: "Whether this worker's lane takes operations.",
 }
 

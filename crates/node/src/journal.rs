@@ -74,6 +74,16 @@ impl Journal {
         self.hints.drop_below(engine.hints_floor());
     }
 
+    /// Bytes of the record log on the disk.
+    pub(crate) fn record_bytes(&self) -> u64 {
+        self.records.byte_count()
+    }
+
+    /// Bytes of the hint log on the disk.
+    pub(crate) fn hint_bytes(&self) -> u64 {
+        self.hints.byte_count()
+    }
+
     /// Whether it could not be written the last time.
     pub(crate) fn is_failing(&self) -> bool {
         self.is_failing

@@ -25,6 +25,8 @@ use crate::counters::{SharedCounters, totals};
 use crate::disk::DataDir;
 use crate::flows::Flows;
 use crate::journal::{self, Remembering};
+use crate::missed::Missed;
+use crate::repairs::Repairs;
 use crate::shared::{Levels, Shared};
 use crate::worker::{self, Event, Mail, Plan, Sender};
 
@@ -76,6 +78,8 @@ impl Node {
         let shared = Arc::new(Shared {
             links_up: ring.nodes().iter().map(|_| AtomicUsize::new(0)).collect(),
             flows: Flows::new(&ring, worker_count),
+            missed: Missed::new(&ring, &config.datacenter, worker_count),
+            repairs: Repairs::new(worker_count),
             ring: Arc::new(ring),
             node: NodeId::from_name(&config.name),
             worker_count,

@@ -12,12 +12,14 @@ use dynomite_ring::{NodeId, NodeIdx, Ring, Token};
 use crate::config::Config;
 use crate::counters::SharedCounters;
 use crate::flows::Flows;
+use crate::missed::Missed;
+use crate::repairs::Repairs;
 use crate::slice::slice_of;
 
 /// See [`Shared::keys_together`].
 const KEYS_TOGETHER_MAX: usize = 32;
 
-/// Shared by the workers; nothing in it is locked.
+/// Shared by the workers; nothing on the way of a command is locked.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) config: Config,
@@ -33,6 +35,10 @@ pub(crate) struct Shared {
     pub(crate) levels: Levels,
     /// What may be sent to other datacenters.
     pub(crate) flows: Flows,
+    /// What others have missed.
+    pub(crate) missed: Missed,
+    /// What operators want compared.
+    pub(crate) repairs: Repairs,
     pub(crate) started_at: Instant,
     /// Client connections of all workers.
     pub(crate) client_count: AtomicUsize,

@@ -12,6 +12,7 @@ mod core;
 mod lane;
 mod links;
 mod mail;
+mod repairing;
 mod tasks;
 mod thread;
 mod turn;

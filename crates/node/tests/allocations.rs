@@ -146,6 +146,17 @@ fn wait_for_datastores(nodes: &[Running]) {
     }
 }
 
+/// What a replica missed while it started is replayed to it.
+fn wait_for_handoff(nodes: &[Running]) {
+    for node in nodes {
+        let mut client = node.client();
+        eventually(Duration::from_secs(10), "nothing that a replica has missed", || {
+            let info = client.command(&["INFO", "dynomite"]);
+            String::from_utf8(info).unwrap().contains("\nhints_pending:0\r\n")
+        });
+    }
+}
+
 #[test]
 fn a_node_over_redis_allocates_nothing_per_request() {
     let _alone = alone();
@@ -183,6 +194,7 @@ fn three_racks_allocate_nothing_per_request() {
         wait_for_datastores(&nodes);
         // So that no link has its first message, which may be a heartbeat, while it counts.
         nodes.iter().for_each(|node| Script::set().run(&mut connect(node.address()), WARM_UP));
+        wait_for_handoff(&nodes);
         let case = format!("three racks, {level}, workers = {workers}");
         costs(&case, nodes[0].address()).iter().for_each(Cost::is_a_share);
     }

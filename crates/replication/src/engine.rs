@@ -18,6 +18,7 @@ mod cross_dc;
 mod datacenters;
 mod delegation;
 mod digests;
+mod executed;
 mod handoff;
 mod heal;
 mod hints;
@@ -41,7 +42,7 @@ use hashbrown::{HashMap, HashSet};
 use crate::{
     Clock, Failure, KeyRequest, Level, Mark, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody,
     SequencingRules, Stats,
-    hints::{HintTarget, Hints, Limits, Replay},
+    hints::{HintTarget, Hints, HintsFor, Limits, Replay},
     marks::Marks,
     operation::{
         Kind, Operation, OperationId, Operations,
@@ -325,6 +326,7 @@ impl Engine {
             lane_in_flight: self.lane.len() as u64,
             records: self.records.len() as u64,
             buckets_lost: self.lost.buckets.len() as u64,
+            copies_untrusted: self.records.untrusted_count() as u64,
             hints_stored: self.hints.stored_count(),
             hints_dropped: self.hints.dropped_count(),
             hints_pending: self.hints.len() as u64,
@@ -332,8 +334,14 @@ impl Engine {
             hint_log_failures: self.hints.log_failure_count(),
             hints_at_risk: self.hints.at_risk_count() as u64,
             buckets_needing_repair: self.hints.mark_count() as u64,
-            ..self.stats
+            record_bytes: self.records.bytes() as u64,
+            ..self.stats.with_repair(&self.repair_status())
         }
+    }
+
+    /// What is kept for each node of the datacenter and each other datacenter that may miss writes.
+    pub fn hint_targets(&self) -> impl Iterator<Item = HintsFor> {
+        self.hints.targets()
     }
 
     /// How many operations are in flight; at `operations_max` the caller should stop taking commands from clients.
@@ -440,7 +448,7 @@ impl Engine {
         let sweep = (!is_idle).then_some(sweep_at_ms);
         let due = [self.hints_due_ms(), self.rebuild_due_ms(), self.census.due_ms(), self.repair_due_ms()];
         let background = due.into_iter().flatten().min().map(|due_ms| due_ms.max(sweep_at_ms));
-        [sweep, background, self.marker_due_ms()].into_iter().flatten().min()
+        [sweep, background, self.marker_wake_ms()].into_iter().flatten().min()
     }
 
     /// Time passed: answers what is overdue, and asks further replicas for slow reads.

@@ -4,10 +4,11 @@
 //! Invariants: a copy in doubt or lost never wins over a trusted one (rule R13, R14); the result depends on nothing but
 //! the copies, so whoever heals does the same.
 
+use dynomite_ring::NodeId;
 use smallvec::SmallVec;
 
 use crate::{
-    PushPurpose, Record, Trust,
+    PushPurpose, Record, Trust, Version,
     planted::{self, Planted},
 };
 
@@ -18,8 +19,25 @@ pub(crate) struct Copy {
     pub(crate) trust: Trust,
 }
 
+impl Copy {
+    /// A lost copy of which nothing is known any more: anything may have been written to it.
+    pub(crate) const FORGOTTEN: Self = Self {
+        record: Record {
+            base: Version { clock: u64::MAX, node: NodeId(u32::MAX) },
+            term: Version::ZERO,
+            ops: 0,
+            last: Version { clock: u64::MAX, node: NodeId(u32::MAX) },
+            digest: 0,
+        },
+        trust: Trust::Lost,
+    };
+}
+
 /// What each rack's replica said; `None` where nothing was heard.
 pub(crate) type Copies = SmallVec<[Option<Copy>; 3]>;
+
+/// Replicas that are behind, and what a state is pushed to them for.
+pub(crate) type Behind = SmallVec<[(usize, PushPurpose); 3]>;
 
 /// How to make a key's copies equal.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,7 +45,7 @@ pub(crate) enum Plan {
     /// All that were heard are equal and trusted.
     Equal,
     /// Install the state that `from` holds under `record`, or its absence when nobody has it, at each of `behind`.
-    Install { from: Option<usize>, record: Record, behind: SmallVec<[(usize, PushPurpose); 3]> },
+    Install { from: Option<usize>, record: Record, behind: Behind },
     /// No trusted copy is at or above what was in flight at a copy in doubt: somebody has to claim the key.
     Claim,
     /// Too few were heard to decide about those that are not equal.
@@ -35,7 +53,7 @@ pub(crate) enum Plan {
 }
 
 /// Whether lost copies are rebuilt although no majority is trusted, since more will not be heard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum CountsLost {
     No,
     /// Yes, if there is anything that is trusted.
@@ -53,15 +71,32 @@ pub(crate) fn plan(copies: &[Option<Copy>], counts_lost: CountsLost) -> Plan {
     let is_dirty_above =
         |copy: &Copy| copy.trust.is_dirty() && winner.is_none_or(|winner| copy.record > winner);
     if heard(copies).any(|(_, copy)| is_dirty_above(&copy)) {
-        return Plan::Claim;
+        let lost: Behind = heard(copies)
+            .filter(|(_, copy)| copy.trust == Trust::Lost)
+            .map(|(index, _)| (index, PushPurpose::Rebuild))
+            .collect();
+        // Lost copies promise nothing. Where too many of them are in the way of every claim, they take what is trusted, or
+        // nothing.
+        let are_all_heard = heard(copies).count() == copies.len();
+        let are_too_few = heard(copies).count() - lost.len() < majority
+            && match counts_lost {
+                CountsLost::No => false,
+                CountsLost::WhereOneIsTrusted => are_all_heard,
+                CountsLost::Yes => true,
+            };
+        return match are_too_few && !lost.is_empty() {
+            true => Plan::Install { from, record: winner.unwrap_or_default(), behind: lost },
+            false => Plan::Claim,
+        };
     }
     let is_final = counts_lost != CountsLost::No || heard(copies).count() == copies.len();
     let rebuilds = planted::has(Planted::RebuildsFromOne)
         || trusted().count() >= majority
         || is_final && winner.is_some()
         || counts_lost == CountsLost::Yes;
-    // Without any trusted copy all are lost: what is left of the key is its greatest record.
-    let record = winner.or_else(|| heard(copies).map(|(_, copy)| copy.record).max()).unwrap_or_default();
+    // Without any trusted copy all that were heard are lost, and nothing is left of the key. Nobody holds a state under their
+    // records, and who still does, or has a write on its way, must not be taken for equal.
+    let record = winner.unwrap_or_default();
     let mut has_lost = false;
     let mut behind = SmallVec::new();
     for (index, copy) in heard(copies) {
@@ -101,17 +136,21 @@ pub(crate) struct Taken {
     pub(crate) above: Option<Record>,
 }
 
-/// Decides which copy a claimant adopts, of those that promised.
+/// Decides which copy a claimant adopts, of those that promised. Lost copies, which did not, are no choice; they tell what
+/// they had.
 ///
-/// A copy with an overwrite in flight holds that overwrite or any state before it, perhaps one that was superseded by
-/// acknowledged writes long ago. So where fewer than a majority can have executed the overwrite, it is taken back: nobody
-/// was told that it succeeded.
+/// A copy with an overwrite in flight, or whose datastore was set back, holds what its record says or any state before it,
+/// perhaps one that was superseded by acknowledged writes long ago. So where fewer than a majority can have executed what
+/// the record says, that is taken back: nobody was told that it succeeded. Where nobody knows of a write before it there is
+/// nothing to go back to: other copies may have been lost. A lost copy holds nothing that could be adopted, and counts as one
+/// that may have executed what its record tells.
 pub(crate) fn adoption(copies: &[Option<Copy>]) -> Adoption {
     let majority = copies.len() / 2 + 1;
-    let greatest = heard(copies).map(|(_, copy)| copy.record).max().unwrap_or_default();
+    let kept = || heard(copies).filter(|(_, copy)| copy.trust != Trust::Lost);
+    let greatest = kept().map(|(_, copy)| copy.record).max().unwrap_or_default();
     let mut record = greatest;
     loop {
-        let holders = || heard(copies).filter(|(_, copy)| copy.record == record);
+        let holders = || kept().filter(|(_, copy)| copy.record == record);
         let take = |from: usize, as_it_is: bool| {
             let above = (record < greatest).then_some(greatest);
             Adoption::Take(Taken { from, record, as_it_is, above })
@@ -128,9 +167,9 @@ pub(crate) fn adoption(copies: &[Option<Copy>]) -> Adoption {
         if heard(copies).count() < copies.len() {
             return Adoption::NeedsAll;
         }
-        let may_have = heard(copies).filter(|(_, copy)| copy.record.base >= record.base).count();
+        let may_have = heard(copies).filter(|(_, copy)| copy.record >= record).count();
         let before =
-            heard(copies).map(|(_, copy)| copy.record).filter(|other| other.base < record.base).max();
+            kept().map(|(_, copy)| copy.record).filter(|other| *other < record && !other.is_blank()).max();
         match before {
             Some(before) if may_have < majority => record = before,
             _ => return take(first, true),
@@ -144,10 +183,7 @@ fn heard(copies: &[Option<Copy>]) -> impl Iterator<Item = (usize, Copy)> {
 
 #[cfg(test)]
 mod tests {
-    use dynomite_ring::NodeId;
-
     use super::*;
-    use crate::Version;
 
     fn copy(clock: u64, trust: Trust) -> Option<Copy> {
         let record = Record::overwritten(Version { clock, node: NodeId(1) });
@@ -187,10 +223,10 @@ mod tests {
     }
 
     #[test]
-    fn when_all_copies_are_lost_the_key_is_absent_under_its_greatest_record() {
+    fn when_all_copies_are_lost_nothing_is_left_of_the_key_nor_of_its_record() {
         let copies = [copy(9, Lost), copy(2, Lost), copy(1, Lost)];
         let all = vec![(0, Rebuild), (1, Rebuild), (2, Rebuild)];
-        assert_eq!(installed(plan(&copies, CountsLost::Yes)), (None, 9, all));
+        assert_eq!(installed(plan(&copies, CountsLost::Yes)), (None, 0, all));
         assert_eq!(plan(&copies, CountsLost::No), Plan::TooFew, "another datacenter may have it");
         assert_eq!(plan(&copies, CountsLost::WhereOneIsTrusted), Plan::TooFew);
     }
@@ -200,6 +236,22 @@ mod tests {
             Adoption::Take(taken) => Some((taken.from, taken.as_it_is, taken.above.is_some())),
             Adoption::NeedsAll => None,
         }
+    }
+
+    #[test]
+    fn where_too_many_are_lost_to_claim_what_is_in_doubt_they_begin_again() {
+        let copies = [copy(9, Lost), copy(8, Lost), copy(5, Dirty)];
+        let lost = vec![(0, Rebuild), (1, Rebuild)];
+        assert_eq!(plan(&copies, CountsLost::No), Plan::Claim);
+        assert_eq!(installed(plan(&copies, CountsLost::Yes)), (None, 0, lost));
+        let copies = [copy(9, Lost), copy(3, Trusted), copy(5, Dirty)];
+        assert_eq!(plan(&copies, CountsLost::Yes), Plan::Claim, "two of three can promise");
+    }
+
+    #[test]
+    fn an_overwrite_in_flight_on_nothing_is_not_taken_back() {
+        let blank = Some(Copy { record: Record::default(), trust: Trusted });
+        assert_eq!(taken(&[copy(3, DirtyOverwrite), blank, blank]), Some((0, true, false)));
     }
 
     #[test]
@@ -218,5 +270,23 @@ mod tests {
         assert_eq!(taken(&in_doubt_below), Some((1, true, true)));
         let by_two = [copy(3, DirtyOverwrite), copy(3, DirtyOverwrite), copy(1, Trusted)];
         assert_eq!(taken(&by_two), Some((0, true, false)));
+    }
+
+    #[test]
+    fn a_lost_copy_tells_what_it_may_have_executed_and_is_not_waited_for() {
+        let in_flight = copy(3, DirtyOverwrite);
+        assert_eq!(taken(&[in_flight, copy(1, Trusted), copy(3, Lost)]), Some((0, true, false)));
+        assert_eq!(taken(&[in_flight, copy(1, Trusted), copy(2, Lost)]), Some((1, false, true)));
+        assert_eq!(taken(&[in_flight, copy(1, Trusted), Some(Copy::FORGOTTEN)]), Some((0, true, false)));
+        assert_eq!(taken(&[copy(2, Trusted), copy(1, Trusted), copy(3, Lost)]), Some((0, false, false)));
+    }
+
+    #[test]
+    fn a_sequenced_write_on_a_copy_that_was_set_back_is_taken_back() {
+        let before = Record::overwritten(Version { clock: 1, node: NodeId(1) });
+        let after = before.sequenced(Version::ZERO, Version { clock: 3, node: NodeId(1) }, 7);
+        let set_back = Some(Copy { record: after, trust: DirtyOverwrite });
+        assert_eq!(taken(&[set_back, copy(1, Trusted), copy(1, Trusted)]), Some((1, false, true)));
+        assert_eq!(taken(&[set_back, set_back, copy(1, Trusted)]), Some((0, true, false)));
     }
 }

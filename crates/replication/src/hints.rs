@@ -5,7 +5,8 @@
 //! what is handed over is what the key holds by then. What does not fit, or is too old, becomes a mark on the key's bucket:
 //! it needs repair, by a comparison of all its keys.
 //!
-//! Invariants: a hint goes only when it was replayed, or when its bucket was marked; a mark goes only when a comparison
+//! Invariants: a hint goes only when it was replayed, when what its replay would bring was taken by the target otherwise, or when its
+//! bucket was marked; a mark goes only when a comparison
 //! that began after it has ended.
 
 mod log;
@@ -45,6 +46,19 @@ pub enum HintTarget {
     Node(NodeId),
     /// Another datacenter as a whole.
     Dc(DcIdx),
+}
+
+/// What is kept for one target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HintsFor {
+    /// Who has missed writes.
+    pub target: HintTarget,
+    /// Keys that it missed writes on.
+    pub hints: u64,
+    /// Memory that they take, in bytes.
+    pub bytes: u64,
+    /// Buckets in which it may have missed more.
+    pub buckets_needing_repair: u64,
 }
 
 /// How many hints are kept, and for how long.
@@ -132,6 +146,16 @@ impl Hints {
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// All targets, with what is kept for them.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = HintsFor> {
+        self.targets.iter().map(|(target, about)| HintsFor {
+            target: *target,
+            hints: about.queue.len() as u64,
+            bytes: about.queue.bytes() as u64,
+            buckets_needing_repair: about.needs_repair.len() as u64,
+        })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -267,6 +291,15 @@ impl Hints {
             about.aside.insert(key.clone());
         }
         has_room
+    }
+
+    /// `target` has taken exactly what a replay of this key would bring.
+    pub(crate) fn covered(&mut self, target: HintTarget, key: &[u8]) {
+        let Some(about) = self.targets.get_mut(&target) else { return };
+        if about.queue.forget_waiting(key) {
+            self.len -= 1;
+            self.say(target, &Item::Done { key });
+        }
     }
 
     /// A target can be reached again: it is not paused any more.

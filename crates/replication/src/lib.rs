@@ -36,12 +36,12 @@ pub use engine::{
     ClientCommand, DcFlow, DcStatus, Engine, EngineConfig, Input, NotInRing, Now, Origin, Out, Recovery,
     RepairBusy, RepairConfig, RepairPhase, RepairRequest, RepairStatus, StoreSeen, Ticket,
 };
-pub use hints::{HintLogError, HintTarget};
+pub use hints::{HintLogError, HintTarget, HintsFor};
 pub use level::{Level, UnknownLevel};
 pub use marks::Mark;
 pub use message::{
     Content, Failure, KeyRequest, PieceSource, Position, PushPurpose, ReplicaRequest, ReplicaResponse,
-    RequestBody, ResponseBody, ValueDigest, WireError,
+    RequestBody, ResponseBody, Stamper, ValueDigest, WireError,
 };
 pub use record::Record;
 pub use records::{LogError, Trust};

@@ -3,7 +3,7 @@
 use bytes::{Buf, Bytes};
 use dynomite_ring::NodeId;
 
-use crate::{Record, Trust, Version, records::Entry};
+use crate::{Mark, Record, Trust, Version, records::Entry};
 
 /// A page is not made longer than this, but for one key that is.
 pub(crate) const PAGE_BYTES_MAX: usize = 64 << 10;
@@ -73,6 +73,14 @@ fn read_one(page: &mut Bytes) -> Option<Listed> {
 
 fn read_version(page: &mut Bytes) -> Option<Version> {
     Some(Version { clock: page.try_get_u64_le().ok()?, node: NodeId(page.try_get_u32_le().ok()?) })
+}
+
+impl Listed {
+    /// Whether the other replica trusts its copy, and knows the key to have been absent at `mark`.
+    pub(crate) fn is_absent_at(&self, mark: Mark) -> bool {
+        let Self { record, trust, absent_from, .. } = *self;
+        trust.is_trusted() && Entry { record, absent_from, ..Entry::default() }.is_absent_at(mark)
+    }
 }
 
 #[cfg(test)]

@@ -20,6 +20,11 @@ impl Mark {
         Self((wall_ms / 1000).min(u64::from(u32::MAX)) as u32)
     }
 
+    /// The last one whose versions are all at or before `clock`.
+    pub(crate) fn of_clock(clock: u64) -> Self {
+        Self::at(clock >> 16)
+    }
+
     /// The greatest clock of a version that it covers.
     pub(crate) fn clock(self) -> u64 {
         (u64::from(self.0) * 1000) << 16

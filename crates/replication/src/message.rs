@@ -63,6 +63,18 @@ pub struct ReplicaRequest {
     pub body: RequestBody,
 }
 
+/// Who stamped an overwrite, as its replicas see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stamper {
+    /// A node of the same datacenter.
+    Local,
+    /// One of the same datacenter that stands in for the key's primary, which cannot be reached. A replica that applies it
+    /// promises no more to claims from before it (rule R4).
+    StandIn,
+    /// A node of another datacenter: the version is compared with `last` (rule R17).
+    Foreign,
+}
+
 /// What can be asked of a replica, a primary or a forwarder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RequestBody {
@@ -81,8 +93,8 @@ pub enum RequestBody {
         version: Version,
         /// The write, with absolute times only.
         command: KeyRequest,
-        /// Whether it was stamped in another datacenter, and is so compared with `last` (rule R17).
-        foreign: bool,
+        /// Who stamped it.
+        stamper: Stamper,
     },
     /// Hand an overwrite to every rack of the receiver's datacenter. Answered by `Relayed` at once, or when `ack`.
     RelayOverwrite {
@@ -121,6 +133,8 @@ pub enum RequestBody {
         effect: Option<Request>,
         /// CRC-32 of the reply that `effect` gave on the primary, where replies can be compared.
         reply_crc: Option<u32>,
+        /// What `PEXPIRETIME` says of the key after `effect`, where that may have met the key's expiry.
+        expires_at_ms: Option<i64>,
     },
     /// Take a whole state, if its record is greater (rules R10 and R15). Answered by `Accepted` or `Nacked`.
     Push {

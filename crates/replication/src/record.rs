@@ -31,6 +31,35 @@ impl Record {
         Self { base: version, last: version, ..Self::default() }
     }
 
+    /// The record after an overwrite with `version` that is above `last`, or after a state of that version was imported. Where it
+    /// is not above the base, what the base tells of was taken back (rule R13), and the record grows all the same.
+    #[must_use]
+    pub fn overwritten_by(self, version: Version) -> Self {
+        if version > self.base {
+            Self::overwritten(version)
+        } else {
+            Self { ops: self.ops + 1, last: version, digest: 0, ..self }
+        }
+    }
+
+    /// Whether the write that the base tells of was taken back: an earlier state was adopted above it (rule R13).
+    pub fn is_taken_back(&self) -> bool {
+        self.last < self.base
+    }
+
+    /// The record of a state that a claimant adopts above `greatest` under `claim`. Its last write is `last`: adopting writes
+    /// nothing, so that other datacenters' writes since are still later.
+    #[must_use]
+    pub fn adopted(greatest: Self, claim: Version, last: Version) -> Self {
+        Self {
+            term: claim,
+            ops: greatest.ops + 1,
+            last,
+            digest: mix(greatest.digest ^ claim.clock),
+            ..greatest
+        }
+    }
+
     /// The record after one more sequenced write ran under `claim` (rule R8).
     pub fn sequenced(self, claim: Version, stamp: Version, command_crc: u32) -> Self {
         Self {
@@ -143,5 +172,20 @@ mod tests {
         assert!(later.includes(&write) && write.includes(&write));
         assert!(!Record::overwritten(version(20)).includes(&write));
         assert!(!Record::overwritten(version(5)).includes(&write));
+    }
+
+    #[test]
+    fn what_is_adopted_is_above_all_and_no_later_write() {
+        let (old, new) = (Record::overwritten(version(5)), Record::overwritten(version(9)));
+        let adopted = Record::adopted(new, version(20), old.last);
+        assert!(adopted > new && adopted.is_taken_back());
+        assert_eq!(adopted.last, version(5));
+        // What was taken back comes again from elsewhere.
+        let again = adopted.overwritten_by(version(9));
+        assert!(again > adopted && !again.is_taken_back());
+        assert_eq!(again.last, version(9));
+        assert_eq!(again.overwritten_by(version(10)), Record::overwritten(version(10)));
+        let doubtful = Record::adopted(new, version(20), new.last.just_before());
+        assert!(doubtful.last < version(9) && doubtful.last > version(8));
     }
 }

@@ -86,6 +86,16 @@ impl Records {
         self.len
     }
 
+    /// How many of the copies may not vote.
+    pub(crate) fn untrusted_count(&self) -> usize {
+        self.table.untrusted_count()
+    }
+
+    /// Memory of the records, in bytes, without keys of more than 24 bytes. Takes a look at each chunk of some thousands.
+    pub(crate) fn bytes(&self) -> usize {
+        self.index.bytes() + self.table.bytes()
+    }
+
     /// Where the entry of `key` is; [`RecordId::NONE`] when there is none.
     pub(crate) fn find(&self, key: &[u8]) -> RecordId {
         let mut id = RecordId::NONE;

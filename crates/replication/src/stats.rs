@@ -1,5 +1,7 @@
 //! What an engine counts.
 
+use crate::RepairStatus;
+
 /// Counters since the engine started, and a few gauges. Plain numbers: one engine, one thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Stats {
@@ -66,6 +68,16 @@ pub struct Stats {
     pub censuses: u64,
     /// Rounds of comparing begun.
     pub repair_rounds: u64,
+    /// Buckets compared, counted once for each node.
+    pub buckets_compared: u64,
+    /// Keys in them, likewise.
+    pub keys_compared: u64,
+    /// Keys that were found to differ, likewise.
+    pub keys_differing: u64,
+    /// Keys that comparing found, and that are equal again or were sent to another datacenter.
+    pub keys_healed: u64,
+    /// Keys that comparing found, and that could not be healed.
+    pub keys_unhealed: u64,
     /// Records of absent keys that were forgotten.
     pub records_forgotten: u64,
     /// Overwrites that were refused because they came so late that their key may have been forgotten.
@@ -100,8 +112,12 @@ pub struct Stats {
     pub lane_in_flight: u64,
     /// Keys whose record is known.
     pub records: u64,
+    /// Memory of these records, in bytes, without keys of more than 24 bytes.
+    pub record_bytes: u64,
     /// Buckets whose copies are lost and not rebuilt yet.
     pub buckets_lost: u64,
+    /// Copies that may not vote now: in doubt, or lost and not rebuilt yet.
+    pub copies_untrusted: u64,
 }
 
 impl Stats {
@@ -113,12 +129,27 @@ impl Stats {
     }
 
     /// Every number with its name, in the order in which they are shown.
-    pub fn fields(&self) -> [(&'static str, u64); 49] {
+    pub fn fields(&self) -> [(&'static str, u64); 56] {
         let mut copy = *self;
         copy.fields_mut().map(|(name, value)| (name, *value))
     }
 
-    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 49] {
+    /// Adds what a round of comparing has done.
+    pub(crate) fn add_repair(&mut self, status: &RepairStatus) {
+        self.buckets_compared += status.buckets_done;
+        self.keys_compared += status.keys_compared;
+        self.keys_differing += status.keys_differing;
+        self.keys_healed += status.keys_healed;
+        self.keys_unhealed += status.keys_failed;
+    }
+
+    /// These numbers, with those of the round that is under way or was the last.
+    pub(crate) fn with_repair(mut self, status: &RepairStatus) -> Self {
+        self.add_repair(status);
+        self
+    }
+
+    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 56] {
         [
             ("commands", &mut self.commands),
             ("operations_refused", &mut self.operations_refused),
@@ -151,6 +182,11 @@ impl Stats {
             ("heals_dropped", &mut self.heals_dropped),
             ("censuses", &mut self.censuses),
             ("repair_rounds", &mut self.repair_rounds),
+            ("buckets_compared", &mut self.buckets_compared),
+            ("keys_compared", &mut self.keys_compared),
+            ("keys_differing", &mut self.keys_differing),
+            ("keys_healed", &mut self.keys_healed),
+            ("keys_unhealed", &mut self.keys_unhealed),
             ("records_forgotten", &mut self.records_forgotten),
             ("overwrites_too_late", &mut self.overwrites_too_late),
             ("copies_rebuilt", &mut self.copies_rebuilt),
@@ -168,7 +204,9 @@ impl Stats {
             ("operations_in_flight", &mut self.operations_in_flight),
             ("lane_in_flight", &mut self.lane_in_flight),
             ("records", &mut self.records),
+            ("record_bytes", &mut self.record_bytes),
             ("buckets_lost", &mut self.buckets_lost),
+            ("copies_untrusted", &mut self.copies_untrusted),
         ]
     }
 }

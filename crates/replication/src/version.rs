@@ -34,6 +34,14 @@ impl Version {
         self == Self::ZERO
     }
 
+    /// The greatest version below this one.
+    pub(crate) fn just_before(self) -> Self {
+        match self.node.0.checked_sub(1) {
+            Some(node) => Self { node: NodeId(node), ..self },
+            None => Self { clock: self.clock.saturating_sub(1), node: NodeId(u32::MAX) },
+        }
+    }
+
     /// Whether no node stamped it: it is a [`crate::Mark`], up to which a key is known to be absent, or zero.
     pub(crate) fn is_mark(self) -> bool {
         self.node == NodeId(0)

@@ -96,7 +96,8 @@ impl Campaign {
         tallies.into_iter().map(|tally| tally.into_inner().unwrap_or_else(PoisonError::into_inner)).collect()
     }
 
-    fn is_over(&self, runnable: Runnable, nth: u64) -> bool {
+    /// Whether `runnable` is not run with the `nth` seed any more.
+    pub(crate) fn is_over(&self, runnable: Runnable, nth: u64) -> bool {
         matches!(runnable, Runnable::Script(_)) && nth >= SCRIPT_SEEDS_MAX
     }
 

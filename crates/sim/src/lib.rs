@@ -32,7 +32,7 @@ pub use check::Violation;
 pub use command::{Action, Command, Key, Kind};
 pub use history::{Entry, History, Outcome};
 #[cfg(feature = "mutants")]
-pub use mutants::{Found, Hunt, hunt_all};
+pub use mutants::{Found, Hunt, Planted, hunt_all, plant};
 pub use plan::{
     Fault, FaultKind, FaultMix, Group, Loss, MS, Micros, Plan, PlannedCommand, PlannedFault, Surroundings,
     Traffic, Workload,

@@ -8,13 +8,15 @@ use clap::Parser;
 use dynomite_sim::{
     Campaign, Invariant, Runnable, TraceTo, catch_panics_quietly, describe, run, run_with, shrink,
 };
+#[cfg(feature = "mutants")]
+use dynomite_sim::{Planted, hunt_all, plant};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask sim", about = "Run simulated clusters; equal seeds make equal runs")]
 struct Arguments {
-    /// Seeds of each scenario
-    #[arg(long, default_value_t = 200, conflicts_with = "minutes")]
-    seeds: u64,
+    /// Seeds of each scenario; 200 unless said, 500 with --mutants
+    #[arg(long, conflicts_with = "minutes")]
+    seeds: Option<u64>,
     /// Go on for so long, with as many seeds as there is time for
     #[arg(long)]
     minutes: Option<f64>,
@@ -42,11 +44,21 @@ struct Arguments {
     /// List the scenarios and what they demand
     #[arg(long)]
     list: bool,
-    /// Plant bugs in the engine, one after the other, and see that each is found
+    /// Plant bugs in the engine, one after the other, and see that each is found; with --seed, replay one with it
     #[cfg(feature = "mutants")]
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["minutes", "list"])]
     mutants: bool,
+    /// With --mutants: plant only these
+    #[cfg(feature = "mutants")]
+    #[arg(long, requires = "mutants")]
+    mutant: Vec<String>,
 }
+
+/// Seeds of each scenario, unless the command line says otherwise.
+const SEEDS: u64 = 200;
+/// With this many, every planted bug is to be found.
+#[cfg(feature = "mutants")]
+const SEEDS_WITH_MUTANTS: u64 = 500;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -65,15 +77,20 @@ fn start(arguments: &Arguments) -> Result<ExitCode, String> {
     let campaign = Campaign {
         scenarios,
         first_seed: arguments.first,
-        seed_count: if arguments.minutes.is_some() { u64::MAX } else { arguments.seeds },
+        seed_count: if arguments.minutes.is_some() { u64::MAX } else { arguments.seeds.unwrap_or(SEEDS) },
         time_max: arguments.minutes.map(|minutes| Duration::from_secs_f64(minutes * 60.0)),
         invariants: invariants(&arguments.only)?,
         job_count: arguments.jobs.max(1),
     };
     #[cfg(feature = "mutants")]
     if arguments.mutants {
-        let is_complete = output::hunt(&dynomite_sim::hunt_all(&campaign, output::tell_hunt));
-        return Ok(if is_complete { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        let seed_count = arguments.seeds.unwrap_or(SEEDS_WITH_MUTANTS);
+        let bugs = bugs(&arguments.mutant)?;
+        if let Some(seed) = arguments.seed {
+            plant(bugs.first().copied());
+            return Ok(replay(arguments, &campaign, seed));
+        }
+        return Ok(hunt(&Campaign { seed_count, ..campaign }, &bugs));
     }
     if arguments.list {
         output::list(&campaign.scenarios);
@@ -102,6 +119,25 @@ fn invariants(codes: &[String]) -> Result<Vec<Invariant>, String> {
             .ok_or_else(|| format!("there is no invariant '{code}'"))
     };
     if codes.is_empty() { Ok(Invariant::ALL.to_vec()) } else { codes.iter().map(find).collect() }
+}
+
+/// The bugs with these names; all of them if there are none.
+#[cfg(feature = "mutants")]
+fn bugs(names: &[String]) -> Result<Vec<Planted>, String> {
+    let find = |name: &String| {
+        let mut all = Planted::ALL.iter().copied();
+        all.find(|bug| format!("{bug:?}") == *name).ok_or_else(|| format!("there is no bug '{name}'"))
+    };
+    if names.is_empty() { Ok(Planted::ALL.to_vec()) } else { names.iter().map(find).collect() }
+}
+
+/// Plants bugs and looks for them; a failure if one is not found.
+#[cfg(feature = "mutants")]
+fn hunt(campaign: &Campaign, bugs: &[Planted]) -> ExitCode {
+    let hunts = hunt_all(campaign, bugs, output::tell_hunt);
+    output::hunts(&hunts);
+    let are_all_found = hunts.iter().all(|hunt| hunt.found.is_some());
+    if are_all_found { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn replay(arguments: &Arguments, campaign: &Campaign, seed: u64) -> ExitCode {

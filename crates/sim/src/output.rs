@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[cfg(feature = "mutants")]
+use dynomite_sim::{Found, Hunt, Invariant};
 use dynomite_sim::{Runnable, Tally};
 
 /// The line of progress is drawn this often.
@@ -94,25 +96,38 @@ fn row(name: &str, tally: &Tally) {
 
 /// One planted bug is done with.
 #[cfg(feature = "mutants")]
-pub(crate) fn tell_hunt(hunt: &dynomite_sim::Hunt) {
-    eprintln!("{} after {} runs", hunt.name, hunt.run_count);
+pub(crate) fn tell_hunt(hunt: &Hunt) {
+    let Hunt { bug, run_count, took, found } = hunt;
+    let took = took.as_secs_f64();
+    match found {
+        Some(Found { scenario, seed, violation }) => {
+            eprintln!("{bug:?}: found in {scenario} with seed {seed} ({took:.1} s)\n    {violation}");
+        }
+        None => eprintln!("{bug:?}: NOT FOUND in {run_count} runs ({took:.1} s)"),
+    }
 }
 
-/// What came of all planted bugs. Whether each was found.
+/// What came of all planted bugs.
 #[cfg(feature = "mutants")]
-pub(crate) fn hunt(hunts: &[dynomite_sim::Hunt]) -> bool {
-    println!("\n{:<40} {:>7}  found by", "planted", "runs");
-    for hunt in hunts {
-        let found = match &hunt.found {
-            Some(found) => {
-                let code = found.violation.invariant.code();
-                format!("{} seed {}: {code}, {}", found.scenario, found.seed, found.violation.text)
+pub(crate) fn hunts(hunts: &[Hunt]) {
+    println!(
+        "\n{:<22} {:<38} {:>5} {:<6} {:>6}  what is broken",
+        "planted", "found in", "seed", "by", "runs"
+    );
+    for Hunt { bug, run_count, found, .. } in hunts {
+        let (name, about) = (format!("{bug:?}"), bug.about());
+        match found {
+            Some(Found { scenario, seed, violation }) => {
+                let code = violation.invariant.code();
+                println!("{name:<22} {scenario:<38} {seed:>5} {code:<6} {run_count:>6}  {about}");
             }
-            None => "NOT FOUND".to_owned(),
-        };
-        println!("{:<40} {:>7}  {found}", hunt.name, hunt.run_count);
+            None => println!("{name:<22} {:<38} {:>5} {:<6} {run_count:>6}  {about}", "NOT FOUND", "", ""),
+        }
     }
-    let found_count = hunts.iter().filter(|hunt| hunt.found.is_some()).count();
-    println!("{found_count} of {} found", hunts.len());
-    found_count == hunts.len()
+    let found: Vec<&Found> = hunts.iter().filter_map(|hunt| hunt.found.as_ref()).collect();
+    let by = Invariant::ALL.map(|invariant| {
+        let count = found.iter().filter(|found| found.violation.invariant == invariant).count();
+        format!("{} {count}", invariant.code())
+    });
+    println!("{} of {} found; by {}", found.len(), hunts.len(), by.join(", "));
 }

@@ -14,6 +14,7 @@ use crate::{
     random::{Dice, Random},
     scenario::Scenario,
     topology::Topology,
+    world::CLOCK_AHEAD_MAX_MS,
 };
 
 pub use faults::{FaultKind, FaultMix};
@@ -202,8 +203,9 @@ pub enum Group {
 pub enum Loss {
     /// Nothing: all that was written survives.
     Nothing,
-    /// What was written to the log since the last sync, the last frame torn.
-    UnsyncedLog,
+    /// What the machine has in memory: the datastore's data, and what was written to the logs since the last sync, the last
+    /// frame torn.
+    Power,
     /// The log.
     Log,
     /// The datastore's data.
@@ -228,7 +230,7 @@ impl Fault {
     pub fn loses_data_of(&self) -> Option<usize> {
         match self {
             Self::StoreLoss { node } => Some(*node),
-            Self::Crash { node, loss } if !matches!(loss, Loss::Nothing | Loss::UnsyncedLog) => Some(*node),
+            Self::Crash { node, loss } if *loss != Loss::Nothing => Some(*node),
             _ => None,
         }
     }
@@ -267,6 +269,16 @@ impl Plan {
         let drift = self.surroundings.drift_ppm.iter().map(|ppm| ppm.unsigned_abs()).max().unwrap_or(0);
         // Clocks drift apart in both directions, over the run and some time after it.
         spread.unsigned_abs() + steps + 2 * drift * (self.quiet_at() / 1_000_000 + DRIFT_AFTER_S)
+    }
+
+    /// How far versions that two datacenters stamp at the same time can be apart. A node that has lost its log claims keys above
+    /// all that it may have promised, and the clocks that it talks to follow.
+    pub fn version_spread_us(&self) -> u64 {
+        let loses_log = |fault: &PlannedFault| {
+            matches!(fault.fault, Fault::Crash { loss: Loss::Log | Loss::LogAndStore, .. })
+        };
+        let ahead = if self.faults.iter().any(loses_log) { CLOCK_AHEAD_MAX_MS * MS } else { 0 };
+        self.skew_spread_us() + ahead
     }
 
     /// The dice of the run.

@@ -39,7 +39,7 @@ pub use states::KeyState;
 /// Timeouts and limits of the nodes, those of the real ones.
 pub(crate) const REQUEST_TIMEOUT: Micros = 2000 * MS;
 const FAILOVER_MS: u64 = 200;
-const CLOCK_AHEAD_MAX_MS: u64 = 60_000;
+pub(crate) const CLOCK_AHEAD_MAX_MS: u64 = 60_000;
 
 /// A running cluster.
 pub struct World {
@@ -174,6 +174,11 @@ impl World {
     /// The most operations that were ever on one of a node's lanes.
     pub fn lane_peak(&self, node: usize) -> usize {
         self.nodes[node].lane_peak()
+    }
+
+    /// How often a node's workers were woken because they had asked for it.
+    pub(crate) fn wake_count(&self, node: usize) -> u64 {
+        self.nodes[node].wake_count
     }
 
     /// When a node did not run, from and to.

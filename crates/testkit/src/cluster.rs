@@ -37,6 +37,7 @@ pub struct ClusterBuilder {
     binary: PathBuf,
     nodes: Vec<Plan>,
     settings: Vec<String>,
+    keep_data: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -49,7 +50,12 @@ struct Plan {
 impl Cluster {
     /// A cluster of the server `binary` (`env!("CARGO_BIN_EXE_dynomited")`), without nodes yet.
     pub fn builder(binary: impl AsRef<Path>) -> ClusterBuilder {
-        ClusterBuilder { binary: binary.as_ref().to_owned(), nodes: Vec::new(), settings: Vec::new() }
+        ClusterBuilder {
+            binary: binary.as_ref().to_owned(),
+            nodes: Vec::new(),
+            settings: Vec::new(),
+            keep_data: false,
+        }
     }
 
     /// All nodes, in the order in which the builder was told of them.
@@ -187,6 +193,13 @@ impl ClusterBuilder {
         self
     }
 
+    /// Gives every node a `data_dir` of its own; see [`Dynomited::data_dir`].
+    #[must_use]
+    pub fn data_dirs(mut self) -> Self {
+        self.keep_data = true;
+        self
+    }
+
     /// Starts all nodes and waits until each sees all the others.
     ///
     /// # Panics
@@ -223,6 +236,9 @@ impl ClusterBuilder {
             }
             config.push_str(&format!("[datastore]\nurl = \"{}\"\n{seeds}", redis.url()));
             let mut builder = Dynomited::builder(&self.binary, &config, client_address);
+            if self.keep_data {
+                builder = builder.data_dir();
+            }
             for setting in &self.settings {
                 builder = builder.arg("--set").arg(setting);
             }

@@ -10,6 +10,8 @@ use std::time::Duration;
 use crate::RawClient;
 use crate::process::{Process, Recipe, START_DEADLINE, short_directory};
 
+const DATA_DIR: &str = "data";
+
 /// A running `dynomited`. Killed when dropped; in a test that fails the end of its log is printed.
 #[derive(Debug)]
 pub struct Dynomited {
@@ -36,6 +38,7 @@ impl Dynomited {
             client_address,
             args: Vec::new(),
             env: Vec::new(),
+            keeps_data: false,
         }
     }
 
@@ -83,6 +86,11 @@ impl Dynomited {
     /// Where it runs; `dynomited.toml` and `log` are in it.
     pub fn directory(&self) -> &Path {
         self.process.directory()
+    }
+
+    /// Its `data_dir`, if it was given one by [`DynomitedBuilder::data_dir`].
+    pub fn data_dir(&self) -> PathBuf {
+        self.directory().join(DATA_DIR)
     }
 
     /// SIGTERM, then waits for its end.
@@ -149,6 +157,7 @@ pub struct DynomitedBuilder {
     client_address: SocketAddr,
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
+    keeps_data: bool,
 }
 
 impl DynomitedBuilder {
@@ -163,6 +172,13 @@ impl DynomitedBuilder {
     #[must_use]
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Gives it a `data_dir`, `data` in the directory where it runs.
+    #[must_use]
+    pub fn data_dir(mut self) -> Self {
+        self.keeps_data = true;
         self
     }
 
@@ -188,6 +204,10 @@ impl DynomitedBuilder {
         fs::write(&file, &self.config)
             .unwrap_or_else(|error| panic!("cannot write {}: {error}", file.display()));
         let mut args = vec!["--config".into(), file.into_os_string()];
+        if self.keeps_data {
+            let path = directory.path().join(DATA_DIR);
+            args.extend(["--set".into(), format!("data_dir={}", path.display()).into()]);
+        }
         args.extend(self.args);
         let recipe = Recipe {
             name: "dynomited",

@@ -24,7 +24,9 @@ impl Pair {
     fn connect() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let relay = Relay::start(listener.local_addr().unwrap());
-        let (client, server) = connect(&relay, &listener);
+        let (mut client, mut server) = connect(&relay, &listener);
+        // The target's system accepts before the relay knows of it.
+        say(&mut client, &mut server, "hello");
         Self { relay, client, server, listener }
     }
 }

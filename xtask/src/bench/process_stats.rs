@@ -48,6 +48,15 @@ pub(crate) fn usage(processes: &[u32]) -> Result<Usage> {
     Ok(sum)
 }
 
+/// Time that the machine's processors have worked, all together, since it began.
+///
+/// # Errors
+/// When the kernel does not tell.
+pub(crate) fn machine_busy() -> Result<Duration> {
+    let stat = fs::read_to_string("/proc/stat").context("/proc/stat")?;
+    busy_time(&stat)
+}
+
 /// Peaks of resident memory count from now.
 ///
 /// # Errors
@@ -97,6 +106,16 @@ fn number(status: &str, name: &str) -> Result<u64> {
     word.and_then(|word| word.parse().ok()).with_context(|| format!("no {name} in {status:?}"))
 }
 
+/// Of the first line: user, nice, system, idle, waiting for I/O, interrupts, soft interrupts, and what others took.
+fn busy_time(stat: &str) -> Result<Duration> {
+    const WORKING: [usize; 5] = [0, 1, 2, 5, 6];
+    let line =
+        stat.lines().find_map(|line| line.strip_prefix("cpu ")).context("no line of all processors")?;
+    let ticks: Vec<u64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+    let busy: u64 = WORKING.iter().filter_map(|field| ticks.get(*field)).sum();
+    Ok(Duration::from_secs_f64(busy as f64 / rustix::param::clock_ticks_per_second() as f64))
+}
+
 fn cpu_time(stat: &str) -> Result<Duration> {
     // The program's name comes in parentheses and may hold blanks and parentheses itself.
     let fields = stat.rsplit_once(')').map(|(_, fields)| fields);
@@ -121,6 +140,14 @@ mod tests {
         let per_second = rustix::param::clock_ticks_per_second() as f64;
         assert_eq!(cpu_time(stat).expect("two times"), Duration::from_secs_f64(42.0 / per_second));
         assert!(cpu_time("7 (a) S 1").is_err() && cpu_time("").is_err());
+    }
+
+    #[test]
+    fn a_machine_is_busy_when_it_neither_rests_nor_waits() {
+        let stat = "cpu  10 1 5 1000 100 2 3 50 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n";
+        let per_second = rustix::param::clock_ticks_per_second() as f64;
+        assert_eq!(busy_time(stat).expect("times"), Duration::from_secs_f64(21.0 / per_second));
+        assert!(busy_time("cpu0 1 2 3\n").is_err());
     }
 
     #[test]

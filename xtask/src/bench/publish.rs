@@ -100,6 +100,7 @@ fn colour(system: System) -> &'static str {
         System::RacksOne | System::RacksQuorum | System::RacksSafeQuorum | System::DatacentersOne => {
             "#2da06f"
         }
+        System::Another(another) => colour(another.system),
     }
 }
 

@@ -28,6 +28,7 @@ impl Results {
         dynomited: &Path,
         settings: Settings,
         workers: &str,
+        data_dirs: bool,
     ) -> Result<Self> {
         let header = json!({
             "date": machine::now()?,
@@ -38,6 +39,7 @@ impl Results {
                 "rounds": settings.round_count,
                 "run_seconds": settings.run_seconds,
                 "workers": workers,
+                "data_dirs": data_dirs,
             },
         });
         Ok(Self { header, comparisons })
@@ -76,6 +78,14 @@ fn line(comparison: &Comparison, row: &Row, rounds: bool) -> Value {
         "switches": median(|run| run.switches),
         "peak_mb": median(|run| run.peak_mb),
     });
+    for (another, base) in comparison.others().filter(|(another, _)| another.system == row.system) {
+        let ratio = |figure| comparison.ratio(figure, row.system, base.system).map(rounded);
+        line[format!("beside {}", another.binary_name)] = json!({
+            "times_requests_per_second": ratio(requests_per_second),
+            "times_p99": ratio(p99_ms),
+            "times_cpu": ratio(cpu_us),
+        });
+    }
     if rounds {
         line["rounds"] = row.runs.iter().map(round).collect();
     }
@@ -103,6 +113,7 @@ fn rounded(value: f64) -> f64 {
 mod tests {
     use super::*;
     use crate::bench::loads::{Load, Operation};
+    use crate::bench::systems::Another;
 
     #[test]
     fn text_is_json_with_and_without_rounds() {
@@ -115,7 +126,13 @@ mod tests {
             switches: 0.1,
             peak_mb: 12.0,
         };
-        let rows = vec![Row { system: System::Redis, runs: vec![run, run] }];
+        let node = Run { requests_per_second: 100_000.0, ..run };
+        let before = Another::system(System::Node, "before", Path::new("unused"));
+        let rows = vec![
+            Row { system: System::Redis, runs: vec![run, run] },
+            Row { system: System::Node, runs: vec![node, node] },
+            Row { system: before, runs: vec![run, run] },
+        ];
         let load = Load { operation: Operation::Get, value_bytes: 32, depth: 1 };
         let header = json!({"date": "2026-01-31 \"noon\""});
         let results = Results { header, comparisons: vec![Comparison { load, rows }] };
@@ -124,6 +141,9 @@ mod tests {
         assert_eq!(parsed["results"][0]["requests_per_second"], 123_500.0);
         assert_eq!(parsed["results"][0]["times_nutcracker"], Value::Null);
         assert_eq!(parsed["results"][0]["rounds"].as_array().map(Vec::len), Some(2));
+        assert_eq!(parsed["results"][1]["beside before"]["times_requests_per_second"], 0.81);
+        assert_eq!(parsed["results"][2]["system"], "one node, before");
+        assert_eq!(parsed["results"][2].get("beside before"), None, "not beside itself");
         let parsed: Value = serde_json::from_str(&results.json(false)).expect("it is JSON");
         assert_eq!(parsed["results"][0].get("rounds"), None);
     }

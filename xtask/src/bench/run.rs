@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use super::loads::{CONNECTION_COUNT, Load};
 use super::process_stats::{self, usage};
 use super::redis_benchmark;
-use super::systems::{Running, System, Systems};
+use super::systems::{Another, Running, System, Systems};
 
 /// A trial that lasted this long tells the rate well enough to choose the length of the runs.
 const TRIAL_SECONDS: f64 = 0.1;
@@ -93,6 +93,14 @@ impl Comparison {
     /// The rows of one system, if it was measured.
     pub(crate) fn row(&self, system: System) -> Option<&Row> {
         self.rows.iter().find(|row| row.system == system)
+    }
+
+    /// The rows of other programs than the one that was just built.
+    pub(crate) fn others(&self) -> impl Iterator<Item = (&'static Another, &Row)> {
+        self.rows.iter().filter_map(|row| match row.system {
+            System::Another(another) => Some((another, row)),
+            _ => None,
+        })
     }
 
     /// How many times the figure of `base` that of `system` is: taken within each round, then the median.
@@ -187,6 +195,7 @@ mod tests {
 
     use super::*;
     use crate::bench::loads::Operation;
+    use crate::bench::systems::Plan;
 
     fn row(system: System, rates: &[f64]) -> Row {
         let run = |rate: &f64| Run {
@@ -222,7 +231,8 @@ mod tests {
 
     #[test]
     fn a_load_whose_keys_are_missing_fails() {
-        let systems = Systems::start(&[System::Redis], Path::new("unused"), "auto");
+        let plan = Plan { binary: Path::new("unused"), workers: "auto", data_dirs: false };
+        let systems = Systems::start(&[System::Redis], &plan);
         let address = systems.running(System::Redis).expect("it was started").address();
         redis_benchmark::prove_that_errors_fail(address).expect("errors are noticed");
         let load = Load { operation: Operation::Get, value_bytes: 32, depth: 16 };

@@ -27,6 +27,31 @@ pub(crate) enum System {
     RacksQuorum,
     RacksSafeQuorum,
     DatacentersOne,
+    /// One of ours, but of another program.
+    Another(&'static Another),
+}
+
+/// A system of another `dynomited` than the one that was just built.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Another {
+    /// Which of ours.
+    pub(crate) system: System,
+    pub(crate) binary: PathBuf,
+    /// What the program is called.
+    pub(crate) binary_name: String,
+    name: String,
+}
+
+impl Another {
+    /// The same system as `system`, of the program `binary`, which people call `binary_name`. Kept until the process ends.
+    pub(crate) fn system(system: System, binary_name: &str, binary: &Path) -> System {
+        System::Another(Box::leak(Box::new(Self {
+            system,
+            binary: binary.to_owned(),
+            binary_name: binary_name.to_owned(),
+            name: format!("{}, {binary_name}", system.name()),
+        })))
+    }
 }
 
 impl System {
@@ -52,6 +77,7 @@ impl System {
             Self::RacksQuorum => "3 racks, DC_QUORUM",
             Self::RacksSafeQuorum => "3 racks, DC_SAFE_QUORUM",
             Self::DatacentersOne => "2 datacenters, DC_ONE",
+            Self::Another(another) => &another.name,
         }
     }
 
@@ -62,6 +88,7 @@ impl System {
             Self::RacksOne | Self::DatacentersOne => Some("DC_ONE"),
             Self::RacksQuorum => Some("DC_QUORUM"),
             Self::RacksSafeQuorum => Some("DC_SAFE_QUORUM"),
+            Self::Another(another) => another.system.level(),
         }
     }
 
@@ -74,6 +101,15 @@ impl System {
             Self::MemoryNode => Deployment::MemoryNode,
             Self::RacksOne | Self::RacksQuorum | Self::RacksSafeQuorum => Deployment::Racks,
             Self::DatacentersOne => Deployment::Datacenters,
+            Self::Another(another) => another.system.deployment(),
+        }
+    }
+
+    /// The program of which it is, if that is another than the one that was just built.
+    fn another_binary(self) -> Option<&'static Path> {
+        match self {
+            Self::Another(another) => Some(&another.binary),
+            _ => None,
         }
     }
 }
@@ -88,6 +124,16 @@ enum Deployment {
     Datacenters,
 }
 
+/// Of which program systems are, and how it is configured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan<'a> {
+    pub(crate) binary: &'a Path,
+    /// Its setting of that name.
+    pub(crate) workers: &'a str,
+    /// Whether the nodes of clusters keep records and hints on disk. Those of other programs never do.
+    pub(crate) data_dirs: bool,
+}
+
 /// Everything that runs. Killed when dropped.
 pub(crate) struct Systems {
     wanted: Vec<System>,
@@ -95,16 +141,18 @@ pub(crate) struct Systems {
 }
 
 impl Systems {
-    /// Starts what these systems need; `binary` is `dynomited`, `workers` its setting of that name.
+    /// Starts what these systems need. `plan` is for those of no other program.
     ///
     /// # Panics
     /// When a process cannot be started or does not answer.
-    pub(crate) fn start(wanted: &[System], binary: &Path, workers: &str) -> Self {
+    pub(crate) fn start(wanted: &[System], plan: &Plan<'_>) -> Self {
         let mut running: Vec<Running> = Vec::new();
         for system in wanted {
-            let deployment = system.deployment();
-            if running.iter().all(|other| other.deployment != deployment) {
-                running.push(Running { deployment, servers: deployment.start(binary, workers) });
+            let (deployment, another_binary) = (system.deployment(), system.another_binary());
+            if running.iter().all(|other| !other.is_for(*system)) {
+                let another = another_binary.map(|binary| Plan { binary, data_dirs: false, ..*plan });
+                let servers = deployment.start(another.as_ref().unwrap_or(plan));
+                running.push(Running { deployment, another_binary, servers });
             }
         }
         Self { wanted: wanted.to_vec(), running }
@@ -120,7 +168,7 @@ impl Systems {
     /// # Errors
     /// When it was not started.
     pub(crate) fn running(&self, system: System) -> Result<&Running> {
-        let running = self.running.iter().find(|running| running.deployment == system.deployment());
+        let running = self.running.iter().find(|running| running.is_for(system));
         running.with_context(|| format!("{} was not started", system.name()))
     }
 
@@ -140,6 +188,7 @@ impl Systems {
 /// The processes of one or more systems.
 pub(crate) struct Running {
     deployment: Deployment,
+    another_binary: Option<&'static Path>,
     servers: Servers,
 }
 
@@ -156,6 +205,10 @@ enum Servers {
 }
 
 impl Running {
+    fn is_for(&self, system: System) -> bool {
+        (self.deployment, self.another_binary) == (system.deployment(), system.another_binary())
+    }
+
     /// Where the clients connect: in a cluster, to its first node.
     pub(crate) fn address(&self) -> SocketAddr {
         match &self.servers {
@@ -279,24 +332,27 @@ impl Running {
 }
 
 impl Deployment {
-    fn start(self, binary: &Path, workers: &str) -> Servers {
-        let setting = format!("workers={workers}");
+    fn start(self, plan: &Plan<'_>) -> Servers {
+        let setting = format!("workers={}", plan.workers);
+        let cluster = || {
+            let builder = Cluster::builder(plan.binary).set(&setting);
+            if plan.data_dirs { builder.data_dirs() } else { builder }
+        };
         match self {
             Self::Redis => Servers::Redis(Redis::start()),
             Self::Nutcracker => {
                 let redis = Redis::start();
                 Servers::Nutcracker(Nutcracker::start(nutcracker_program(), redis.address()), redis)
             }
-            Self::Node => node(binary, &setting, Some(Redis::start())),
-            Self::MemoryNode => node(binary, &setting, None),
+            Self::Node => node(plan.binary, &setting, Some(Redis::start())),
+            Self::MemoryNode => node(plan.binary, &setting, None),
             Self::Racks => {
-                let cluster = Cluster::builder(binary).set(&setting);
-                let cluster = cluster.rack("dc1", "rack1", 1).rack("dc1", "rack2", 1).rack("dc1", "rack3", 1);
+                let racks = ["rack1", "rack2", "rack3"];
+                let cluster = racks.iter().fold(cluster(), |cluster, rack| cluster.rack("dc1", rack, 1));
                 Servers::Cluster(cluster.start())
             }
             Self::Datacenters => {
-                let cluster = Cluster::builder(binary).set(&setting);
-                Servers::Cluster(cluster.rack("dc1", "rack1", 1).rack("dc2", "rack1", 1).start())
+                Servers::Cluster(cluster().rack("dc1", "rack1", 1).rack("dc2", "rack1", 1).start())
             }
         }
     }

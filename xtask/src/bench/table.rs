@@ -16,6 +16,7 @@ const HEADING: [&str; 11] = [
     "switches/request",
     "peak MB",
 ];
+const HEADING_BESIDE: [&str; 4] = ["this build / another", "requests/s", "p99", "CPU/request"];
 /// Where a figure was not measured.
 const NOTHING: &str = "–";
 
@@ -31,6 +32,22 @@ pub(crate) fn markdown(comparison: &Comparison) -> String {
         table.push_str(&format!("| {} |\n", cells(comparison, row).join(" | ")));
     }
     table
+}
+
+/// How this build does beside each other one in the same systems; nothing when there is none.
+pub(crate) fn beside_others(comparison: &Comparison) -> String {
+    let rows: Vec<Vec<String>> = comparison
+        .others()
+        .map(|(another, row)| {
+            let ratio = |figure: Figure| {
+                let ratio = comparison.ratio(figure, another.system, row.system);
+                ratio.map_or_else(|| NOTHING.to_owned(), |ratio| format!("{ratio:.3}"))
+            };
+            let what = format!("{} / {}", another.system.name(), another.binary_name);
+            vec![what, ratio(requests_per_second), ratio(p99_ms), ratio(cpu_us)]
+        })
+        .collect();
+    if rows.is_empty() { String::new() } else { aligned(&HEADING_BESIDE, &rows) }
 }
 
 /// Rows under a heading: the first column to the left, the others to the right.

@@ -3,16 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use dynomite_testkit::{Dynomited, PortLease, Redis, Relay};
 use tempfile::TempDir;
-
-use crate::cargo::is_successful;
 
 use super::class::Class;
 use super::disk::{self, Disk, Method};
@@ -28,13 +25,15 @@ const AFTERMATH: Micros = 1_000_000;
 const CONNECT_MAX: Duration = Duration::from_secs(60);
 const ASK_MAX: Duration = Duration::from_secs(5);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// What `INFO` calls copies that do not vote.
+const UNTRUSTED: [&str; 2] = ["buckets_lost", "copies_untrusted"];
 
 pub(super) struct Cluster {
     pub(super) hosts: Vec<Host>,
     /// The relay through which one host dials another: `relays[from][to]`.
     relays: Vec<Vec<Option<Relay>>>,
-    /// How their data directories are made; `None` when nodes have none.
-    pub(super) disk_method: Option<Method>,
+    /// How their data directories are made.
+    pub(super) disk_method: Method,
     _scripts: TempDir,
 }
 
@@ -49,12 +48,18 @@ pub(super) struct Host {
     // In this order: a directory that a process writes to cannot be unmounted.
     server: Mutex<Dynomited>,
     store: Mutex<Redis>,
-    pub(super) disk: Option<Disk>,
+    pub(super) disk: Disk,
     /// The number of the process that should be running; 0 for none.
     process: AtomicU32,
     disturbances: Mutex<Vec<Disturbance>>,
+    /// Whether its disk was full at any time.
+    had_full_disk: AtomicBool,
     _ports: [PortLease; 2],
 }
+
+/// The lines of a node's `INFO`, by name.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Facts(pub(super) BTreeMap<String, String>);
 
 /// A time in which a node cannot be expected to answer.
 struct Disturbance {
@@ -63,10 +68,10 @@ struct Disturbance {
 }
 
 impl Cluster {
-    /// Starts everything, and waits until each node sees all the others and its datastore.
+    /// Starts everything, and waits until each node sees all the others and its datastore, and is whole.
     pub(super) fn start(binary: &Path) -> Result<Self> {
         let scripts = tempfile::tempdir()?;
-        let disk_method = knows_data_dir(binary, scripts.path()).then(Method::find);
+        let disk_method = Method::find();
         let count = DC_COUNT * RACKS_PER_DC;
         let ports: Vec<[PortLease; 2]> = (0..count).map(|_| [PortLease::take(), PortLease::take()]).collect();
         let relay = |from: usize, to: usize| (from != to).then(|| Relay::start(ports[to][1].address()));
@@ -74,16 +79,15 @@ impl Cluster {
             (0..count).map(|from| (0..count).map(|to| relay(from, to)).collect()).collect();
         let seeds: Vec<String> = (0..count).map(|from| seeds(&relays[from], &ports)).collect();
         let program = match disk_method {
-            Some(Method::SizeLimit) => disk::wrapper(scripts.path())?,
-            _ => binary.to_owned(),
+            Method::SizeLimit => disk::wrapper(scripts.path())?,
+            Method::FileSystem => binary.to_owned(),
         };
         let mut hosts = Vec::new();
         for ((index, ports), seeds) in ports.into_iter().enumerate().zip(seeds) {
-            let disk = disk_method.map(Disk::new).transpose()?;
+            let disk = Disk::new(disk_method)?;
             let store_has_log = index % 2 == 1;
-            let log = if store_has_log { "yes" } else { "no" };
-            let store = Redis::builder().arg("--appendonly").arg(log).start();
-            let config = config(index, &ports, &store, disk.as_ref(), &seeds);
+            let store = start_store(store_has_log);
+            let config = config(index, &ports, &store, &disk, &seeds);
             let client_address = ports[0].address();
             let server =
                 Dynomited::builder(&program, &config, client_address).env("DYNOMITED", binary).spawn();
@@ -98,6 +102,7 @@ impl Cluster {
                 store: Mutex::new(store),
                 disk,
                 disturbances: Mutex::default(),
+                had_full_disk: AtomicBool::new(false),
                 _ports: ports,
             });
         }
@@ -105,7 +110,7 @@ impl Cluster {
         for host in &cluster.hosts {
             host.server().wait_ready();
         }
-        cluster.await_connected()?;
+        cluster.await_whole()?;
         Ok(cluster)
     }
 
@@ -123,21 +128,22 @@ impl Cluster {
         self.relays[from][to].as_ref().expect("no host dials itself")
     }
 
-    /// Whether all nodes see each other and their datastores, and which one does not.
-    pub(super) fn connected(&self) -> Result<()> {
+    /// Whether all nodes see each other and their datastores and are whole, and which one is not.
+    pub(super) fn whole(&self) -> Result<()> {
         for host in &self.hosts {
             let facts = host.facts()?;
-            let fact = |name: &str| facts.get(name).map_or("", String::as_str);
             let others = (self.hosts.len() - 1).to_string();
-            ensure!(fact("peers_up") == others, "{} sees {} of its peers", host.name, fact("peers_up"));
-            ensure!(fact("datastore_state") == "up", "{} does not see its datastore", host.name);
+            let peers_up = facts.text("peers_up");
+            ensure!(peers_up == others, "{} sees {peers_up} of its peers", host.name);
+            let shortage = facts.shortage()?;
+            ensure!(shortage.is_none(), "{} has {}", host.name, shortage.unwrap_or_default());
         }
         Ok(())
     }
 
-    fn await_connected(&self) -> Result<()> {
+    fn await_whole(&self) -> Result<()> {
         let started_at = Instant::now();
-        while let Err(error) = self.connected() {
+        while let Err(error) = self.whole() {
             super::interrupt::check()?;
             ensure!(started_at.elapsed() < CONNECT_MAX, "{error:#}, after {CONNECT_MAX:?}");
             std::thread::sleep(POLL_INTERVAL);
@@ -176,6 +182,16 @@ impl Host {
         self.process.store(0, Ordering::Relaxed);
     }
 
+    /// From now on nothing can be written to its disk.
+    pub(super) fn fill_disk(&self) -> Result<()> {
+        self.had_full_disk.store(true, Ordering::Relaxed);
+        self.disk.fill(self.process())
+    }
+
+    pub(super) fn had_full_disk(&self) -> bool {
+        self.had_full_disk.load(Ordering::Relaxed)
+    }
+
     /// From now on nobody can expect answers from it.
     pub(super) fn disturb(&self, now: Micros) {
         self.disturbances().push(Disturbance { begun_at: now, ended_at: Micros::MAX });
@@ -194,15 +210,15 @@ impl Host {
     }
 
     /// What `INFO` says.
-    pub(super) fn facts(&self) -> Result<BTreeMap<String, String>> {
+    pub(super) fn facts(&self) -> Result<Facts> {
         let mut connection = Connection::open(self.client_address)?;
         connection.send(b"INFO\r\n", ASK_MAX)?;
         let Reply::Bulk(Some(text)) = connection.reply(Instant::now() + ASK_MAX)? else {
-            anyhow::bail!("{} has no INFO", self.name);
+            bail!("{} has no INFO", self.name);
         };
         let text = String::from_utf8(text)?;
         let pairs = text.lines().filter_map(|line| line.split_once(':'));
-        Ok(pairs.map(|(name, value)| (name.to_owned(), value.trim_end().to_owned())).collect())
+        Ok(Facts(pairs.map(|(name, value)| (name.to_owned(), value.trim_end().to_owned())).collect()))
     }
 
     fn disturbances(&self) -> MutexGuard<'_, Vec<Disturbance>> {
@@ -210,11 +226,36 @@ impl Host {
     }
 }
 
-/// Whether nodes keep anything in a directory.
-fn knows_data_dir(binary: &Path, directory: &Path) -> bool {
-    let mut check = Command::new(binary);
-    check.arg("check").arg("--set").arg(format!("data_dir={}", directory.display()));
-    is_successful(check)
+impl Facts {
+    /// Why copies of the node do not vote; nothing when it is whole.
+    ///
+    /// # Errors
+    /// When `INFO` does not say so.
+    pub(super) fn shortage(&self) -> Result<Option<String>> {
+        let mut shortage = None;
+        if self.text("datastore_state") != "up" {
+            shortage = Some("no datastore".to_owned());
+        }
+        for name in UNTRUSTED {
+            let count: u64 = self.text(name).parse().with_context(|| format!("INFO does not tell {name}"))?;
+            if count > 0 && shortage.is_none() {
+                shortage = Some(format!("{name}:{count}"));
+            }
+        }
+        Ok(shortage)
+    }
+
+    /// One line; empty when there is none of that name.
+    fn text(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+}
+
+/// A datastore that keeps all it has answered over a SIGKILL, or only the snapshots that it is told to make.
+fn start_store(has_log: bool) -> Redis {
+    let log = if has_log { "yes" } else { "no" };
+    // When Redis syncs its log itself, it answers up to two seconds of writes before they are in the log.
+    Redis::builder().arg("--appendonly").arg(log).arg("--appendfsync").arg("no").start()
 }
 
 fn name(host: usize) -> String {
@@ -245,11 +286,9 @@ fn seeds(relays: &[Option<Relay>], ports: &[[PortLease; 2]]) -> String {
     seeds
 }
 
-fn config(host: usize, ports: &[PortLease; 2], store: &Redis, disk: Option<&Disk>, seeds: &str) -> String {
-    let data_dir =
-        disk.map_or_else(String::new, |disk| format!("data_dir = \"{}\"\n", disk.path().display()));
+fn config(host: usize, ports: &[PortLease; 2], store: &Redis, disk: &Disk, seeds: &str) -> String {
     format!(
-        "name = \"{}\"\nlisten = \"{}\"\npeer_listen = \"{}\"\nworkers = 2\n{}{data_dir}\
+        "name = \"{}\"\nlisten = \"{}\"\npeer_listen = \"{}\"\nworkers = 2\n{}data_dir = \"{}\"\n\
          [datastore]\nurl = \"{}\"\n\
          [timeouts]\nrequest = \"{}ms\"\n\
          [consistency]\nread = \"DC_QUORUM\"\nwrite = \"DC_QUORUM\"\n\
@@ -258,6 +297,7 @@ fn config(host: usize, ports: &[PortLease; 2], store: &Redis, disk: Option<&Disk
         ports[0].address(),
         ports[1].address(),
         place(host),
+        disk.path().display(),
         store.url(),
         REQUEST_TIMEOUT.as_millis(),
         Class::Weak.prefix(),

@@ -113,14 +113,9 @@ impl Kind {
         }
     }
 
-    /// Whether a copy may lose something that its datacenter's other racks have to give back. Nodes without a data
-    /// directory lose their records with their process.
-    pub(super) fn takes_data(self, nodes_keep_records: bool) -> bool {
-        match self {
-            Self::StoreEmptied | Self::StoreSetBack | Self::DiskFull => true,
-            Self::NodeKilled | Self::NodeStopped => !nodes_keep_records,
-            _ => false,
-        }
+    /// Whether a copy may lose something that its datacenter's other racks have to give back.
+    pub(super) fn takes_data(self) -> bool {
+        matches!(self, Self::StoreEmptied | Self::StoreSetBack)
     }
 }
 
@@ -201,10 +196,9 @@ impl Fault {
     }
 
     fn inflict_on_disk(&self, run: &Run, host: &Host) -> Result<()> {
-        let disk = host.disk.as_ref().context("the node has no data directory")?;
-        disk.fill(host.process())?;
+        host.fill_disk()?;
         run.pause(self.lasts);
-        disk.free(host.process())
+        host.disk.free(host.process())
     }
 
     fn inflict_on_store(&self, run: &Run, host: &Host) -> Result<()> {

@@ -15,7 +15,8 @@ const TOLD_MAX: usize = 20;
 pub(super) fn judge(run: &Run) {
     for host in &run.cluster.hosts {
         let log = host.server().log();
-        for line in log.lines().filter(|line| is_error(line)).take(TOLD_MAX) {
+        let is_due = |line: &str| host.had_full_disk() && tells_of_full_disk(line);
+        for line in log.lines().filter(|line| is_error(line) && !is_due(line)).take(TOLD_MAX) {
             run.violations.add(Kind::Logged, &host.name, line);
         }
     }
@@ -41,9 +42,24 @@ fn is_error(line: &str) -> bool {
     line.split_whitespace().nth(1) == Some("ERROR") || line.contains("panicked at")
 }
 
+/// A log that cannot be written is an error, with the reason that the system gives for a full disk, of either method.
+fn tells_of_full_disk(line: &str) -> bool {
+    let is_full = line.contains("No space left on device") || line.contains("File too large");
+    is_full && line.contains("nothing can be appended to the log")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::is_error;
+    use super::{is_error, tells_of_full_disk};
+
+    #[test]
+    fn full_disks_are_told_by_logs_that_cannot_be_written() {
+        let told =
+            "ERROR dynomite_node: nothing can be appended to the log; it is tried again and again error=";
+        assert!(tells_of_full_disk(&format!("{told}No space left on device (os error 28)")));
+        assert!(!tells_of_full_disk(&format!("{told}Input/output error (os error 5)")));
+        assert!(!tells_of_full_disk("ERROR a task panicked: No space left on device (os error 28)"));
+    }
 
     #[test]
     fn only_errors_and_panics_are_told() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::class::Class;
-use super::cluster::Cluster;
+use super::cluster::{Cluster, Facts};
 use super::disk::Method;
 use super::faults::{self, Outcome};
 use super::run::Run;
@@ -28,7 +28,7 @@ pub(super) struct Findings<'a> {
     pub(super) converged_after: Option<Duration>,
     pub(super) peaks: Vec<u64>,
     /// What the nodes count themselves.
-    pub(super) facts: Vec<BTreeMap<String, String>>,
+    pub(super) facts: Vec<Facts>,
 }
 
 impl Findings<'_> {
@@ -73,7 +73,7 @@ impl Findings<'_> {
             "nodes": nodes.map(|((host, peak), facts)| json!({
                 "name": host.name,
                 "peak_bytes": peak,
-                "info": facts,
+                "info": facts.0,
             })).collect::<Vec<_>>(),
             "violation_count": self.run.violations.total(),
             "violation_counts": self.run.violations.counts().iter()
@@ -111,14 +111,10 @@ impl Findings<'_> {
     /// What this run cannot have shown.
     fn warning(&self) -> Option<&'static str> {
         match self.run.cluster.disk_method {
-            Some(Method::FileSystem) => None,
-            Some(Method::SizeLimit) => Some(
+            Method::FileSystem => None,
+            Method::SizeLimit => Some(
                 "NOTE: no file system can be mounted here; full disks are played by a limit on the size of files, \
                  which the nodes' logs fall under too",
-            ),
-            None => Some(
-                "WARNING: this dynomited knows no `data_dir`: its nodes keep nothing on disk, lose their records when \
-                 they end, and FULL DISKS WERE NOT TESTED",
             ),
         }
     }
@@ -210,8 +206,7 @@ fn violation_json(violation: &Violation) -> Value {
 
 fn data_directories(cluster: &Cluster) -> &'static str {
     match cluster.disk_method {
-        Some(Method::FileSystem) => "file system",
-        Some(Method::SizeLimit) => "size limit",
-        None => "none",
+        Method::FileSystem => "file system",
+        Method::SizeLimit => "size limit",
     }
 }

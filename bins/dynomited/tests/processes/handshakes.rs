@@ -161,7 +161,7 @@ fn dynoctl_shows_a_real_cluster() {
 }
 
 /// Cargo gives a test the binaries of its own package; this one lies beside them, once it is built.
-fn dynoctl_binary() -> PathBuf {
+pub(crate) fn dynoctl_binary() -> PathBuf {
     let path = Path::new(BINARY).with_file_name("dynoctl");
     if !path.is_file() {
         let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -16,6 +16,7 @@ mod lost_nodes;
 mod order;
 mod pipelines;
 mod placement;
+mod repair;
 mod replication;
 mod shapes;
 mod slow_readers;

@@ -9,6 +9,7 @@ mod description;
 mod identity;
 mod info;
 mod pattern;
+mod repair;
 mod table;
 
 use bytes::{Bytes, BytesMut};

@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::datastore::DatastoreUrl;
 use super::error::Problem;
 use super::schema::{
-    RawConfig, RawConsistency, RawDatastore, RawLimits, RawLog, RawPrefix, RawSeed, RawTimeouts,
+    RawConfig, RawConsistency, RawDatastore, RawLimits, RawLog, RawPrefix, RawRepair, RawSeed, RawTimeouts,
 };
 use super::units::{Millis, Text};
 use super::{
-    Config, Consistency, Credentials, CrossDc, Datastore, Limits, Log, Password, PrefixLevels, Secret, Seed,
-    Timeouts,
+    Config, Consistency, Credentials, CrossDc, Datastore, Limits, Log, Password, PrefixLevels, Repair,
+    Secret, Seed, Timeouts,
 };
 
 /// Builds the configuration. Where a problem is added, the value has its default.
@@ -50,6 +50,7 @@ pub(super) fn build(raw: RawConfig, problems: &mut Vec<Problem>) -> Config {
         cross_dc: CrossDc {
             compression: raw.cross_dc.compression.map_or_else(Default::default, |name| name.0.0),
         },
+        repair: repair(&raw.repair),
         log: log(raw.log),
     };
     if raw.vnodes.is_some() && !config.members().iter().any(|member| member.tokens.is_none()) {
@@ -191,6 +192,16 @@ fn limits(raw: &RawLimits) -> Limits {
         clock_skew_max: or(raw.clock_skew_max, default.clock_skew_max),
         hints_max: raw.hints_max.unwrap_or(default.hints_max),
         log_segment: raw.log_segment.unwrap_or(default.log_segment),
+    }
+}
+
+fn repair(raw: &RawRepair) -> Repair {
+    let default = Repair::default();
+    Repair {
+        interval: or(raw.interval, default.interval),
+        keys_per_s: raw.keys_per_s.unwrap_or(default.keys_per_s),
+        bytes_per_s: raw.bytes_per_s.unwrap_or(default.bytes_per_s),
+        rebuild_wait: or(raw.rebuild_wait, default.rebuild_wait),
     }
 }
 

@@ -66,6 +66,10 @@ pub const KEYS: &[Key] = &[
     value("limits.hints_max"),
     value("limits.log_segment"),
     text("cross_dc.compression"),
+    text("repair.interval"),
+    value("repair.keys_per_s"),
+    value("repair.bytes_per_s"),
+    text("repair.rebuild_wait"),
     text("log.filter"),
     text("log.format"),
 ];

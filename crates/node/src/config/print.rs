@@ -22,6 +22,7 @@ impl Config {
         self.print_limits(&mut out);
         out.section("[cross_dc]");
         out.text("compression", self.cross_dc.compression);
+        self.print_repair(&mut out);
         out.section("[log]");
         out.text("filter", &self.log.filter);
         out.text("format", self.log.format);
@@ -138,6 +139,14 @@ impl Config {
         if self.data_dir.is_some() {
             out.text("log_segment", limits.log_segment);
         }
+    }
+
+    fn print_repair(&self, out: &mut Printer) {
+        out.section("[repair]");
+        out.text("interval", Millis(self.repair.interval));
+        out.value("keys_per_s", self.repair.keys_per_s);
+        out.text("bytes_per_s", self.repair.bytes_per_s);
+        out.text("rebuild_wait", Millis(self.repair.rebuild_wait));
     }
 }
 

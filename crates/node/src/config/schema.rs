@@ -34,6 +34,7 @@ pub(super) struct RawConfig {
     pub(super) timeouts: RawTimeouts,
     pub(super) limits: RawLimits,
     pub(super) cross_dc: RawCrossDc,
+    pub(super) repair: RawRepair,
     pub(super) log: RawLog,
 }
 
@@ -106,6 +107,15 @@ pub(super) struct RawLimits {
     pub(super) clock_skew_max: Option<Millis>,
     pub(super) hints_max: Option<ByteSize>,
     pub(super) log_segment: Option<ByteSize>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
+pub(super) struct RawRepair {
+    pub(super) interval: Option<Millis>,
+    pub(super) keys_per_s: Option<u32>,
+    pub(super) bytes_per_s: Option<ByteSize>,
+    pub(super) rebuild_wait: Option<Millis>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]

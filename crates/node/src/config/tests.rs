@@ -110,6 +110,11 @@ fn every_key_is_read() {
         log_segment = "64KiB"
         [cross_dc]
         compression = "lz4"
+        [repair]
+        interval = "0s"
+        keys_per_s = 9
+        bytes_per_s = "4KiB"
+        rebuild_wait = "1m"
         [log]
         filter = "debug,tokio=warn"
         format = "json"
@@ -181,6 +186,12 @@ fn every_key_is_read() {
                 log_segment: ByteSize::kib(64),
             },
             cross_dc: CrossDc { compression: Compression::Lz4 },
+            repair: Repair {
+                interval: Duration::ZERO,
+                keys_per_s: 9,
+                bytes_per_s: ByteSize::kib(4),
+                rebuild_wait: Duration::from_secs(60),
+            },
             log: Log { filter: "debug,tokio=warn".into(), format: LogFormat::Json },
         }
     );

@@ -31,6 +31,8 @@ pub(crate) struct Core {
     /// Where tasks of this worker are started.
     pub(crate) tasks: Tasks,
     pub(crate) counters: Counters,
+    /// The number of the operator's repair that the engine is at.
+    pub(super) repair: Option<u64>,
     /// Commands given to other workers and not yet answered.
     pub(crate) forwarded: usize,
     /// Bytes by which the clients' buffers have grown since it was last told to the other workers.
@@ -63,6 +65,7 @@ impl Core {
             mail,
             tasks,
             counters: Counters::default(),
+            repair: None,
             forwarded: 0,
             buffered_delta: 0,
             buffered_bytes: 0,
@@ -134,7 +137,13 @@ impl Core {
 
     /// Shows this worker's numbers to the others.
     pub(crate) fn publish(&self) {
-        self.shared.counters[self.index].publish(self.counters, &self.engine.stats());
+        let mut counters = self.counters;
+        if let Some(journal) = &self.journal {
+            counters.record_log_bytes = journal.record_bytes();
+            counters.hint_log_bytes = journal.hint_bytes();
+        }
+        self.shared.counters[self.index].publish(counters, &self.engine.stats());
+        self.shared.missed.note(self.index, &self.engine);
     }
 
     /// Whether the buffers of all clients of the node are over their limit.

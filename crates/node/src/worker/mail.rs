@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
 
 use crate::link::Hello;
+use crate::repairs::RepairOrder;
 
 /// Batches that a worker has not yet taken, from all others together.
 const BATCHES_MAX: usize = 64;
@@ -37,6 +38,8 @@ pub(crate) enum Mail {
     Spare(Vec<Mail>),
     /// A peer's connection after its handshake.
     Link(TcpStream, Hello),
+    /// An operator wants all copies compared, or no longer.
+    Repair(RepairOrder),
     /// Begin to stop.
     Drain,
     /// Say goodbye to the other nodes.

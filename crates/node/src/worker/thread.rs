@@ -203,7 +203,20 @@ fn engine_config(shared: &Shared, worker: usize) -> EngineConfig {
         hint_window_ms: timeouts.hint_window.as_millis() as u64,
         handoff_max: HANDOFF_MAX,
         large_bytes_min: LARGE_BYTES_MIN,
-        repair: RepairConfig { seed: u64::from(shared.node.0) ^ worker as u64, ..RepairConfig::default() },
+        repair: repair_config(shared, worker),
+    }
+}
+
+/// What the node may do is divided among its workers.
+fn repair_config(shared: &Shared, worker: usize) -> RepairConfig {
+    let repair = &shared.config.repair;
+    let share = |of_node: u64| (of_node / shared.worker_count as u64).max(1);
+    RepairConfig {
+        compare_interval_ms: repair.interval.as_millis() as u64,
+        seed: u64::from(shared.node.0) ^ worker as u64,
+        keys_per_s: share(u64::from(repair.keys_per_s)),
+        bytes_per_s: share(repair.bytes_per_s.as_u64()),
+        rebuild_wait_ms: repair.rebuild_wait.as_millis() as u64,
     }
 }
 

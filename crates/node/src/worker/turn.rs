@@ -26,6 +26,7 @@ impl Worker {
         if timer.poll(cx) {
             let now = self.core.now();
             self.core.engine.handle_timeout(now, &mut self.core.out);
+            self.core.end_repair();
         }
         for round in 1.. {
             if self.round(cx) {
@@ -90,6 +91,7 @@ impl Worker {
                 Mail::Response(origin, response) => self.links.send_response(origin, &response),
                 Mail::Spare(batch) => self.core.mail.take_back(batch),
                 Mail::Link(stream, hello) => self.handed.push((stream, hello)),
+                Mail::Repair(order) => self.core.follow(&order),
                 Mail::Drain => self.drain(),
                 Mail::Leave => self.leave(),
                 Mail::Abort => self.end(),

@@ -47,6 +47,7 @@ impl Worker {
         let stall_ms = self.core.shared.config.timeouts.client_stall.as_millis() as u64;
         self.links.tick(&mut self.core);
         self.clients.cut_stalled(now_ms.saturating_sub(stall_ms), &mut self.core);
+        self.core.tell_repair();
         self.core.publish();
         self.core.wake_turn();
     }

@@ -1,8 +1,9 @@
 //! Several nodes in one process, over real sockets.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::support::{Running, racks, wait_linked};
+use crate::support::{Running, racks, single, wait_linked};
 use dynomite_node::config::{Level, Workers};
 use dynomite_testkit::{RawClient, eventually};
 
@@ -120,4 +121,68 @@ fn peers_up(client: &mut RawClient) -> usize {
     let info = String::from_utf8(client.command(&["INFO", "dynomite"])).unwrap();
     let line = info.lines().find_map(|line| line.strip_prefix("peers_up:"));
     line.unwrap().parse().unwrap()
+}
+
+#[test]
+fn every_line_of_info_is_described_and_nothing_else() {
+    const PAGE: &str = include_str!("../../../../docs/operations.md");
+    let nodes = start(2, 2, Level::DcQuorum);
+    let info = String::from_utf8(nodes[0].client().command(&["INFO"])).unwrap();
+    let shown: BTreeSet<&str> = info.lines().filter_map(|line| Some(line.split_once(':')?.0)).collect();
+    assert!(shown.contains("hints_for_node0") && shown.contains("hints_for_node1"), "{info}");
+    let shown: BTreeSet<&str> = shown
+        .into_iter()
+        .map(|name| if name.starts_with("hints_for_") { "hints_for_<node>" } else { name })
+        .collect();
+    let section = PAGE.split("\n## ").find(|section| section.starts_with("INFO\n")).unwrap();
+    let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+    let described: BTreeSet<&str> = rows
+        .flat_map(|cell| cell.trim_end_matches('`').split("`, `"))
+        .filter(|name| *name != "hints_for_datacenter_<name>")
+        .collect();
+    let missing: Vec<_> = shown.difference(&described).collect();
+    let superfluous: Vec<_> = described.difference(&shown).collect();
+    assert!(missing.is_empty() && superfluous.is_empty(), "missing {missing:?}, superfluous {superfluous:?}");
+}
+
+#[test]
+fn a_repair_reaches_all_workers_and_adds_their_answers_up() {
+    let nodes = start(3, 2, Level::DcQuorum);
+    let mut client = nodes[1].client();
+    let mut ask =
+        |args: &[&str]| String::from_utf8(client.command(&[&["DYNOMITE", "REPAIR"], args].concat())).unwrap();
+    assert!(ask(&["STATUS"]).contains("\"state\":\"none\""));
+    assert!(ask(&["STOP"]).starts_with("-ERR no repair is running"));
+    assert_eq!(ask(&["START", "PREVIEW"]), "+OK\r\n");
+    assert!(ask(&["START"]).starts_with("-ERR a repair is running on this node already"));
+    eventually(Duration::from_secs(30), "its end", || ask(&["STATUS"]).contains("\"state\":\"done\""));
+    let status = ask(&["STATUS"]);
+    // 4,096 buckets with each of two nodes.
+    for part in [
+        "\"buckets_done\":8192",
+        "\"buckets_total\":8192",
+        "\"workers_done\":2",
+        "\"preview\":true",
+        "\"repair\":1",
+    ] {
+        assert!(status.contains(part), "{part} in {status}");
+    }
+    for (args, wanted) in [
+        (
+            &["START", "BUCKETS", "5", "4"][..],
+            "-ERR 5 to 4 is no range of buckets: the first and the last of 0 to 4095",
+        ),
+        (&["START", "BUCKETS", "0", "4096"], "-ERR 0 to 4096 is no range of buckets"),
+        (&["START", "TOKENS", "1", "2"], "-ERR no key can have a token from 1 to 2"),
+        (&["START", "BUCKETS", "1"], "-ERR syntax error: REPAIR START takes PREVIEW"),
+        (&["START", "NONSENSE"], "-ERR syntax error"),
+        (&["NONSENSE"], "-ERR 'NONSENSE' is none of START, STATUS, STOP"),
+        (&["STATUS", "x"], "-ERR wrong number of arguments"),
+    ] {
+        let reply = ask(args);
+        assert!(reply.starts_with(wanted), "{args:?}: {reply}");
+    }
+    let single = Running::start(single(1));
+    let reply = String::from_utf8(single.client().command(&["DYNOMITE", "REPAIR", "START"])).unwrap();
+    assert!(reply.starts_with("-ERR this cluster holds one copy of each key"), "{reply}");
 }

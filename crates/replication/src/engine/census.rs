@@ -9,7 +9,6 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use dynomite_codec::{Operation as LaneOperation, Request};
 use dynomite_ring::{DcIdx, NodeId, NodeIdx, RackIdx, Ring, Token};
 use hashbrown::HashMap;
 
@@ -330,13 +329,13 @@ impl Engine {
             let slot = self.census.asked_upto;
             self.census.asked_upto += 1;
             let Some((copy, key, entry)) = self.records.slots(slot..slot + 1).next() else { continue };
-            let is_open = entry.absent_from == presence::UNKNOWN && !entry.record.is_blank();
+            let is_open = presence::has_to_be_asked(entry.absent_from) && !entry.record.is_blank();
             if !is_open || !mark.covers(entry.record.last) || entry.trust != Trust::Trusted {
                 continue;
             }
-            let request = Request::from_args([&b"PEXPIRETIME"[..], key]);
+            let question = presence::question(key);
             self.lane.push(now, Requester::Nobody, JobKind::AskPresence { copy, record: entry.record });
-            out.lane.push(LaneOperation::Command(request));
+            out.lane.push(question);
             self.census.questions += 1;
         }
     }
@@ -344,8 +343,14 @@ impl Engine {
     /// The datastore has told whether a key is there; `None` when it could not.
     pub(super) fn presence_told(&mut self, now: Now, copy: RecordId, record: &Record, reply: Option<&[u8]>) {
         self.census.questions = self.census.questions.saturating_sub(1);
-        let told = reply.and_then(|reply| presence::asked(reply, now.wall_ms()));
-        if let Some(absent_from) = told
+        if let Some(reply) = reply {
+            self.note_presence(now, copy, record, reply);
+        }
+    }
+
+    /// Takes note of what the datastore said of a key, if nothing was written since.
+    pub(super) fn note_presence(&mut self, now: Now, copy: RecordId, record: &Record, reply: &[u8]) {
+        if let Some(absent_from) = presence::asked(reply, now.wall_ms())
             && self.records.get(copy).record == *record
         {
             self.records.set_absent_from(copy, absent_from);

@@ -16,6 +16,7 @@ use crate::{
         replicas::State,
     },
     planted::{self, Planted},
+    presence,
     records::{Claim, Entry},
 };
 
@@ -100,6 +101,15 @@ impl Engine {
                 claim.copies[id.replica()] = Some(Copy { record, trust });
                 State::Ok
             }
+            // It promises nothing, and what it once had may still be decisive.
+            ResponseBody::Inspected { record, trust } => {
+                claim.copies[id.replica()] = Some(Copy { record, trust });
+                State::Failed(Failure::CopyLost)
+            }
+            ResponseBody::Failed(Failure::CopyLost) => {
+                claim.copies[id.replica()] = Some(Copy::FORGOTTEN);
+                State::Failed(Failure::CopyLost)
+            }
             ResponseBody::Outbid { .. } => State::Failed(Failure::Outbid),
             ResponseBody::Failed(failure) => State::Failed(failure),
             _ => State::Failed(Failure::Datastore("unexpected answer".into())),
@@ -155,7 +165,11 @@ impl Engine {
             Some(own) if own.record == taken.record && own.trust.is_trusted() != taken.as_it_is => {
                 let record = self.adopted(now, &taken, term);
                 let copy = self.records.find(&key);
-                let adopted = Entry { record, trust: Trust::Trusted, claim: Claim::Term(term), ..own };
+                let mut adopted = Entry { record, trust: Trust::Trusted, claim: Claim::Term(term), ..own };
+                if taken.as_it_is {
+                    // What was known is known of what the write in flight would have left.
+                    adopted.absent_from = presence::MAY_EXPIRE;
+                }
                 self.records.put(copy, &key, adopted);
                 self.stats.copies_adopted += 1;
                 self.heal_soon(key);
@@ -169,11 +183,13 @@ impl Engine {
 
     /// The record of an adopted state that is to be above all that was told.
     fn adopted(&mut self, now: Now, taken: &Taken, term: Version) -> Record {
-        let stamp = self.clock.stamp_sequenced(now.wall_us);
         if planted::has(Planted::AdoptsUnderFreshBase) {
-            return Record::overwritten(stamp);
+            return Record::overwritten(self.clock.stamp_sequenced(now.wall_us));
         }
-        taken.above.unwrap_or(taken.record).sequenced(term, stamp, 0)
+        // The state is that after the write that its record tells of, or an earlier one when it is taken as it is: then a
+        // datacenter that has the write itself still has something later.
+        let last = if taken.as_it_is { taken.record.last.just_before() } else { taken.record.last };
+        Record::adopted(taken.above.unwrap_or(taken.record), term, last)
     }
 
     fn fetch_to_adopt(&mut self, now: Now, id: OperationId, taken: Taken, out: &mut Out) {

@@ -16,6 +16,7 @@
 mod differences;
 mod request;
 mod serving;
+mod stopping;
 
 use std::collections::VecDeque;
 
@@ -110,6 +111,10 @@ struct Progress {
 /// A key that differs, and what is to be done about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Found {
+    /// Nothing: it was equal at a mark that the partner was not told of.
+    Settled,
+    /// Nothing now: it was written meanwhile, or one of both knows better now what became of it.
+    Changed,
     Heal(Bytes),
     Export(Bytes, DcIdx),
     AskFor(Bytes, usize),
@@ -163,6 +168,7 @@ impl Engine {
             values: ValueRound::default(),
         };
         self.repair.round = Some(Box::new(round));
+        self.stats.add_repair(&std::mem::take(&mut self.repair.status));
         self.repair.status = RepairStatus { phase: RepairPhase::Counting, ..RepairStatus::default() };
         Ok(())
     }
@@ -208,7 +214,7 @@ impl Engine {
     /// Notes when the next round begins by itself, and begins it when it is time.
     fn schedule_round(&mut self, now: Now) {
         let interval_ms = self.config.repair.compare_interval_ms;
-        if interval_ms == 0 {
+        if interval_ms == 0 || planted::has(Planted::SkipsHints) {
             return;
         }
         let is_due = self.repair.next_ms.is_some_and(|next_ms| next_ms <= now.ms);
@@ -273,6 +279,7 @@ impl Engine {
         let is_wanted = |bucket: Bucket| round.request.has(bucket) && !self.lost.buckets.contains(bucket);
         let buckets = slice.filter(|bucket| is_wanted(Bucket(*bucket))).count();
         let status = &mut self.repair.status;
+        self.stats.add_repair(&RepairStatus { keys_healed: 0, keys_failed: 0, ..*status });
         *status = RepairStatus {
             phase: RepairPhase::Counting,
             mark,
@@ -300,6 +307,8 @@ impl Engine {
         for number in 0..round.partners.len() {
             self.continue_with_partner(now, round, number, is_counted, out);
         }
+        self.repair.status.peers_failed =
+            round.partners.iter().filter(|progress| progress.has_failed).count() as u64;
         self.repair_found(now, round, out);
         let is_compared = round.partners.iter().all(|progress| self.is_done(progress));
         if !is_compared || !round.found.is_empty() || !round.healing.is_empty() {
@@ -309,8 +318,6 @@ impl Engine {
         if !self.compare_values(now, request, values, out) {
             return false;
         }
-        self.repair.status.peers_failed =
-            round.partners.iter().filter(|progress| progress.has_failed).count() as u64;
         self.begin_settling(round)
     }
 
@@ -527,6 +534,7 @@ impl Engine {
                     let body = RequestBody::Export { node: self.config.node, key };
                     self.ask_partner(now, partner, bucket, Question::Export, body, out);
                 }
+                Found::Settled | Found::Changed => {}
             }
         }
         self.pump_heals(now, out);

@@ -14,6 +14,7 @@ use crate::{
         replicas::{Replica, Replicas, State},
         sequenced::SequencedElsewhere,
     },
+    planted::{self, Planted},
     rewrite,
     texts::{self, Outcome},
 };
@@ -167,6 +168,9 @@ impl Engine {
     pub(super) fn read_failed(&mut self, id: OperationId, disagree: bool, out: &mut Out) {
         let Some(operation) = self.operations.remove(id) else { return };
         let Kind::Read(read) = operation.kind else { return };
+        if planted::has(Planted::FailsSilently) {
+            return;
+        }
         self.stats.quorum_failures += 1;
         let text = texts::quorum(&self.ring, read.needed, &read.replicas, &[], disagree, Outcome::Read);
         out.replies.push((read.ticket, text));

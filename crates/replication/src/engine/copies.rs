@@ -208,6 +208,14 @@ impl Engine {
         (is_wanted && is_behind).then_some(self.marker.written_at_ms + MARKER_MS)
     }
 
+    /// When time is to be told because of that. A marker that is due and has to wait, since the lane takes nothing, is looked at
+    /// with everything else.
+    pub(super) fn marker_wake_ms(&self) -> Option<u64> {
+        let due_ms = self.marker_due_ms()?;
+        let sweep_at_ms = self.swept_at_ms + super::SWEEP_MS;
+        Some(if planted::has(Planted::NeverSleeps) { due_ms } else { due_ms.max(sweep_at_ms) })
+    }
+
     pub(super) fn write_marker(&mut self, now: Now, out: &mut Out) {
         let Some(key) = self.config.marker_key.clone().filter(|_| self.lane_refusal(now).is_none()) else {
             return;

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::{Engine, Now, Out, Requester};
 use crate::{
-    Record, RequestBody, ResponseBody, Version,
+    HintTarget, Record, RequestBody, ResponseBody, Version,
     operation::{
         Kind, OperationId,
         export::{Export, ExportOperation, Phase},
@@ -101,8 +101,13 @@ impl Engine {
         self.advance_export(now, key, out);
     }
 
-    /// The write that left `record` ended without a majority: a state that was read for it must not be sent.
-    pub(super) fn export_unsettled(&mut self, key: &Bytes, record: &Record) {
+    /// The write that left `record` ended without a majority: a state that was read for it must not be sent. Other datacenters
+    /// get a hint, as heals may bring it to a majority later.
+    pub(super) fn export_unsettled(&mut self, now: Now, key: &Bytes, record: &Record) {
+        let others = self.ring.dcs().iter().map(dynomite_ring::Dc::index).filter(|dc| *dc != self.place.dc);
+        for dc in others {
+            self.hints.note(now, HintTarget::Dc(dc), key);
+        }
         let Some(export) = self.exports.get_mut(key) else { return };
         if matches!(&export.phase, Phase::Holding(held, _) if held == record) {
             // What settled before it is sent with the next write that settles.

@@ -9,7 +9,7 @@ use dynomite_ring::NodeId;
 
 use super::{ClientCommand, Engine, Now, Out, Requester, overwriting::Overwrite};
 use crate::{
-    Failure, Level, ResponseBody,
+    Failure, Level, ResponseBody, Stamper,
     operation::{
         Kind, OperationId,
         delegated::{DelegatedOverwrite, Stamp},
@@ -63,14 +63,14 @@ impl Engine {
             (None, ResponseBody::Stamped { version, .. }) if delegated.is_given_up => {
                 let command = delegated.command.command.clone();
                 self.operations.end(id);
-                self.overwrite(now, Requester::Nobody, token, version, command, false, out);
+                self.overwrite(now, Requester::Nobody, token, version, command, Stamper::Local, out);
             }
             (None, _) if delegated.is_given_up => self.operations.end(id),
             (None, ResponseBody::Stamped { version, prior, reply }) => {
                 let slow_at_ms = now.ms + self.config.failover_ms;
                 delegated.stamp = Some(Stamp { version, prior, reply, slow_at_ms });
                 let command = delegated.command.command.clone();
-                self.overwrite(now, Requester::Operation(id), token, version, command, false, out);
+                self.overwrite(now, Requester::Operation(id), token, version, command, Stamper::Local, out);
             }
             (None, ResponseBody::Failed(failure)) if failure.not_run() => {
                 let command = delegated.command.clone();

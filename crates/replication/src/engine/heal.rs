@@ -11,11 +11,11 @@ use smallvec::SmallVec;
 use super::{Engine, Now, Out};
 use crate::{
     Content, Failure, RequestBody, ResponseBody,
-    heal::{Copy, CountsLost, Plan, plan},
+    heal::{Behind, Copy, CountsLost, Plan, plan},
     hints::Replay,
     operation::{
         Kind, OperationId,
-        heal::{Behind, Fetched, HealOperation, Phase},
+        heal::{Fetched, HealOperation, Phase},
         replicas::State,
     },
 };
@@ -119,9 +119,12 @@ impl Engine {
         self.begin_heal(now, (key, token), waiting.into_iter().collect(), CountsLost::No, 0, out);
     }
 
-    /// Heals a key whose copy here is lost. If it is being healed already, that has to do.
+    /// Heals a key whose copy here is lost. If it is being healed already, that counts lost copies as well.
     pub(super) fn heal_lost(&mut self, now: Now, key: Bytes, counts_lost: CountsLost, out: &mut Out) {
-        if !self.heals.contains_key(&key) {
+        let under_way = self.heals.get(&key).and_then(|id| self.operations.find(*id));
+        if let Some(Kind::Heal(heal)) = under_way.map(|operation| &mut operation.kind) {
+            heal.counts_lost = heal.counts_lost.max(counts_lost);
+        } else if !self.heals.contains_key(&key) {
             let token = self.ring.token(&key);
             self.begin_heal(now, (key, token), SmallVec::new(), counts_lost, 0, out);
         }

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::{Engine, Now};
 use crate::{
-    Bucket, BucketSet, HintLogError, HintTarget,
+    Bucket, BucketSet, HintLogError, HintTarget, Record, Version,
     operation::{
         Kind, OperationId,
         overwrite::RemoteDc,
@@ -62,6 +62,24 @@ impl Engine {
         let targets: SmallVec<[HintTarget; 4]> = nodes.chain(dcs).collect();
         for target in targets {
             self.hints.note(now, target, key);
+        }
+    }
+
+    /// All replicas of `key` have applied the overwrite `version`. If the own copy is that too, it is what hints on the key would bring.
+    pub(super) fn applied_everywhere(&mut self, key: &Bytes, version: Version, replicas: &[Replica]) {
+        let own = HintTarget::Node(self.config.node);
+        let entry = self.records.of(key);
+        let is_own = replicas.iter().any(|replica| replica.node == self.config.node);
+        // As for a replay: what this node knows to have missed itself, it cannot hand over.
+        if !is_own
+            || !entry.trust.is_trusted()
+            || entry.record != Record::overwritten(version)
+            || self.hints.contains(own, key)
+        {
+            return;
+        }
+        for replica in replicas {
+            self.hints.covered(HintTarget::Node(replica.node), key);
         }
     }
 

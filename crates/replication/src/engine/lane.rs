@@ -9,7 +9,7 @@ use bytes::Bytes;
 use dynomite_ring::Token;
 
 use super::{Now, Requester, digests::Digesting};
-use crate::{Failure, Record, ResponseBody, Version, operation::OperationId, records::RecordId};
+use crate::{Failure, Record, ResponseBody, operation::OperationId, records::RecordId};
 
 #[derive(Debug)]
 pub(super) struct Job {
@@ -25,12 +25,16 @@ pub(super) enum JobKind {
     Execute,
     /// A read; `record` is what it will see.
     Read { copy: RecordId, record: Record },
-    /// An overwrite of what `prior` describes.
-    Overwrite { copy: RecordId, prior: Record, version: Version },
+    /// An overwrite of what `prior` describes, which leaves `record`.
+    Overwrite { copy: RecordId, prior: Record, record: Record },
     /// A sequenced write of this primary.
     Run(OperationId),
+    /// Until when the key of such a write is there after it.
+    RunExpiry(OperationId),
     /// A primary's write, run after it.
     Follow { copy: RecordId, record: Record, reply_crc: Option<u32> },
+    /// Whether the key of such a write is there after it until the time that the primary told.
+    FollowExpiry { copy: RecordId, record: Record, expires_at_ms: i64 },
     /// A whole state; then `done` is the answer.
     Install { copy: RecordId, record: Record, done: Box<ResponseBody> },
     /// The engine's own mark in the datastore.

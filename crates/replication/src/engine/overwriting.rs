@@ -6,10 +6,10 @@ use smallvec::SmallVec;
 
 use super::{ClientCommand, Engine, Now, Out, Requester};
 use crate::{
-    KeyRequest, Level, RequestBody, ResponseBody, Version,
+    KeyRequest, Level, RequestBody, ResponseBody, Stamper, Version,
     operation::{
         Kind, OperationId,
-        overwrite::{OverwriteOperation, Step},
+        overwrite::{OverwriteOperation, RemoteDc, Step},
         replicas::{self, Near, Replicas, State},
     },
     planted::{self, Planted},
@@ -66,16 +66,18 @@ impl Engine {
         }
         let node = replicas[0].node;
         replicas[0].state = State::Asked;
+        let stamper = if is_primary || level == Level::DcOne { Stamper::Local } else { Stamper::StandIn };
         let mut overwrite = self.new_overwrite(now, &part, version, replicas);
+        overwrite.stamper = stamper;
         overwrite.awaits_dcs = !dcs.is_empty();
         overwrite.dcs = dcs;
         let overwrite = self.operations.overwrites.put(overwrite);
         let id = self.insert(now, timeout_ms, Kind::Overwrite(overwrite));
         if node == self.config.node {
             let requester = Requester::Operation(id);
-            self.overwrite(now, requester, token, version, command.clone(), false, out);
+            self.overwrite(now, requester, token, version, command.clone(), stamper, out);
         } else {
-            let body = RequestBody::Overwrite { version, command: command.clone(), foreign: false };
+            let body = RequestBody::Overwrite { version, command: command.clone(), stamper };
             self.ask(now, node, token, id, body, out);
         }
         if !waits_for_own {
@@ -100,6 +102,7 @@ impl Engine {
         OverwriteOperation {
             requester: part.requester,
             version,
+            stamper: Stamper::Local,
             command: part.command.clone(),
             token: part.token,
             level: part.level,
@@ -138,8 +141,9 @@ impl Engine {
         }
         let nodes: SmallVec<[NodeId; 3]> = overwrite.replicas.iter().map(|replica| replica.node).collect();
         let (version, token, command) = (overwrite.version, overwrite.token, overwrite.command.clone());
+        let stamper = overwrite.stamper;
         for (index, node) in nodes.iter().enumerate().skip(1) {
-            let body = RequestBody::Overwrite { version, command: command.clone(), foreign: false };
+            let body = RequestBody::Overwrite { version, command: command.clone(), stamper };
             self.ask(now, *node, token, id.of_replica(index), body, out);
         }
     }
@@ -177,6 +181,7 @@ impl Engine {
     ) {
         let Some(operation) = self.operations.find(id) else { return };
         let Kind::Overwrite(overwrite) = &mut operation.kind else { return };
+        let version = overwrite.version;
         if let ResponseBody::Refused { record } = body
             && record.base.node == self.config.node
             && overwrite.version.node == self.config.node
@@ -185,8 +190,16 @@ impl Engine {
             // A later write that was stamped here got there first (rule R4).
             body = ResponseBody::Applied { prior: record, reply: None };
         }
+        let is_missed = matches!(body, ResponseBody::Failed(_))
+            && overwrite.replicas.get(id.replica()).is_some_and(|replica| replica.node == self.config.node);
+        let key = is_missed.then(|| Bytes::copy_from_slice(overwrite.command.key()));
         overwrite.answered(id.replica(), body);
-        if overwrite.is_to_be_spread() {
+        let is_to_be_spread = overwrite.is_to_be_spread();
+        if let Some(key) = key {
+            // Others have it now, and what runs here must not go on from before it.
+            self.lose_claim(&key, version);
+        }
+        if is_to_be_spread {
             self.spread_overwrite(now, id, out);
         }
         self.continue_overwrite(now, id, out);
@@ -235,6 +248,10 @@ impl Engine {
             let key = Bytes::copy_from_slice(overwrite.command.key());
             let (replicas, dcs) = (overwrite.replicas.clone(), overwrite.dcs.clone());
             self.note_missed(now, &key, &replicas, &dcs);
+        } else if !self.hints.is_empty() {
+            let key = Bytes::copy_from_slice(overwrite.command.key());
+            let (version, replicas) = (overwrite.version, overwrite.replicas.clone());
+            self.applied_everywhere(&key, version, &replicas);
         }
         self.operations.end(id);
     }
@@ -251,39 +268,57 @@ impl Engine {
         }
     }
 
+    /// Too few replicas have applied it. It stays until those that were asked have answered, so that whoever has missed it is
+    /// noted: a write of unknown outcome is there for good once anybody has it.
     fn overwrite_failed(&mut self, now: Now, id: OperationId, disagree: bool, out: &mut Out) {
-        let Some(operation) = self.operations.remove(id) else { return };
-        let Kind::Overwrite(mut overwrite) = operation.kind else { return };
-        if planted::has(Planted::OverwriteIsRestamped) && overwrite.requester != Requester::Nobody {
-            let version = self.clock.stamp(now.wall_us);
-            let OverwriteOperation { requester, ref command, token, level, timeout_ms, .. } = *overwrite;
-            let part =
-                Overwrite { requester, command, token, level, near: None, sender_applies: false, timeout_ms };
-            return self.coordinate_overwrite(now, part, version, out);
+        if planted::has(Planted::OverwriteIsRestamped) {
+            return self.restamp(now, id, out);
         }
         self.stats.quorum_failures += 1;
+        let lingers_until_ms = now.ms + self.linger_ms();
+        let has_other_dcs = self.ring.dcs().len() > 1;
+        let Some(operation) = self.operations.find(id) else { return };
+        operation.deadline_ms = operation.deadline_ms.min(lingers_until_ms);
+        let Kind::Overwrite(overwrite) = &mut operation.kind else { return };
         // A remote datacenter that was asked may have applied it; a reply shows that somebody has.
         let not_run = replicas::certainly_not_run(&overwrite.replicas)
             && overwrite.replies.is_empty()
-            && self.ring.dcs().len() == 1;
-        if !not_run {
-            let key = Bytes::copy_from_slice(overwrite.command.key());
-            self.note_missed(now, &key, &overwrite.replicas, &overwrite.dcs);
-        }
-        if let Some(replica) = overwrite.left_to_requester.take() {
+            && !has_other_dcs;
+        let requester = std::mem::replace(&mut overwrite.requester, Requester::Nobody);
+        let left_to_requester = overwrite.left_to_requester.take();
+        let mut replicas = overwrite.replicas.clone();
+        let needed = overwrite.needed + usize::from(left_to_requester.is_some());
+        let dcs: SmallVec<[RemoteDc; 2]> = overwrite.awaited_dcs().into();
+        let (version, token, command) = (overwrite.version, overwrite.token, overwrite.command.clone());
+        let stamper = overwrite.stamper;
+        let is_finished = not_run || overwrite.is_finished();
+        if let Some(replica) = left_to_requester {
             if !not_run {
                 // The requester hears of a failure, and its replica would be left behind.
-                let (version, command) = (overwrite.version, overwrite.command.clone());
-                let body = RequestBody::Overwrite { version, command, foreign: false };
-                self.ask(now, replica.node, overwrite.token, OperationId::NOBODY, body, out);
+                let body = RequestBody::Overwrite { version, command, stamper };
+                self.ask(now, replica.node, token, OperationId::NOBODY, body, out);
             }
-            overwrite.needed += 1;
-            overwrite.replicas.push(replica);
+            replicas.push(replica);
         }
         let outcome = if not_run { Outcome::NotRun } else { Outcome::Unknown };
-        let (needed, replicas, dcs) = (overwrite.needed, &overwrite.replicas, overwrite.awaited_dcs());
-        let reply = texts::quorum(&self.ring, needed, replicas, dcs, disagree, outcome);
-        self.answer(overwrite.requester, ResponseBody::Done { reply }, out);
+        let reply = texts::quorum(&self.ring, needed, &replicas, &dcs, disagree, outcome);
+        self.answer(requester, ResponseBody::Done { reply }, out);
+        if not_run {
+            self.operations.end(id);
+        } else if is_finished {
+            self.end_overwrite(now, id);
+        }
+    }
+
+    /// Stamps a write anew that has failed: what must not be done.
+    fn restamp(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        let Some(operation) = self.operations.remove(id) else { return };
+        let Kind::Overwrite(overwrite) = operation.kind else { return };
+        let version = self.clock.stamp(now.wall_us);
+        let OverwriteOperation { requester, ref command, token, level, timeout_ms, .. } = *overwrite;
+        let part =
+            Overwrite { requester, command, token, level, near: None, sender_applies: false, timeout_ms };
+        self.coordinate_overwrite(now, part, version, out);
     }
 }
 

@@ -48,7 +48,7 @@ impl Engine {
         let (_, entry) = self.look_up(write.command.key(), write.token);
         let refusal = match entry.trust {
             Trust::Lost => Some(Failure::CopyLost),
-            _ => self.lane_refusal(now),
+            _ => self.lane_refusal_of(now, 1 + usize::from(self.is_expiring(now, &entry))),
         };
         if let Some(failure) = refusal {
             return self.refuse_run(write.requester, failure, out);
@@ -96,7 +96,8 @@ impl Engine {
         replicas.retain(|replica| replica.node != self.config.node);
         let key = Bytes::copy_from_slice(command.key());
         let request = command.request().clone();
-        let command_flags = command.call().command.flags;
+        let is_read = command.call().command.flags.contains(flags::READONLY);
+        let asks_expiry = !is_read && self.is_expiring(now, &entry);
         let run = RunOperation {
             requester,
             command,
@@ -104,6 +105,8 @@ impl Engine {
             token,
             prior,
             record,
+            asks_expiry,
+            awaits_expiry: None,
             reply: None,
             near: Near::new(&replicas, near),
             slow_at_ms: now.ms + self.config.failover_ms,
@@ -115,13 +118,22 @@ impl Engine {
         };
         let run = self.operations.runs.put(run);
         let id = self.insert(now, timeout_ms, Kind::Run(run));
-        let is_read = command_flags.contains(flags::READONLY);
         let copy = self.records.advance(copy, &key, record, self.lane.next_number());
-        let absent_from = presence::after_step(&entry, (!is_read).then_some(&request));
+        let absent_from = presence::after_step(&entry, (!is_read).then_some(&request), asks_expiry);
         self.records.set_absent_from(copy, absent_from);
         self.note_step_size(copy, &request, stamp);
         self.lane.push(now, Requester::Nobody, JobKind::Run(id));
         out.lane.push(LaneOperation::Command(request));
+        if asks_expiry {
+            self.lane.push(now, Requester::Nobody, JobKind::RunExpiry(id));
+            out.lane.push(presence::question(&key));
+        }
+    }
+
+    /// Whether a write on a key with this entry may meet the key's expiry here or at another replica.
+    pub(super) fn is_expiring(&self, now: Now, entry: &Entry) -> bool {
+        let spread_ms = self.config.clock_ahead_max_ms + self.config.request_timeout_ms;
+        presence::is_expiring(entry, now.wall_ms(), spread_ms)
     }
 
     pub(super) fn refuse_run(&mut self, requester: Requester, failure: Failure, out: &mut Out) {
@@ -135,8 +147,36 @@ impl Engine {
         self.answer(requester, body, out);
     }
 
-    /// The primary's datastore has run the write: forward what happened.
+    /// The primary's datastore has run the write: forward what happened, if all is known of that.
     pub(super) fn ran(&mut self, now: Now, id: OperationId, reply: Bytes, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Run(run) = &mut operation.kind else { return };
+        if run.asks_expiry {
+            run.awaits_expiry = Some(reply);
+        } else {
+            self.forward(now, id, reply, None, out);
+        }
+    }
+
+    /// The primary's datastore has told until when the key of a write is there.
+    pub(super) fn run_expiry_told(&mut self, now: Now, id: OperationId, told: &Bytes, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Run(run) = &mut operation.kind else { return };
+        let Some(reply) = run.awaits_expiry.take() else { return };
+        let (key, record) = (run.key.clone(), run.record);
+        self.note_presence(now, self.records.find(&key), &record, told);
+        self.forward(now, id, reply, presence::expiry(told), out);
+    }
+
+    /// Has the other racks follow a write that was run.
+    fn forward(
+        &mut self,
+        now: Now,
+        id: OperationId,
+        reply: Bytes,
+        expires_at_ms: Option<i64>,
+        out: &mut Out,
+    ) {
         let Some(operation) = self.operations.find(id) else { return };
         let Kind::Run(run) = &mut operation.kind else { return };
         let (effect, reply_crc) = match (error_text(&reply), run.command.call().class) {
@@ -153,22 +193,22 @@ impl Engine {
             replica.state = State::Asked;
         }
         for (index, node) in nodes.iter().enumerate() {
-            let body =
-                RequestBody::Forward { prior, record, key: key.clone(), effect: effect.clone(), reply_crc };
+            let (key, effect) = (key.clone(), effect.clone());
+            let body = RequestBody::Forward { prior, record, key, effect, reply_crc, expires_at_ms };
             self.ask(now, *node, token, id.of_replica(index), body, out);
         }
         self.continue_run(now, id, out);
     }
 
     /// The lane broke before the write was answered: it may have run.
-    pub(super) fn run_lost(&mut self, id: OperationId, reason: &str, out: &mut Out) {
+    pub(super) fn run_lost(&mut self, now: Now, id: OperationId, reason: &str, out: &mut Out) {
         let Some(operation) = self.operations.remove(id) else { return };
         let Kind::Run(run) = operation.kind else { return };
         self.doubt(self.records.find(&run.key), &run.record, Doubt::Step);
         let failure = Failure::Datastore(format!("Datastore connection lost ({reason})"));
         let reply = self.explain(self.config.node, &failure, Outcome::Unknown);
         self.answer(run.requester, ResponseBody::Done { reply }, out);
-        self.export_unsettled(&run.key, &run.record);
+        self.export_unsettled(now, &run.key, &run.record);
     }
 
     /// A rack has answered a forward.
@@ -178,7 +218,14 @@ impl Engine {
         let Some(replica) = run.replicas.get_mut(id.replica()) else { return };
         match body {
             ResponseBody::Accepted { .. } => replica.state = State::Ok,
-            ResponseBody::Failed(failure) => replica.state = State::Failed(failure),
+            ResponseBody::Failed(failure) => {
+                let is_outbid = failure == Failure::Outbid;
+                replica.state = State::Failed(failure);
+                if is_outbid {
+                    let (key, term) = (run.key.clone(), run.record.term);
+                    self.lose_claim(&key, term);
+                }
+            }
             ResponseBody::Nacked { record, dirty } => {
                 let (node, key, token, wanted) = (replica.node, run.key.clone(), run.token, run.record);
                 let own = self.records.of(&key);
@@ -195,11 +242,28 @@ impl Engine {
                     self.mark(id, State::Ok);
                 } else {
                     self.mark(id, State::Newer);
+                    if record > own.record {
+                        self.lose_claim(&key, wanted.term);
+                    }
                 }
             }
             _ => replica.state = State::Failed(Failure::Datastore("unexpected answer".into())),
         }
         self.continue_run(now, id, out);
+    }
+
+    /// Another rack has claimed the key since it was claimed here with `term`, or has a write that is missing here: what runs
+    /// here next claims it anew, and does not end with an unknown outcome as well.
+    pub(super) fn lose_claim(&mut self, key: &Bytes, term: Version) {
+        let copy = self.records.find(key);
+        let held = match self.records.get(copy).claim {
+            Claim::Birth => Version::ZERO,
+            Claim::Void => return,
+            Claim::Term(held) => held,
+        };
+        if held <= term {
+            self.records.claim(copy, key, Claim::Void);
+        }
     }
 
     fn mark(&mut self, id: OperationId, state: State) {
@@ -233,7 +297,7 @@ impl Engine {
             }
             self.operations.end(id);
             if !is_settled {
-                self.export_unsettled(&key, &record);
+                self.export_unsettled(now, &key, &record);
             }
         }
     }

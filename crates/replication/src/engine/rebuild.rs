@@ -7,8 +7,8 @@
 //! | heard of a bucket | then its keys are healed |
 //! |---|---|
 //! | a majority of the datacenter's racks, trusted; this one does not count | with a majority of trusted copies |
-//! | all racks, or time is up; some trusted | with the greatest copy, whoever has it (counted) |
-//! | all racks, or time is up; none trusted | after the other datacenters have sent what they have; what they do not have is gone |
+//! | all racks, or time is up; some trusted | with the greatest copy of theirs (counted) |
+//! | all racks, or time is up; none trusted, or none of those is there any more | after the other datacenters have sent what they have; what they do not have is gone |
 //!
 //! Keys that are written while this goes on need not be listed: such a write is acknowledged by others, or this node has
 //! applied it.
@@ -21,8 +21,12 @@ use hashbrown::HashMap;
 
 use super::{Engine, Now, Out, Requester, settle::is_settled};
 use crate::{
-    Bucket, BucketSet, Failure, Level, Position, RequestBody, ResponseBody, Trust, Version, census::hash_key,
-    heal::CountsLost, listing, operation::compare::Question,
+    Bucket, BucketSet, Failure, Level, Mark, Position, RequestBody, ResponseBody, Trust, Version,
+    census::hash_key,
+    heal::CountsLost,
+    listing,
+    operation::compare::Question,
+    planted::{self, Planted},
 };
 
 /// After so many rebuilt buckets it is noted which are left; a crash has the others rebuilt again.
@@ -280,6 +284,7 @@ impl Engine {
     /// What was heard of a bucket in this datacenter.
     fn standing(&self, now: Now, work: &Work, bucket: u16) -> Standing {
         let racks = self.ring.dc(self.place.dc).racks();
+        let is_time_up = self.is_time_up(now, work);
         let (mut trusted, mut heard) = (0, 0);
         for rack in racks.iter().filter(|rack| rack.index() != self.place.rack) {
             let nodes = || {
@@ -287,11 +292,17 @@ impl Engine {
             };
             if nodes().all(|lister| lister.upto.bucket > bucket) {
                 heard += 1;
-                trusted += usize::from(nodes().all(|lister| !lister.lost.contains(Bucket(bucket))));
+                // Who has listed its keys and gone is waited for like all others.
+                let is_there = |lister: &Lister| {
+                    !is_time_up || self.reachable.contains(&self.partners.all[lister.partner].node)
+                };
+                let is_trusted = |lister: &Lister| !lister.lost.contains(Bucket(bucket)) && is_there(lister);
+                trusted += usize::from(nodes().all(is_trusted));
             }
         }
-        let is_final = heard + 1 == racks.len() || self.is_time_up(now, work);
-        if trusted >= Level::DcQuorum.needed(racks.len()) {
+        let is_final = heard + 1 == racks.len() || is_time_up;
+        let rebuilds_from_one = trusted > 0 && planted::has(Planted::RebuildsFromOne);
+        if trusted >= Level::DcQuorum.needed(racks.len()) || rebuilds_from_one {
             Standing::Majority
         } else if !is_final {
             Standing::Wait
@@ -330,17 +341,26 @@ impl Engine {
         if standing == Standing::Orphaned && !self.import_bucket(now, work, bucket, out) {
             return false;
         }
-        let counts_lost = if standing == Standing::Majority { CountsLost::No } else { CountsLost::Yes };
+        let counts_lost = match standing {
+            Standing::Orphaned => CountsLost::Yes,
+            Standing::Counted => CountsLost::WhereOneIsTrusted,
+            Standing::Majority | Standing::Wait => CountsLost::No,
+        };
         while work.healing.len() < AT_ONCE_MAX {
             let first = work.waiting.range((bucket, Bytes::new())..).next();
             let Some(key) = first.filter(|(of, _)| *of == bucket).map(|(_, key)| key.clone()) else { break };
             work.waiting.remove(&(bucket, key.clone()));
-            self.stats.rebuilt_without_majority += u64::from(counts_lost == CountsLost::Yes);
+            self.stats.rebuilt_without_majority += u64::from(counts_lost != CountsLost::No);
             work.healing.insert(key.clone(), bucket);
             self.heal_lost(now, key, counts_lost, out);
         }
         let is_done = !work.has_keys_of(bucket);
         if is_done && self.lost.buckets.remove(Bucket(bucket)) {
+            if self.lost.log_too {
+                // What others forgot before they listed their keys must not come back here: their clocks, which this one
+                // follows, had passed the mark (rule R22).
+                self.raise_floor(Mark::of_clock(self.clock.last()));
+            }
             if self.lost.buckets.len().is_multiple_of(LOST_NOTED_EVERY) {
                 self.note_lost();
             }

@@ -1,7 +1,7 @@
 //! The replica: what this node does with its own copy of a key (rules R3, R9, R12).
 
 use bytes::Bytes;
-use dynomite_codec::{KeyState, Operation as LaneOperation, Output, Request};
+use dynomite_codec::{KeyState, Operation as LaneOperation, Request};
 use dynomite_ring::Token;
 
 use super::{
@@ -9,12 +9,12 @@ use super::{
     pieces::Reading,
 };
 use crate::{
-    Bucket, Content, Failure, KeyRequest, PieceSource, PushPurpose, Record, RequestBody, ResponseBody, Trust,
-    Version,
+    Bucket, Content, Failure, KeyRequest, PieceSource, PushPurpose, Record, RequestBody, ResponseBody,
+    Stamper, Trust, Version,
     operation::transfer::{Errand, Wanted},
     planted::{self, Planted},
     presence,
-    records::{Claim, Doubt, Entry, RecordId},
+    records::{Claim, Entry, RecordId},
 };
 
 /// A lane whose oldest operation waits longer than this part of the request timeout is called stalled.
@@ -37,14 +37,21 @@ impl Engine {
                 self.serve_sequence(now, write, sender_applies, out);
             }
             RequestBody::RelayOverwrite { version, command, ack, timeout_ms } => {
-                let part =
-                    |_: &Self| RequestBody::Overwrite { version, command: command.clone(), foreign: true };
+                let part = |_: &Self| RequestBody::Overwrite {
+                    version,
+                    command: command.clone(),
+                    stamper: Stamper::Foreign,
+                };
                 let timeout_ms = u64::from(timeout_ms).min(self.config.request_timeout_ms);
                 self.relay(now, from, token, ack.then_some(timeout_ms), part, out);
             }
             RequestBody::RelayImport { key, version, state, again: true, timeout_ms } => {
                 let import = Import { key, version, state };
                 self.begin_import(now, from, token, import, u64::from(timeout_ms), out);
+            }
+            // The sender gave up long ago; what it holds by now it sends again.
+            RequestBody::RelayImport { version, again: false, .. } if self.too_late(version).is_some() => {
+                self.answer(from, ResponseBody::Failed(Failure::Timeout), out);
             }
             RequestBody::RelayImport { key, version, state, again: false, timeout_ms } => {
                 let part = |_: &Self| RequestBody::Import { key: key.clone(), version, state: state.clone() };
@@ -53,11 +60,12 @@ impl Engine {
             }
             RequestBody::Execute(command) => self.execute(now, from, command, out),
             RequestBody::Read { command, value } => self.read(now, from, token, command, value, out),
-            RequestBody::Overwrite { version, command, foreign } => {
-                self.overwrite(now, from, token, version, command, foreign, out);
+            RequestBody::Overwrite { version, command, stamper } => {
+                self.overwrite(now, from, token, version, command, stamper, out);
             }
-            RequestBody::Forward { prior, record, key, effect, reply_crc } => {
-                self.follow(now, from, token, Step { prior, record }, key, effect, reply_crc, out);
+            RequestBody::Forward { prior, record, key, effect, reply_crc, expires_at_ms } => {
+                let step = Step { prior, record, reply_crc, expires_at_ms };
+                self.follow(now, from, token, step, key, effect, out);
             }
             RequestBody::Push { key, record, state, purpose } => {
                 self.take_push(now, from, token, key, record, state.into(), purpose, out);
@@ -92,7 +100,12 @@ impl Engine {
 
     /// Answers at once when the lane takes nothing. Whether it did.
     pub(super) fn is_refused(&mut self, now: Now, from: Requester, out: &mut Out) -> bool {
-        let refusal = self.lane_refusal(now);
+        self.are_refused(now, from, 1, out)
+    }
+
+    /// The same when it has to take `count` operations.
+    fn are_refused(&mut self, now: Now, from: Requester, count: usize, out: &mut Out) -> bool {
+        let refusal = self.lane_refusal_of(now, count);
         let is_refused = refusal.is_some();
         if let Some(failure) = refusal {
             self.answer(from, ResponseBody::Failed(failure), out);
@@ -109,11 +122,20 @@ impl Engine {
     }
 
     pub(super) fn lane_refusal(&self, now: Now) -> Option<Failure> {
+        self.lane_refusal_of(now, 1)
+    }
+
+    /// Why the lane does not take `count` operations now.
+    pub(super) fn lane_refusal_of(&self, now: Now, count: usize) -> Option<Failure> {
         if self.is_log_failing {
             return Some(Failure::LogFailed);
         }
         let stall_ms = self.config.request_timeout_ms / STALL_PART;
-        self.lane.refusal(now, stall_ms, self.config.lane_window_max)
+        let window_max = match planted::has(Planted::IgnoresWindow) {
+            true => usize::MAX,
+            false => (self.config.lane_window_max + 1).saturating_sub(count).max(1),
+        };
+        self.lane.refusal(now, stall_ms, window_max)
     }
 
     /// Tells the record, and the value if it is wanted.
@@ -150,7 +172,7 @@ impl Engine {
         token: Token,
         version: Version,
         command: KeyRequest,
-        foreign: bool,
+        stamper: Stamper,
         out: &mut Out,
     ) {
         if self.is_refused(now, from, out) {
@@ -164,7 +186,8 @@ impl Engine {
             return self.answer(from, ResponseBody::Failed(Failure::CopyLost), out);
         }
         let prior = entry.record;
-        let held = if foreign { prior.last } else { prior.base };
+        let is_foreign = stamper == Stamper::Foreign;
+        let held = if is_foreign { prior.last } else { prior.base };
         if version > held
             && let Some(mark) = self.too_late(version)
         {
@@ -172,14 +195,24 @@ impl Engine {
             return self.answer(from, ResponseBody::Refused { record: mark.record() }, out);
         }
         if version > held {
-            let record = Record::overwritten(version);
+            let record = prior.overwritten_by(version);
             let copy = self.records.write(id, command.key(), record, self.lane.next_number());
             self.records.set_absent_from(copy, presence::after_overwrite(&command, version));
             self.note_whole_size(copy, command.request().raw().len());
-            self.lane.push(now, from, JobKind::Overwrite { copy, prior, version });
+            if stamper == Stamper::StandIn {
+                self.records.promise(copy, command.key(), version);
+            }
+            // What a copy that does not count replies tells nothing of what was there.
+            let prior = if entry.trust.is_trusted() { prior } else { Record::default() };
+            let mut from = from;
+            if planted::has(Planted::AnswersBeforeExecution) {
+                let requester = std::mem::replace(&mut from, Requester::Nobody);
+                self.answer(requester, ResponseBody::Applied { prior, reply: None }, out);
+            }
+            self.lane.push(now, from, JobKind::Overwrite { copy, prior, record });
             out.lane.push(LaneOperation::Command(command.into_request()));
         } else {
-            let done = if version == held {
+            let done = if version == held && (is_foreign || !prior.is_taken_back()) {
                 ResponseBody::Applied { prior, reply: None }
             } else {
                 self.stats.overwrites_refused += 1;
@@ -199,10 +232,9 @@ impl Engine {
         step: Step,
         key: Bytes,
         effect: Option<Request>,
-        reply_crc: Option<u32>,
         out: &mut Out,
     ) {
-        if self.is_refused(now, from, out) {
+        if self.are_refused(now, from, 1 + usize::from(step.expires_at_ms.is_some()), out) {
             return;
         }
         let (id, entry) = self.look_up(&key, token);
@@ -216,21 +248,35 @@ impl Engine {
         let is_promised_away = record.term < entry.promised && !planted::has(Planted::ForwardAfterPromise);
         if !entry.trust.is_trusted() || !fits || is_promised_away {
             self.stats.forwards_nacked += 1;
-            let done = ResponseBody::Nacked { record: entry.record, dirty: entry.trust.is_dirty() };
+            // What somebody wrote who stood in for the primary is no claim: the primary hears of the write.
+            let is_overwritten = entry.record.base == entry.promised;
+            let done = match is_promised_away && !is_overwritten {
+                true => ResponseBody::Failed(Failure::Outbid),
+                false => ResponseBody::Nacked { record: entry.record, dirty: entry.trust.is_dirty() },
+            };
             return self.answer_when_executed(now, from, id, done, out);
         }
         let id = if record.term > entry.promised { self.records.promise(id, &key, record.term) } else { id };
         match effect {
             Some(request) => {
-                let copy = self.records.advance(id, &key, record, self.lane.next_number());
-                self.records.set_absent_from(copy, presence::after_step(&entry, Some(&request)));
+                // Where the expiry is compared too, only that tells whether the copy may be spoken of (rule R12).
+                let written_at = self.lane.next_number() + u64::from(step.expires_at_ms.is_some());
+                let copy = self.records.advance(id, &key, record, written_at);
+                let is_expiring = step.expires_at_ms.is_some() || self.is_expiring(now, &entry);
+                self.records.set_absent_from(copy, presence::after_step(&entry, Some(&request), is_expiring));
                 self.note_step_size(copy, &request, record.last);
-                self.lane.push(now, from, JobKind::Follow { copy, record, reply_crc });
+                let follow = JobKind::Follow { copy, record, reply_crc: step.reply_crc };
                 out.lane.push(LaneOperation::Command(request));
+                let Some(expires_at_ms) = step.expires_at_ms else {
+                    return self.lane.push(now, from, follow);
+                };
+                self.lane.push(now, Requester::Nobody, follow);
+                self.lane.push(now, from, JobKind::FollowExpiry { copy, record, expires_at_ms });
+                out.lane.push(presence::question(&key));
             }
             None => {
                 let id = self.records.advance(id, &key, record, entry.written_at);
-                self.records.set_absent_from(id, presence::after_step(&entry, None));
+                self.records.set_absent_from(id, presence::after_step(&entry, None, false));
                 self.answer_when_executed(now, from, id, ResponseBody::Accepted { record }, out);
             }
         }
@@ -264,6 +310,10 @@ impl Engine {
         if helps && !is_promised_away {
             match offer {
                 Offer::Ready(state) => {
+                    let id = match self.was_stood_in_for(token, &record) {
+                        true => self.records.promise(id, &key, record.base),
+                        false => id,
+                    };
                     let done = ResponseBody::Accepted { record };
                     self.install(now, from, (id, key), record, state, done, out);
                 }
@@ -286,6 +336,18 @@ impl Engine {
         }
     }
 
+    /// Whether this is the key's primary, and another node of this datacenter stamped its last overwrite: above `DC_ONE` it
+    /// stood in for this one, whose claim has ended (rule R4).
+    fn was_stood_in_for(&self, token: Token, record: &Record) -> bool {
+        let stamper = record.base.node;
+        self.ring.primary(token, self.place.dc) == self.place.index
+            && stamper != self.config.node
+            && self
+                .ring
+                .index_of(stamper)
+                .is_some_and(|node| self.ring.rack(self.ring.rack_of(node)).dc() == self.place.dc)
+    }
+
     /// Tells the record as of the writes that were executed.
     fn inspect(&mut self, now: Now, from: Requester, token: Token, key: &[u8], out: &mut Out) {
         if self.is_refused(now, from, out) {
@@ -306,7 +368,11 @@ impl Engine {
         }
         let (id, Entry { record, trust, promised, .. }) = self.look_up(key, token);
         if trust == Trust::Lost {
-            return self.answer(from, ResponseBody::Failed(Failure::CopyLost), out);
+            let done = match self.lost.log_too {
+                true => ResponseBody::Failed(Failure::CopyLost),
+                false => ResponseBody::Inspected { record: told(record), trust },
+            };
+            return self.answer(from, done, out);
         }
         if term <= promised || term < record.term {
             let term = promised.max(record.term);
@@ -351,7 +417,7 @@ impl Engine {
             };
             self.imported(&key);
             let done = ResponseBody::Applied { prior, reply: None };
-            self.install(now, from, (id, key), Record::overwritten(version), state, done, out);
+            self.install(now, from, (id, key), prior.overwritten_by(version), state, done, out);
         } else {
             let done = if version == prior.last {
                 ResponseBody::Applied { prior, reply: None }
@@ -377,7 +443,7 @@ impl Engine {
         let (absent_from, bytes, operation) = match state {
             Ready::Whole(state) => {
                 let bytes = state.as_ref().map_or(0, |state| state.payload.len());
-                let absent_from = presence::after_install(state.as_ref(), record.last);
+                let absent_from = presence::after_install(state.as_ref(), now.wall_ms());
                 (absent_from, bytes, LaneOperation::Install { key, state })
             }
             Ready::Staged { stage, expires_at_ms } => {
@@ -427,7 +493,7 @@ impl Engine {
     }
 
     /// What may be said of a key whose copy has become doubtful since the answer was prepared.
-    fn as_trusted(&self, copy: RecordId, done: ResponseBody) -> ResponseBody {
+    pub(super) fn as_trusted(&self, copy: RecordId, done: ResponseBody) -> ResponseBody {
         if copy == RecordId::NONE {
             // Nothing was written that it could have waited for; a copy without an entry may be lost nevertheless.
             return done;
@@ -450,148 +516,6 @@ impl Engine {
             }
             ResponseBody::Refused { record } => ResponseBody::Refused { record },
             _ => ResponseBody::Failed(Failure::Untrusted),
-        }
-    }
-
-    /// The lane's oldest operation is done.
-    pub(super) fn lane_done(&mut self, now: Now, output: Output, out: &mut Out) {
-        let Some(job) = self.lane.pop() else { return };
-        match (job.kind, output) {
-            (JobKind::Execute, Output::Reply(reply)) => {
-                self.answer(job.requester, ResponseBody::Done { reply }, out);
-            }
-            (JobKind::Read { copy, record }, Output::Reply(reply)) => {
-                let done = match unavailable(&reply) {
-                    Some(text) => ResponseBody::Failed(Failure::Datastore(text)),
-                    None => self.as_trusted(copy, ResponseBody::Read { record, reply: Some(reply) }),
-                };
-                self.answer(job.requester, done, out);
-            }
-            (JobKind::Overwrite { copy, prior, version }, Output::Reply(reply)) => {
-                let done = match error_text(&reply) {
-                    Some(text) => self.in_doubt(copy, &Record::overwritten(version), text),
-                    None => ResponseBody::Applied { prior, reply: Some(reply) },
-                };
-                self.answer(job.requester, done, out);
-            }
-            (JobKind::Run(id), Output::Reply(reply)) => self.ran(now, id, reply, out),
-            (JobKind::Follow { copy, record, reply_crc }, Output::Reply(reply)) => {
-                let differs = reply_crc.is_some_and(|crc| crc != crc32fast::hash(&reply));
-                if differs || error_text(&reply).is_some() {
-                    self.doubt(copy, &record, Doubt::Step);
-                }
-                let done = self.as_trusted(copy, ResponseBody::Accepted { record });
-                self.answer(job.requester, done, out);
-            }
-            (JobKind::Install { done, .. }, Output::Installed) => self.answer(job.requester, *done, out),
-            (JobKind::Install { copy, record, .. }, Output::Failed(text)) => {
-                let done = self.in_doubt(copy, &record, text);
-                self.answer(job.requester, done, out);
-            }
-            (JobKind::Marker, Output::Reply(reply)) => self.marker_written(now, &reply),
-            (JobKind::Fetch { copy, record, doubtful, is_final }, Output::State(state)) => {
-                self.fetched(now, job.requester, copy, record, state, doubtful, is_final, out);
-            }
-            (
-                JobKind::Fetch { .. }
-                | JobKind::ReadPiece { .. }
-                | JobKind::MeasureForDigest(_)
-                | JobKind::Digest(_),
-                Output::Failed(text),
-            ) => {
-                self.answer(job.requester, ResponseBody::Failed(Failure::Datastore(text)), out);
-            }
-            (JobKind::Measure { key, token }, Output::Measured(extent)) => {
-                self.measured(now, job.requester, (key, token), extent, out);
-            }
-            // It may be forbidden.
-            (JobKind::Measure { key, token }, Output::Failed(_)) => {
-                self.measured(now, job.requester, (key, token), None, out);
-            }
-            (JobKind::ReadPiece { copy }, Output::Piece(piece)) => {
-                self.piece_read(job.requester, copy, piece, out);
-            }
-            (JobKind::MeasureForDigest(digesting), Output::Measured(extent)) => {
-                self.measured_for_digest(now, job.requester, digesting, extent, out);
-            }
-            (JobKind::Digest(digesting), Output::Digest(part)) => {
-                self.digested(now, job.requester, digesting, part, out);
-            }
-            (JobKind::StagePiece(id), output) => self.piece_staged(now, id, output, out),
-            (JobKind::ClearStage, _) => {}
-            (JobKind::AskPresence { copy, record }, Output::Reply(reply)) => {
-                self.presence_told(now, copy, &record, Some(&reply));
-            }
-            // An adapter that answers with the wrong kind has lost its place; what it says cannot be used.
-            (kind, _) => self.job_lost(now, job.requester, kind, "unexpected output of the datastore", out),
-        }
-        while let Some(barrier) = self.lane.pop_barrier() {
-            if let JobKind::Barrier { copy, done } = barrier.kind {
-                self.pass_barrier(barrier.requester, copy, *done, out);
-            }
-        }
-    }
-
-    fn pass_barrier(&mut self, to: Requester, copy: RecordId, done: ResponseBody, out: &mut Out) {
-        let done = self.as_trusted(copy, done);
-        self.answer(to, done, out);
-    }
-
-    /// The lane broke: nothing that it owed will come, and what of it ran is unknown.
-    pub(super) fn lane_lost(&mut self, now: Now, reason: &str, out: &mut Out) {
-        for job in self.lane.break_off() {
-            self.job_lost(now, job.requester, job.kind, reason, out);
-        }
-        self.transfers_lost(now, out);
-    }
-
-    fn job_lost(&mut self, now: Now, requester: Requester, kind: JobKind, reason: &str, out: &mut Out) {
-        let lost =
-            || ResponseBody::Failed(Failure::Datastore(format!("Datastore connection lost ({reason})")));
-        match kind {
-            JobKind::Marker | JobKind::ClearStage => {}
-            JobKind::StagePiece(id) => {
-                self.piece_staged(now, id, Output::Failed(reason.to_owned()), out);
-            }
-            JobKind::Execute
-            | JobKind::Read { .. }
-            | JobKind::Fetch { .. }
-            | JobKind::Measure { .. }
-            | JobKind::MeasureForDigest(_)
-            | JobKind::Digest(_)
-            | JobKind::ReadPiece { .. } => {
-                self.answer(requester, lost(), out);
-            }
-            JobKind::Overwrite { copy, version, .. } => {
-                self.doubt(copy, &Record::overwritten(version), Doubt::Whole);
-                self.answer(requester, lost(), out);
-            }
-            JobKind::Install { copy, record, .. } => {
-                self.doubt(copy, &record, Doubt::Whole);
-                self.answer(requester, lost(), out);
-            }
-            JobKind::Follow { copy, record, .. } => {
-                self.doubt(copy, &record, Doubt::Step);
-                self.answer(requester, ResponseBody::Nacked { record, dirty: true }, out);
-            }
-            JobKind::Run(id) => self.run_lost(id, reason, out),
-            JobKind::AskPresence { copy, record } => self.presence_told(now, copy, &record, None),
-            JobKind::Barrier { copy, done } => self.pass_barrier(requester, copy, *done, out),
-        }
-    }
-
-    fn in_doubt(&mut self, copy: RecordId, record: &Record, text: String) -> ResponseBody {
-        self.doubt(copy, record, Doubt::Whole);
-        ResponseBody::Failed(Failure::Datastore(text))
-    }
-
-    pub(super) fn doubt(&mut self, copy: RecordId, record: &Record, doubt: Doubt) {
-        if planted::has(Planted::NoDoubt) {
-            return;
-        }
-        if self.records.doubt(copy, record, doubt) {
-            self.stats.copies_doubted += 1;
-            self.heal_soon(self.key_of(copy));
         }
     }
 }
@@ -620,11 +544,13 @@ impl From<Content> for Offer {
     }
 }
 
-/// A forward's record before and after.
+/// A forward's record before and after, and what came of it at the primary.
 #[derive(Clone, Copy)]
 struct Step {
     prior: Record,
     record: Record,
+    reply_crc: Option<u32>,
+    expires_at_ms: Option<i64>,
 }
 
 /// What others are told of a record. Nothing was written since a mark, or ever: which of them it is makes no difference.
@@ -645,13 +571,4 @@ pub(super) fn distrusted(trust: Trust) -> Option<Failure> {
 pub(super) fn error_text(reply: &[u8]) -> Option<String> {
     let text = reply.strip_prefix(b"-")?;
     Some(String::from_utf8_lossy(text).trim_end().to_owned())
-}
-
-/// The text of an error that speaks of the datastore's state, not of the command: another replica may do better.
-fn unavailable(reply: &[u8]) -> Option<String> {
-    const CODES: [&str; 8] =
-        ["LOADING", "MASTERDOWN", "NOAUTH", "BUSY", "CLUSTERDOWN", "TRYAGAIN", "MISCONF", "NOPERM"];
-    let text = error_text(reply)?;
-    let code = text.split(' ').next().unwrap_or_default();
-    CODES.contains(&code).then_some(text)
 }

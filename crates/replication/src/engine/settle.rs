@@ -44,6 +44,7 @@ use super::{Engine, Now, Out, Requester};
 use crate::{
     Bucket, Failure, Mark, ResponseBody, Version,
     marks::{Run, Settled, decode_teller},
+    planted::{self, Planted},
     records::{Claim, Entry, RecordId},
 };
 
@@ -80,7 +81,8 @@ impl Engine {
         }
         let mut entry = entry;
         if id == RecordId::NONE {
-            entry.record = settled.mark.record();
+            let mark = if planted::has(Planted::LocalFloorIsBase) { self.floor } else { settled.mark };
+            entry.record = mark.record();
             if settled.before.covers(entry.promised) {
                 entry.promised = Version::ZERO;
             }

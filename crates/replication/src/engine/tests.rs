@@ -14,3 +14,5 @@ mod random;
 mod reads;
 mod rebuild;
 mod sequenced;
+mod stopping;
+mod upkeep;

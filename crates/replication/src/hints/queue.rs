@@ -195,6 +195,17 @@ impl Queue {
         Some(key)
     }
 
+    /// Takes a hint out that waits. Whether there was one: a replay that is under way goes on, for only its own end tells what it covers.
+    pub(super) fn forget_waiting(&mut self, key: &[u8]) -> bool {
+        let found = self.find(key);
+        let waiting =
+            found.filter(|number| self.place_mut(*number).is_some_and(|place| place.state == State::Waiting));
+        if let Some(number) = waiting {
+            self.remove(number);
+        }
+        waiting.is_some()
+    }
+
     /// Takes a hint out, in whatever state. Whether there was one.
     pub(super) fn forget(&mut self, key: &[u8]) -> bool {
         let number = self.find(key);

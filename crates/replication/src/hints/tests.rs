@@ -110,6 +110,32 @@ fn a_full_target_leaves_marks_and_takes_nothing_from_others() {
 }
 
 #[test]
+fn a_covered_hint_goes_unless_it_is_being_replayed() {
+    let ring = ring();
+    let (mut hints, mut disk) = (hints(&ring), Disk::default());
+    hints.keep_log();
+    for key in [b"one", b"two"] {
+        hints.note(at(0), east("b"), key);
+        hints.note(at(0), east("c"), key);
+    }
+    assert_eq!(hints.begin(at(1), east("b"), 1).as_deref(), Some(&b"one"[..]));
+    hints.covered(east("b"), b"one");
+    hints.covered(east("b"), b"two");
+    hints.covered(east("b"), b"none");
+    let is_there = |hints: &Hints| {
+        [("b", b"one"), ("b", b"two"), ("c", b"one"), ("c", b"two")]
+            .map(|(rack, key)| hints.contains(east(rack), key))
+    };
+    assert_eq!((is_there(&hints), hints.len()), ([true, false, true, true], 3));
+    disk.write(&mut hints);
+    let mut recovered = self::hints(&ring);
+    disk.recover(&mut recovered);
+    assert_eq!(is_there(&recovered), [true, false, true, true]);
+    hints.end(at(2), east("b"), b"one", 1, Replay::Done);
+    assert_eq!(hints.len(), 2);
+}
+
+#[test]
 fn a_mark_set_during_a_comparison_outlives_it() {
     let ring = ring();
     let mut hints = hints(&ring);

@@ -9,8 +9,8 @@ use super::{
     replicas::{Replicas, State},
 };
 use crate::{
-    Content, Failure, HintTarget, PushPurpose,
-    heal::{Copies, CountsLost},
+    Content, Failure, HintTarget,
+    heal::{Behind, Copies, CountsLost},
 };
 
 /// A heal under way.
@@ -45,9 +45,6 @@ pub(crate) enum Phase {
     /// It is being installed.
     Installing,
 }
-
-/// Replicas that are behind, and what a state is pushed to them for.
-pub(crate) type Behind = SmallVec<[(usize, PushPurpose); 3]>;
 
 /// A state with all that is needed to install it.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::replicas::{self, Near, Replica, Replicas, State, Verdict, verdict};
 use crate::{
-    Failure, KeyRequest, Level, Record, ResponseBody, Version,
+    Failure, KeyRequest, Level, Record, ResponseBody, Stamper, Version,
     engine::Requester,
     planted::{self, Planted},
 };
@@ -19,6 +19,7 @@ pub(crate) struct OverwriteOperation {
     /// Who waits for the reply; nobody once it was given.
     pub(crate) requester: Requester,
     pub(crate) version: Version,
+    pub(crate) stamper: Stamper,
     pub(crate) command: KeyRequest,
     pub(crate) token: Token,
     pub(crate) level: Level,
@@ -99,6 +100,10 @@ impl OverwriteOperation {
                     body => dc.answered(body),
                 }
             }
+            return;
+        }
+        if self.replicas[replica].state == State::Ok {
+            // An answer that came twice counts once.
             return;
         }
         self.replicas[replica].state = match body {

@@ -22,7 +22,11 @@ pub(crate) struct RunOperation {
     /// The key's record before and after the write.
     pub(crate) prior: Record,
     pub(crate) record: Record,
-    /// The primary's reply, once its datastore gave it.
+    /// Whether the key's expiry is asked for after the write, because both may have met.
+    pub(crate) asks_expiry: bool,
+    /// The datastore's reply, until the expiry is told too.
+    pub(crate) awaits_expiry: Option<Bytes>,
+    /// The primary's reply, once its datastore gave it, and told the expiry.
     pub(crate) reply: Option<Bytes>,
     /// The other racks of the datacenter.
     pub(crate) replicas: Replicas,

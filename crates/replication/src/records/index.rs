@@ -46,6 +46,12 @@ impl Default for Index {
 }
 
 impl Index {
+    /// Memory, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let buckets: usize = self.segments.iter().map(|segment| segment.buckets.capacity()).sum();
+        buckets * size_of::<u64>() + self.directory.capacity() * size_of::<u32>()
+    }
+
     /// The first number under `hash` of which `is_it` holds.
     pub(super) fn find(&self, hash: u32, mut is_it: impl FnMut(u32) -> bool) -> Option<u32> {
         let buckets = &self.segment(hash)?.buckets[..];

@@ -9,6 +9,10 @@ use super::{
     losses::MARKER_NOTE,
     table::Place,
 };
+use crate::{
+    Version,
+    planted::{self, Planted},
+};
 
 /// What a log told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,7 +127,11 @@ impl Records {
         match item {
             Item::Entry { key, entry, change } => {
                 recovery.greatest_clock = recovery.greatest_clock.max(entry.greatest_clock());
-                if keep(key) {
+                let entry = match planted::has(Planted::ForgetsPromises) {
+                    true => Entry { promised: Version::ZERO, ..entry },
+                    false => entry,
+                };
+                if keep(key) && !planted::has(Planted::ForgetsAtRestart) {
                     let id = self.recover_entry(key, &entry, log);
                     if change != Change::None {
                         recovery.recent.push_back((frame, id));

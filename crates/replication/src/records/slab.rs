@@ -33,6 +33,11 @@ impl<T: Default + Link> Slab<T> {
         self.chunks.last().map_or(0, |last| (self.chunks.len() - 1) * CHUNK_LEN + last.len())
     }
 
+    /// Memory of all places, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        self.chunks.iter().map(|chunk| chunk.capacity() * size_of::<T>()).sum()
+    }
+
     pub(super) fn get(&self, number: u32) -> Option<&T> {
         let number = number as usize;
         self.chunks.get(number >> CHUNK_BITS)?.get(number & (CHUNK_LEN - 1))

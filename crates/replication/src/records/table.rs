@@ -18,6 +18,8 @@ pub(super) struct Table {
     slots: Slab<Slot>,
     extensions: Slab<Extension>,
     rarities: Slab<Rarity>,
+    /// Entries whose copy may not vote.
+    untrusted_count: usize,
 }
 
 /// What is in a slot.
@@ -40,6 +42,16 @@ impl Table {
     /// How many slots there are, free ones too.
     pub(super) fn slot_count(&self) -> usize {
         self.slots.place_count()
+    }
+
+    /// Entries whose copy may not vote.
+    pub(super) fn untrusted_count(&self) -> usize {
+        self.untrusted_count
+    }
+
+    /// Memory, in bytes, without keys that have their own.
+    pub(super) fn bytes(&self) -> usize {
+        self.slots.bytes() + self.extensions.bytes() + self.rarities.bytes()
     }
 
     /// The slot of the key that `id` was given for, unless it was forgotten.
@@ -97,6 +109,7 @@ impl Table {
         }
         let before = slot.shape;
         slot.overwrite(version, written_at);
+        self.untrusted_count -= usize::from(!before.trust().is_trusted());
         Some((slot.key()?, before, slot.shape))
     }
 
@@ -127,8 +140,10 @@ impl Table {
     }
 
     fn set_parts(&mut self, number: u32, entry: &Entry, shape: Shape) {
-        let Self { slots, extensions, rarities } = self;
+        let Self { slots, extensions, rarities, untrusted_count } = self;
         let Some(slot) = slots.get_mut(number) else { return };
+        *untrusted_count += usize::from(!shape.trust().is_trusted());
+        *untrusted_count -= usize::from(!slot.shape.trust().is_trusted());
         slot.set(entry, shape);
         if slot.extension == NOTHING {
             if !shape.needs_extension() {

@@ -3,12 +3,16 @@
 use std::collections::BTreeSet;
 
 use super::Violation;
-use crate::{command::Key, scenario::Invariant, world::World};
+use crate::{command::Key, plan::MS, scenario::Invariant, world::World};
+
+/// A worker that wants to be woken more often than this, in the average of a run, does not sleep at all at times.
+const WAKES_PER_MS: u64 = 1;
 
 /// Notes what is left over on any node.
 pub(super) fn check(world: &mut World, violations: &mut Vec<Violation>) {
     let keys: BTreeSet<Key> = world.history().entries.iter().map(|entry| entry.command.key).collect();
-    for node in 0..world.plan().topology.len() {
+    let topology = world.plan().topology;
+    for node in 0..topology.len() {
         let (peak, window) = (world.lane_peak(node), world.plan().surroundings.lane_window_max);
         let Some(stats) = world.stats(node) else { continue };
         let mut note = |text: String| {
@@ -26,6 +30,10 @@ pub(super) fn check(world: &mut World, violations: &mut Vec<Violation>) {
         }
         if peak > window {
             note(format!("{peak} operations were on a lane, {window} are allowed"));
+        }
+        let wakes_max = WAKES_PER_MS * topology.worker_count as u64 * (world.now() / MS);
+        if world.wake_count(node) > wakes_max {
+            note(format!("woken {} times, {wakes_max} are allowed", world.wake_count(node)));
         }
         if stats.records > keys.len() as u64 {
             note(format!("{} records of {} keys", stats.records, keys.len()));

@@ -36,7 +36,7 @@ pub(crate) struct State {
 impl Judged {
     /// All keys of a run.
     pub(crate) fn keys(world: &mut World) -> Vec<Self> {
-        let slack = world.plan().skew_spread_us();
+        let slack = world.plan().version_spread_us();
         let losers: BTreeSet<usize> =
             world.plan().faults.iter().filter_map(|planned| planned.fault.loses_data_of()).collect();
         let mut entries = std::collections::BTreeMap::<Key, Vec<(usize, Entry)>>::new();

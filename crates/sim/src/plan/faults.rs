@@ -145,7 +145,7 @@ fn draw_fault(topology: &Topology, kind: FaultKind, lossy: &[usize], random: &mu
         FaultKind::Slow => Fault::SlowLink { from: node, to: other, by_us },
         FaultKind::Echo => Fault::Echo { from: node, to: other },
         FaultKind::Crash => Fault::Crash { node, loss: Loss::Nothing },
-        FaultKind::PowerLoss => Fault::Crash { node, loss: Loss::UnsyncedLog },
+        FaultKind::PowerLoss => Fault::Crash { node, loss: Loss::Power },
         FaultKind::Freeze if random.chance(25) => Fault::SlowNode { node, by_us },
         FaultKind::Freeze => Fault::Freeze { node },
         FaultKind::LaneBreak => Fault::LaneBreak { node, run_percent: random.between(0, 100) },

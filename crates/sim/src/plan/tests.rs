@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::{
     command::{Key, Kind},
-    scenario::{Runnable, SCENARIOS},
+    scenario::{Invariant, Runnable, SCENARIOS},
 };
 
 fn plans(seed_count: u64) -> impl Iterator<Item = (&'static Scenario, Plan)> {
@@ -41,7 +41,10 @@ fn only_one_datacenter_sequences_a_key_where_that_is_said() {
 #[test]
 fn a_majority_of_racks_keeps_its_data() {
     let mut losses = 0;
-    for (scenario, plan) in plans(20) {
+    // Where machines lose what was not synced, all may; and nothing is demanded there that needs a majority.
+    for (scenario, plan) in
+        plans(20).filter(|(scenario, _)| scenario.demands.contains(&Invariant::NothingLost))
+    {
         let losers = plan.faults.iter().filter_map(|planned| planned.fault.loses_data_of());
         let racks: BTreeSet<usize> = losers.map(|node| plan.topology.rack_of(node)).collect();
         losses += racks.len();

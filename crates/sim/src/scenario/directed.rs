@@ -4,7 +4,11 @@
 //! Rack `n` has node `n` alone. Everything takes a millisecond from node to node; the seed decides what of a broken
 //! connection still arrives.
 
+mod answers;
+mod claims;
 mod datastores;
+mod doubts;
+mod forgetting;
 mod orders;
 mod restarts;
 mod script;
@@ -87,12 +91,57 @@ const SCRIPTS: &[Directed] = &[
     ),
     script(
         "answers-wait-for-execution",
-        "a write is in the records of all and in the datastore of one, which loses its data",
+        "a write is in the records of two, and their connections break before it ran",
         datastores::answers_wait_for_execution,
     ),
     script(
         "rebuilt-from-one-rack",
         "a node that lost its data copies one that missed a write, while the only other witness is down",
         datastores::rebuilt_from_one_rack,
+    ),
+    script(
+        "promise-binds-followers",
+        "a follower has promised another claim; the primary, which does not know of it, runs a write",
+        claims::promise_binds_followers,
+    ),
+    script(
+        "promise-survives-restart",
+        "the same, and the follower restarts in between",
+        claims::promise_survives_restart,
+    ),
+    script(
+        "promise-binds-primary",
+        "the primary has promised another claim, and is asked to run a write",
+        claims::promise_binds_primary,
+    ),
+    script(
+        "claimant-missed-a-write",
+        "the primary is gone; who claims the key has missed an acknowledged write",
+        claims::claimant_missed_a_write,
+    ),
+    script(
+        "frozen-overwrite-is-taken-back",
+        "a node that stood still stamps an overwrite that reaches nobody and that its datastore loses",
+        doubts::frozen_overwrite_is_taken_back,
+    ),
+    script(
+        "overwritten-while-claimed",
+        "an overwrite is acknowledged while a copy in doubt is being claimed",
+        doubts::overwritten_while_claimed,
+    ),
+    script(
+        "missed-behind-a-mark",
+        "a node misses a write while it is cut off and compares with nobody",
+        forgetting::missed_behind_a_mark,
+    ),
+    script(
+        "answers-get-lost",
+        "the coordinator hears nothing of what others have done; it must not say that nothing was",
+        answers::answers_get_lost,
+    ),
+    script(
+        "stamped-at-once",
+        "several nodes stamp overwrites of one key in the same moment",
+        answers::stamped_at_once,
     ),
 ];

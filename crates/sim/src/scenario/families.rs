@@ -214,11 +214,11 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "power-loss",
-        about: "machines die: what was not synced is gone",
+        about: "machines die with their datastores: what was not synced is gone",
         shape: SMALL,
         workload: TRAFFIC,
         faults: FaultMix { kinds: &[(3, FaultKind::PowerLoss), (1, FaultKind::Reset)], ..FAULTS },
-        // The datastore keeps writes that the log has forgotten: what is promised is that the replicas end equal.
+        // The log forgets promises that were not synced: what is promised is that the replicas end equal.
         demands: WITHOUT_ORDER,
     },
     Scenario {

@@ -41,6 +41,8 @@ pub(super) struct Node {
     absent_since: Option<Micros>,
     /// Whether it was seen with nothing in flight.
     pub(super) has_rested: bool,
+    /// How often its workers were woken because they had asked for it.
+    pub(super) wake_count: u64,
 }
 
 struct Worker {
@@ -78,6 +80,7 @@ impl Node {
             absences: Vec::new(),
             absent_since: None,
             has_rested: false,
+            wake_count: 0,
         };
         node.workers.resize_with(plan.topology.worker_count, || Worker {
             engine: None,
@@ -177,6 +180,7 @@ impl Node {
         let is_due = is_alive && self.workers[worker].timer_at.is_some_and(|at| at <= now);
         if is_due {
             self.workers[worker].timer_at = None;
+            self.wake_count += 1;
         }
         is_due
     }
@@ -251,7 +255,7 @@ impl Node {
             worker.engine = None;
             worker.timer_at = None;
             match loss {
-                Loss::UnsyncedLog => {
+                Loss::Power => {
                     worker.disk.lose_power(random.clone());
                     worker.hints.lose_power(random.clone());
                 }
@@ -262,7 +266,7 @@ impl Node {
                 Loss::Nothing | Loss::Store => {}
             }
         }
-        if matches!(loss, Loss::Store | Loss::LogAndStore) {
+        if matches!(loss, Loss::Store | Loss::LogAndStore | Loss::Power) {
             self.empty_store();
         }
         self.note_absence(now);

@@ -16,10 +16,8 @@ const ACTIVE_MAX: usize = 3;
 /// A fault that cannot begin for so long is left out.
 const POSTPONED_MAX: Duration = Duration::from_secs(30);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// Lines of `INFO` that count the copies which do not vote: while one of them is above 0, the node is not whole.
-const UNTRUSTED_FACTS: [&str; 2] = ["copies_lost", "copies_dirty"];
-/// How long a node is left alone after it lost data, when it does not say whether it is whole.
-const RECOVERY_TIME: Duration = Duration::from_secs(20);
+/// By then a node has found out that its datastore is another process.
+const NOTICED_AFTER: Duration = Duration::from_secs(1);
 /// A node that says for so long that it is not whole is left to the verdict.
 const RECOVERY_MAX: Duration = Duration::from_secs(60);
 
@@ -99,9 +97,7 @@ fn see_through(run: &Run, board: &Board, number: usize, fault: &Fault) {
 /// The datacenter that a fault takes data from.
 fn data_of(run: &Run, fault: &Fault) -> Option<u8> {
     match fault.target {
-        Target::Host(host) if fault.kind.takes_data(run.cluster.disk_method.is_some()) => {
-            Some(run.cluster.hosts[host].dc)
-        }
+        Target::Host(host) if fault.kind.takes_data() => Some(run.cluster.hosts[host].dc),
         _ => None,
     }
 }
@@ -111,26 +107,15 @@ fn await_recovery(run: &Run, fault: &Fault) {
     let Target::Host(host) = fault.target else { return };
     let host = &run.cluster.hosts[host];
     let began_at = Instant::now();
+    run.pause(NOTICED_AFTER);
     while run.pause(POLL_INTERVAL) {
         let took = began_at.elapsed();
         // A node that does not answer is not whole.
-        let untrusted = host.facts().ok().map(|facts| {
-            let count = |name| facts.get(name).and_then(|count| count.parse::<u64>().ok());
-            UNTRUSTED_FACTS.into_iter().filter_map(count).reduce(|sum, count| sum + count)
-        });
-        match untrusted {
-            Some(Some(0)) => {
-                return run.journal.line(&format!(
-                    "{} is whole after {:.1} s",
-                    host.name,
-                    took.as_secs_f64()
-                ));
-            }
-            Some(None) if took > RECOVERY_TIME => return,
-            _ if took > RECOVERY_MAX => {
-                return run.journal.line(&format!("{} is still not whole after {took:.0?}", host.name));
-            }
-            _ => {}
+        if matches!(host.facts().and_then(|facts| facts.shortage()), Ok(None)) {
+            return run.journal.line(&format!("{} is whole after {:.1} s", host.name, took.as_secs_f64()));
+        }
+        if took > RECOVERY_MAX {
+            return run.journal.line(&format!("{} is still not whole after {took:.0?}", host.name));
         }
     }
 }

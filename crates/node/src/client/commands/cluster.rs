@@ -5,12 +5,12 @@ use dynomite_codec::{Request, encode};
 use dynomite_ring::DcIdx;
 
 use super::description::{ring_json, route_json};
-use super::{Refusal, connection, is, level_of, text};
+use super::{Refusal, connection, is, level_of, repair, text};
 use crate::client::Client;
 use crate::config::ByteSize;
 use crate::worker::Core;
 
-const HELP: [&str; 19] = [
+const HELP: [&str; 25] = [
     "DYNOMITE <subcommand> [<arg> ...]. Subcommands are:",
     "RING",
     "    All nodes with their tokens and states, as JSON.",
@@ -22,6 +22,12 @@ const HELP: [&str; 19] = [
     "    Sends nothing there from this node; what is written meanwhile is sent later.",
     "RATE <datacenter> <size per second>|UNLIMITED",
     "    Sends at most so much there from this node, such as 10MiB in each second.",
+    "REPAIR START [PREVIEW] [FULL] [BUCKETS <first> <last> | TOKENS <first> <last>]",
+    "    Compares this node's copies with all others and heals what differs; PREVIEW only counts, FULL compares values.",
+    "REPAIR STATUS",
+    "    How far that is, or how the last one ended, as JSON.",
+    "REPAIR STOP",
+    "    Ends it; what was healed stays so.",
     "CONSISTENCY",
     "    The levels that commands of this connection run at, unless the key's prefix has its own.",
     "CONSISTENCY [READ|WRITE] <level>",
@@ -35,7 +41,7 @@ const HELP: [&str; 19] = [
 pub(super) fn dynomite(
     client: &mut Client,
     request: &Request,
-    core: &Core,
+    core: &mut Core,
     out: &mut BytesMut,
 ) -> Result<(), Refusal> {
     let subcommand = text(request.arg(1)).to_ascii_uppercase();
@@ -54,12 +60,17 @@ pub(super) fn dynomite(
             core.shared.flows.limit(other_dc(core, request)?, rate(request)?);
             connection::ok(out)?;
         }
+        ("REPAIR", 3..) => repair::repair(request, core, out)?,
         ("CONSISTENCY", 2..=4) => consistency(client, request, core, out)?,
         ("HELP", 2) => {
             encode::array(out, HELP.len());
             HELP.iter().for_each(|line| encode::simple(out, line));
         }
-        ("RING" | "ROUTE" | "DATACENTERS" | "PAUSE" | "RESUME" | "RATE" | "CONSISTENCY" | "HELP", _) => {
+        (
+            "RING" | "ROUTE" | "DATACENTERS" | "PAUSE" | "RESUME" | "RATE" | "REPAIR" | "CONSISTENCY"
+            | "HELP",
+            _,
+        ) => {
             let name = subcommand.to_ascii_lowercase();
             return Err(format!("ERR wrong number of arguments for 'dynomite|{name}' command"));
         }

@@ -14,7 +14,7 @@ use crate::shared::Shared;
 use crate::worker::Core;
 
 /// Sections in the order in which they are shown.
-const SECTIONS: [(&str, Section); 7] = [
+const SECTIONS: [(&str, Section); 8] = [
     ("Server", server),
     ("Clients", clients),
     ("Memory", memory),
@@ -22,6 +22,7 @@ const SECTIONS: [(&str, Section); 7] = [
     ("Replication", replication),
     ("Cluster", cluster),
     ("Dynomite", dynomite),
+    ("Healing", healing),
 ];
 
 /// Appends the lines of one section.
@@ -126,7 +127,26 @@ fn dynomite(facts: &Facts<'_>, out: &mut String) {
     line(out, format_args!("links_lost:{}", counters.links_lost));
     line(out, format_args!("links_refused:{}", counters.links_refused));
     line(out, format_args!("peer_requests:{}", counters.peer_requests));
+    line(out, format_args!("record_log_bytes:{}", counters.record_log_bytes));
+    line(out, format_args!("hint_log_bytes:{}", counters.hint_log_bytes));
     for (name, value) in &facts.stats {
+        line(out, format_args!("{name}:{value}"));
+    }
+}
+
+/// What is not a plain number of the engines.
+fn healing(facts: &Facts<'_>, out: &mut String) {
+    let shared = facts.shared;
+    let repair = shared.repairs.json(&shared.config.name);
+    for name in
+        ["state", "phase", "buckets_done", "buckets_total", "keys_differing", "keys_healed", "keys_failed"]
+    {
+        match &repair[name] {
+            serde_json::Value::String(text) => line(out, format_args!("repair_{name}:{text}")),
+            value => line(out, format_args!("repair_{name}:{value}")),
+        }
+    }
+    for (name, value) in shared.missed.lines() {
         line(out, format_args!("{name}:{value}"));
     }
 }

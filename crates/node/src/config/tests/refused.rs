@@ -19,7 +19,7 @@ fn keys_that_do_not_exist() {
         ("[log]\ncolour = 1", "d.toml:2:1: log.colour: unknown key; allowed here are filter, format"),
         (
             "# é\n[\"é\"]",
-            "d.toml:2:2: é: unknown key; allowed here are cluster, name, datacenter, rack, listen, client_address, peer_listen, peer_address, workers, data_dir, hash, hash_tag, vnodes, tokens, datastore, seeds, consistency, timeouts, limits, cross_dc, log",
+            "d.toml:2:2: é: unknown key; allowed here are cluster, name, datacenter, rack, listen, client_address, peer_listen, peer_address, workers, data_dir, hash, hash_tag, vnodes, tokens, datastore, seeds, consistency, timeouts, limits, cross_dc, repair, log",
         ),
         (
             "lisen = 1\nrakc = 2",
@@ -224,6 +224,14 @@ fn numbers_out_of_range() {
             "d.toml:1:1: timeouts.failover: 200ms is not shorter than timeouts.request, 200ms: no read would ever be sent again",
         ),
         ("[timeouts]\nheartbeat = \"11s\"", "d.toml:2:13: timeouts.heartbeat: 11s is not 1ms to 10s"),
+        ("[repair]\ninterval = \"9s\"", "d.toml:2:12: repair.interval: 9s is not 10s to 168h"),
+        ("[repair]\nkeys_per_s = 0", "d.toml:2:14: repair.keys_per_s: 0 is not 1 to 1000000"),
+        ("[repair]\nbytes_per_s = 9", "d.toml:2:15: repair.bytes_per_s: 9B is not 1KiB to 1TiB"),
+        ("[repair]\nrebuild_wait = \"200h\"", "d.toml:2:16: repair.rebuild_wait: 200h is not 0ms to 168h"),
+        (
+            "[repair]\nintervall = \"1m\"",
+            "d.toml:2:1: repair.intervall: unknown key; did you mean `interval`?",
+        ),
         ("[timeouts]\nhint_window = \"200h\"", "d.toml:2:15: timeouts.hint_window: 200h is not 1ms to 168h"),
         (
             "data_dir = \"/d\"\n[timeouts]\nlog_sync = \"61s\"",

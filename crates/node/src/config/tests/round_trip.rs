@@ -32,8 +32,9 @@ fn configs() -> impl Strategy<Value = Config> {
     let identity = ("[a-z][a-z0-9._-]{0,8}", hosts(), any::<bool>(), option::of(hosts()));
     let service = (option::of(1_u16..=256), 0_usize..14, any::<bool>(), 1_u16..=16);
     let cluster = (0_usize..4, any::<bool>(), any::<bool>());
-    (identity, service, datastores(), cluster, levels(), timeouts(), limits(), logs(), disks()).prop_map(
-        |(identity, service, datastore, cluster, consistency, timeouts, limits, log, disk)| {
+    let bounds = (timeouts(), limits(), repairs());
+    (identity, service, datastores(), cluster, levels(), bounds, logs(), disks()).prop_map(
+        |(identity, service, datastore, cluster, consistency, (timeouts, limits, repair), log, disk)| {
             let (data_dir, log_sync, log_segment) = disk;
             let (cluster_name, host, v6, client_address) = identity;
             let (workers, hash, tagged, vnodes) = service;
@@ -72,6 +73,7 @@ fn configs() -> impl Strategy<Value = Config> {
                 timeouts: Timeouts { log_sync, ..timeouts },
                 limits: Limits { log_segment, ..limits },
                 cross_dc: CrossDc { compression: if v6 { Compression::Lz4 } else { Compression::None } },
+                repair,
                 log,
                 ..Config::default()
             }
@@ -155,6 +157,20 @@ fn limits() -> impl Strategy<Value = Limits> {
             bulk_max,
             hints_max,
             ..Limits::default()
+        },
+    )
+}
+
+fn repairs() -> impl Strategy<Value = Repair> {
+    let interval = prop_oneof![Just(0), 10_000..90_000_000_u64].prop_map(Duration::from_millis);
+    let bytes = (1_u64 << 10..1 << 40).prop_map(ByteSize::new);
+    let wait = (0..90_000_000_u64).prop_map(Duration::from_millis);
+    (interval, 1..=1_000_000_u32, bytes, wait).prop_map(
+        |(interval, keys_per_s, bytes_per_s, rebuild_wait)| Repair {
+            interval,
+            keys_per_s,
+            bytes_per_s,
+            rebuild_wait,
         },
     )
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::super::error::Problem;
 use super::super::units::Millis;
-use super::super::{ByteSize, Config, Limits, Timeouts};
+use super::super::{ByteSize, Config, Limits, Repair, Timeouts};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 /// A log that reaches the disk more rarely protects from nothing that ends the machine.
@@ -15,10 +15,15 @@ const DAY: Duration = Duration::from_secs(86_400);
 const HOUR: Duration = Duration::from_secs(3_600);
 /// Slots in tables that are allocated as they fill.
 const TABLE_MAX: u32 = 1 << 24;
+/// Comparing reads all records; more often, and it would never end.
+const REPAIR_INTERVAL_MIN: Duration = Duration::from_secs(10);
+/// More keys than that a node cannot heal in a second.
+const REPAIR_KEYS_MAX: u32 = 1_000_000;
 
 pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
     timeouts(&config.timeouts, problems);
     limits(&config.limits, problems);
+    repair(&config.repair, problems);
 }
 
 fn timeouts(timeouts: &Timeouts, problems: &mut Vec<Problem>) {
@@ -88,6 +93,22 @@ fn limits(limits: &Limits, problems: &mut Vec<Problem>) {
         }
     }
     duration("limits.clock_skew_max", limits.clock_skew_max, MILLISECOND..=HOUR, problems);
+}
+
+fn repair(repair: &Repair, problems: &mut Vec<Problem>) {
+    let Repair { interval, keys_per_s, bytes_per_s, rebuild_wait } = *repair;
+    if !interval.is_zero() {
+        duration("repair.interval", interval, REPAIR_INTERVAL_MIN..=WEEK, problems);
+    }
+    if !(1..=REPAIR_KEYS_MAX).contains(&keys_per_s) {
+        let message = format!("{keys_per_s} is not 1 to {REPAIR_KEYS_MAX}");
+        problems.push(Problem::new("repair.keys_per_s", message));
+    }
+    let (min, max) = (ByteSize::kib(1), ByteSize::gib(1_024));
+    if bytes_per_s < min || bytes_per_s > max {
+        problems.push(Problem::new("repair.bytes_per_s", format!("{bytes_per_s} is not {min} to {max}")));
+    }
+    duration("repair.rebuild_wait", rebuild_wait, Duration::ZERO..=WEEK, problems);
 }
 
 fn duration(key: &str, value: Duration, allowed: RangeInclusive<Duration>, problems: &mut Vec<Problem>) {

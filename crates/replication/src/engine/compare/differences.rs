@@ -47,13 +47,12 @@ impl Engine {
         progress.patience_ms = now.ms + PATIENCE_MS;
         let is_whole = upto.bucket > part.bucket.0;
         let upto = if is_whole { part.upto } else { upto.hash.saturating_sub(1) };
-        let is_equal = theirs.is_empty() && lacking.is_empty();
-        if !is_equal {
-            let found = self.differences(partner, mark, part.bucket, part.from..=upto, theirs, &lacking);
-            self.repair.status.keys_differing += found.len() as u64;
-            if !round.request.preview {
-                round.found.extend(found);
-            }
+        let mut found = self.differences(partner, mark, part.bucket, part.from..=upto, theirs, &lacking);
+        let is_equal = found.iter().all(|found| *found == Found::Settled);
+        found.retain(|found| !matches!(found, Found::Settled | Found::Changed));
+        self.repair.status.keys_differing += found.len() as u64;
+        if !round.request.preview {
+            round.found.extend(found);
         }
         let found = part.found || !is_equal;
         if upto < u64::MAX {
@@ -80,65 +79,70 @@ impl Engine {
         let mut found = Vec::new();
         let mut listed = HashSet::new();
         for theirs in theirs {
-            found.extend(self.difference(partner, mark, &theirs));
+            found.push(self.difference(partner, mark, &theirs));
             listed.insert(theirs.key);
         }
-        let lacking: HashSet<u64> =
+        let mut lacking: HashSet<u64> =
             lacking.as_chunks::<8>().0.iter().map(|print| u64::from_le_bytes(*print)).collect();
-        let is_lacking = |key: &[u8], entry: &Entry| {
-            range.contains(&hash_key(key))
-                && !listed.contains(key)
-                && self.print_for(partner, key, entry, mark).is_some_and(|print| lacking.contains(&print))
+        let mut is_lacking = |key: &[u8], entry: &Entry| {
+            let is_meant = range.contains(&hash_key(key)) && !lacking.is_empty();
+            let print = is_meant.then(|| self.print_for(partner, key, entry, mark)).flatten();
+            print.is_some_and(|print| lacking.remove(&print)) && !listed.contains(key)
         };
         let Partner { is_local, dc, .. } = self.partners.all[partner];
         for (key, entry) in self.keys_of(bucket) {
             if is_lacking(key, &entry) {
                 let key = Bytes::copy_from_slice(key);
-                if is_local {
-                    found.push(Found::Heal(key));
-                } else if self.answers_for(&key, partner) {
-                    found.push(Found::Export(key, dc));
-                }
+                found.push(match is_local {
+                    true => Found::Heal(key),
+                    false if self.answers_for(&key, partner) => Found::Export(key, dc),
+                    false => Found::Changed,
+                });
             }
         }
+        // Some have other entries now than when they were compared.
+        found.extend((!lacking.is_empty()).then_some(Found::Changed));
         found
     }
 
     /// What is to be done about a key that a partner lists, because it is not known to be equal.
-    pub(super) fn difference(&mut self, partner: usize, mark: Mark, theirs: &Listed) -> Option<Found> {
+    pub(super) fn difference(&mut self, partner: usize, mark: Mark, theirs: &Listed) -> Found {
         let id = self.records.find(&theirs.key);
         let own = self.records.get(id);
         let Partner { is_local, dc, .. } = self.partners.all[partner];
         let holders = self.holders(self.ring.token(&theirs.key));
         let told =
             self.marks.latest(if is_local { holders.local() } else { holders.all }, holders.bucket).mark;
-        let is_forgotten = own.record.is_blank() && told.covers(theirs.record.last);
-        // What was written since the mark is for the next round.
-        if is_forgotten || !mark.covers(own.record.last) {
-            return None;
-        }
         let is_same =
             if is_local { own.record == theirs.record } else { own.record.last == theirs.record.last };
+        let was_settled = told.covers(theirs.record.last) && (own.record.is_blank() || is_same);
+        // A copy that was rebuilt since knows only that the key is absent by now.
+        if was_settled && own.is_absent_at(told) && theirs.is_absent_at(mark) {
+            return Found::Settled;
+        }
+        // What was written since the mark is for the next round; what is forgotten here cannot be brought back.
+        let is_forgotten = was_settled && own.record.is_blank();
+        if is_forgotten || !mark.covers(own.record.last) {
+            return Found::Changed;
+        }
         if is_same && own.trust.is_trusted() && theirs.trust.is_trusted() {
             // The same write, and so the same state: one of them does not know what became of it.
             let absent_from = presence::later(own.absent_from, theirs.absent_from);
             if absent_from != own.absent_from {
                 self.records.set_absent_from(id, absent_from);
             }
-            return None;
+            return Found::Changed;
         }
         if is_local {
-            return Some(Found::Heal(theirs.key.clone()));
+            return Found::Heal(theirs.key.clone());
         }
         if is_same || !self.answers_for(&theirs.key, partner) {
-            return None;
+            return Found::Changed;
         }
-        let is_behind = own.record.last < theirs.record.last;
-        Some(if is_behind {
-            Found::AskFor(theirs.key.clone(), partner)
-        } else {
-            Found::Export(theirs.key.clone(), dc)
-        })
+        match own.record.last < theirs.record.last {
+            true => Found::AskFor(theirs.key.clone(), partner),
+            false => Found::Export(theirs.key.clone(), dc),
+        }
     }
 
     /// Whether it is for this node and this partner to make a key equal between their datacenters: all pairs of replicas

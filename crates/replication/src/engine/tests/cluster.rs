@@ -31,7 +31,11 @@ pub(super) struct Member {
     config: EngineConfig,
     pub(super) engine: Engine,
     pub(super) store: MemoryStore,
+    /// Names the datastore's present process.
+    run_id: String,
     pub(super) lane: VecDeque<LaneOperation>,
+    /// How often its datastore was asked for a key's expiry.
+    pub(super) asked_for_expiry: usize,
     pub(super) lane_is_frozen: bool,
     pub(super) is_frozen: bool,
     pub(super) clock_skew_ms: i64,
@@ -68,6 +72,7 @@ pub(super) struct Cluster {
     pub(super) measured: u64,
 }
 
+const FIRST_RUN_ID: &str = "1";
 const WALL_MS: u64 = 1_700_000_000_000;
 
 impl Cluster {
@@ -324,7 +329,8 @@ impl Cluster {
         for stage in 0..STAGE_COUNT {
             self.members[member].store.clear_stage(stage).unwrap();
         }
-        let seen = StoreSeen { run_id: "1", marker: None };
+        let run_id = self.members[member].run_id.clone();
+        let seen = StoreSeen { run_id: &run_id, marker: None };
         self.feed(member, |engine, out| engine.handle_lane_up(now, seen, out));
     }
 
@@ -389,6 +395,9 @@ impl Cluster {
         let state = &mut self.members[member];
         let Some(operation) = state.lane.pop_front() else { return };
         self.measured += u64::from(matches!(operation, LaneOperation::Measure { .. }));
+        let is_question =
+            matches!(&operation, LaneOperation::Command(request) if request.name() == b"PEXPIRETIME");
+        state.asked_for_expiry += usize::from(is_question);
         let output: Output = state.store.run(now.wall_ms(), &operation, &mut BytesMut::new());
         self.feed(member, |engine, out| engine.handle_output(now, output, out));
     }
@@ -451,7 +460,7 @@ impl Member {
     fn of(config: EngineConfig, name: &str, ring: &Arc<Ring>) -> Self {
         let mut engine = Engine::new(config.clone(), Arc::clone(ring)).unwrap();
         let now = Now { ms: 0, wall_us: WALL_MS * 1000 };
-        engine.handle_lane_up(now, StoreSeen { run_id: "1", marker: None }, &mut Out::default());
+        engine.handle_lane_up(now, StoreSeen { run_id: FIRST_RUN_ID, marker: None }, &mut Out::default());
         engine.keep_hint_log();
         Self {
             name: name.to_owned(),
@@ -459,7 +468,9 @@ impl Member {
             config,
             engine,
             store: MemoryStore::new(7, MemoryConfig::default()),
+            run_id: FIRST_RUN_ID.into(),
             lane: VecDeque::new(),
+            asked_for_expiry: 0,
             lane_is_frozen: false,
             is_frozen: false,
             clock_skew_ms: 0,

@@ -248,3 +248,64 @@ fn a_write_that_is_superseded_before_it_is_sent_elsewhere_is_answered_by_its_dea
     let reply = cluster.reply(first).unwrap();
     assert!(reply.contains("dc1 timeout") && reply.ends_with("the outcome is unknown\r\n"), "{reply}");
 }
+
+#[test]
+fn a_write_of_unknown_outcome_that_heals_bring_to_a_majority_reaches_other_datacenters() {
+    let mut cluster = Cluster::racks(&[3, 3]);
+    let key = cluster.key_of(1);
+    assert_eq!(cluster.run(1, &format!("INCR {key}"), Level::DcQuorum), ":1\r\n");
+    cluster.settle();
+    cluster.claim_without(0, 1, &key);
+    let reply = cluster.run(1, &format!("INCR {key}"), Level::DcQuorum);
+    assert!(reply.ends_with("the outcome is unknown\r\n"), "another rack has claimed it: {reply}");
+    cluster.advance(10 * TIMEOUT_MS);
+    assert_eq!(cluster.stored_everywhere(&format!("GET {key}")), ["$1\r\n2\r\n"; 6]);
+}
+
+#[test]
+fn a_write_that_fails_here_while_its_way_to_another_datacenter_breaks_reaches_that_later() {
+    let mut cluster = Cluster::racks(&[3, 3]);
+    let key = cluster.key_of(0);
+    cluster.held.extend((1..6).map(|other| (0, other)));
+    let ticket = cluster.submit(0, &format!("SET {key} v"), Level::DcQuorum);
+    cluster.settle();
+    (1..3).for_each(|other| cluster.link_down(0, other));
+    let reply = cluster.reply(ticket).unwrap();
+    assert!(reply.ends_with("the outcome is unknown\r\n"), "{reply}");
+    (3..6).for_each(|other| cluster.link_down(0, other));
+    cluster.held.clear();
+    (1..6).for_each(|other| cluster.link_up(0, other));
+    cluster.advance(10 * TIMEOUT_MS);
+    assert_eq!(cluster.stored_everywhere(&format!("GET {key}")), ["$1\r\nv\r\n"; 6]);
+}
+
+/// A rack had a foreign write in flight when its lane broke, and nobody else of its datacenter got it. What is adopted instead is
+/// older, and must not come to the other datacenter as something later.
+#[test]
+fn what_is_taken_back_here_comes_again_from_where_it_was_acknowledged() {
+    for again in ["APPEND k x", "GET k"] {
+        let mut cluster = Cluster::racks(&[3, 1]);
+        cluster.run(3, "SET k old", Level::DcQuorum);
+        cluster.settle();
+        (0..3).for_each(|member| cluster.members[member].lane_is_frozen = true);
+        for (a, b) in [(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1)] {
+            cluster.held.insert((a, b));
+        }
+        assert_eq!(cluster.run(3, "SET k new", Level::DcQuorum), "+OK\r\n");
+        cluster.settle();
+        let got = (0..3).find(|member| !cluster.members[*member].lane.is_empty()).unwrap();
+        (0..3).for_each(|other| cluster.drop_requests(got, other));
+        cluster.held.clear();
+        (0..3).for_each(|member| cluster.members[member].lane_is_frozen = false);
+        cluster.break_lane(got);
+        cluster.lane_up(got);
+        cluster.heal(got, "k");
+        cluster.advance(500);
+        assert!(cluster.entry(got, "k").record.is_taken_back(), "{again}: {:?}", cluster.entry(got, "k"));
+        assert_eq!(cluster.stored(3, "GET k"), "$3\r\nnew\r\n");
+        cluster.run(3, again, Level::DcQuorum);
+        (0..3).for_each(|_| drop(cluster.repair_idle()));
+        let wanted = if again == "GET k" { "$3\r\nnew\r\n" } else { "$4\r\nnewx\r\n" };
+        assert_eq!(cluster.stored_everywhere("GET k"), [wanted; 4], "{again}");
+    }
+}

@@ -43,6 +43,23 @@ fn a_broken_lane_leaves_sequenced_writes_unknown_and_the_key_in_doubt() {
 }
 
 #[test]
+fn a_sequenced_write_in_flight_brings_nothing_back_that_its_datastore_was_set_back_to() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(0);
+    for count in 1..=3 {
+        assert_eq!(cluster.run(0, &format!("INCR {key}"), Level::DcQuorum), format!(":{count}\r\n"));
+    }
+    cluster.settle();
+    cluster.members[0].lane_is_frozen = true;
+    cluster.submit(0, &format!("INCR {key}"), Level::DcQuorum);
+    cluster.set_back(0, &format!("SET {key} 1"));
+    cluster.members[0].lane_is_frozen = false;
+    cluster.advance(5 * TIMEOUT_MS);
+    assert_eq!(cluster.stored_everywhere(&format!("GET {key}")), ["$1\r\n3\r\n"; 3]);
+    assert_eq!(cluster.run(1, &format!("INCR {key}"), Level::DcQuorum), ":4\r\n");
+}
+
+#[test]
 fn every_command_is_answered_when_all_datastores_are_frozen() {
     for level in Level::ALL {
         let mut cluster = Cluster::racks(&[3, 3]);

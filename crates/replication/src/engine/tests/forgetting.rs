@@ -295,6 +295,75 @@ fn where_only_some_were_told_no_acknowledged_write_is_lost() {
 }
 
 #[test]
+fn a_copy_that_was_rebuilt_since_some_were_told_is_forgotten_too() {
+    let mut cluster = Cluster::racks(&[3]);
+    quorum(&mut cluster, 0, "SET k v");
+    quorum(&mut cluster, 0, "DEL k");
+    cluster.settle();
+    settle_at(&mut cluster, &[0]);
+    assert!(cluster.entry(0, "k").record.is_blank() && !cluster.entry(2, "k").record.is_blank());
+    cluster.lose_data(2);
+    cluster.wait_for_rebuild();
+    let known_from = |cluster: &mut Cluster, member| cluster.entry(member, "k").absent_from;
+    assert!(known_from(&mut cluster, 2) > known_from(&mut cluster, 1), "it knows it for a shorter time");
+    (0..3).for_each(|_| drop(cluster.repair_all()));
+    assert_eq!(cluster.record_counts(), [0; 3]);
+}
+
+/// A write of node 0 on its way to the datacenter of the others, where it was deleted meanwhile and forgotten, and then one
+/// of them lost all it had. What that one has after the write has come.
+fn arrives_after_a_loss(line: &str) -> Option<String> {
+    // Which of them gets it first is the ring's choice.
+    let forwarder = (1..4).find(|forwarder| {
+        let mut cluster = Cluster::racks(&[1, 3]);
+        cluster.held.insert((0, *forwarder));
+        cluster.run(0, line, Level::DcOne);
+        cluster.stored(1, "EXISTS k") == ":0\r\n"
+    })?;
+    let (others, mut cluster) = ([1, 2, 3].map(|member| member % 3 + 1), Cluster::racks(&[1, 3]));
+    let (comparing, losing) = (others[forwarder - 1], others[others[forwarder - 1] - 1]);
+    cluster.held.insert((0, forwarder));
+    cluster.run(0, line, Level::DcOne);
+    cluster.advance(50);
+    assert_eq!(cluster.run(comparing, "DEL k", Level::DcOne), ":0\r\n");
+    cluster.advance(20_000);
+    for _ in 0..2 {
+        assert_eq!(cluster.repair(comparing).buckets_settled, 4096);
+        cluster.advance(20_000);
+    }
+    assert!(cluster.records_of("k")[1..].iter().all(Record::is_blank));
+    cluster.lose_all(losing);
+    cluster.wait_for_rebuild();
+    cluster.held.clear();
+    cluster.settle();
+    Some(cluster.stored(losing, "EXISTS k"))
+}
+
+#[test]
+fn a_late_overwrite_does_not_bring_a_key_back_where_all_was_lost_since() {
+    assert_eq!(arrives_after_a_loss("SET k old"), Some(":0\r\n".into()));
+}
+
+#[test]
+fn a_late_import_does_not_bring_a_key_back_where_all_was_lost_since() {
+    assert_eq!(arrives_after_a_loss("RPUSH k old"), Some(":0\r\n".into()));
+}
+
+#[test]
+fn a_key_that_no_datacenter_can_send_is_not_lost_for_ever() {
+    let mut cluster = Cluster::racks(&[2, 1]);
+    cluster.configure(|config| config.repair.rebuild_wait_ms = 10_000);
+    quorum(&mut cluster, 0, "SET k v");
+    quorum(&mut cluster, 0, "DEL k");
+    cluster.settle();
+    // What a majority of the other datacenter knows of it, only one replica there still says.
+    settle_at(&mut cluster, &[0]);
+    cluster.lose_data(2);
+    cluster.wait_for_rebuild();
+    assert!(cluster.entry(2, "k").trust.is_trusted());
+}
+
+#[test]
 fn a_promise_outlives_the_record_by_a_mark() {
     let mut cluster = Cluster::racks(&[3]);
     let key = cluster.key_of(0);

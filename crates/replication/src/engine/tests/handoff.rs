@@ -118,6 +118,27 @@ fn a_rack_that_was_away_catches_up() {
 }
 
 #[test]
+fn an_overwrite_that_everybody_applied_makes_hints_on_its_key_needless() {
+    const KEYS: usize = 200;
+    let mut cluster = Cluster::racks(&[3]);
+    cluster.kill(2);
+    for n in 0..KEYS {
+        cluster.run(0, &format!("SET s:{n} missed"), Level::DcQuorum);
+    }
+    cluster.advance(TIMEOUT_MS + 100);
+    assert_eq!(sum(&cluster, |stats| stats.hints_pending), KEYS as u64);
+    cluster.revive(2);
+    for n in 0..KEYS {
+        cluster.run(0, &format!("SET s:{n} again"), Level::DcQuorum);
+    }
+    cluster.advance(SOON_MS);
+    assert_eq!(differing(&mut cluster, 0..KEYS), 0);
+    assert_all_is_handed_over(&cluster);
+    let replayed = sum(&cluster, |stats| stats.hints_replayed);
+    assert!(replayed < KEYS as u64, "all were replayed");
+}
+
+#[test]
 fn hints_outlive_the_process_of_their_holder() {
     let mut cluster = Cluster::racks(&[3]);
     write_before(&mut cluster, 0..4);

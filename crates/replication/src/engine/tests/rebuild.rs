@@ -99,6 +99,27 @@ fn rebuilding_from_one_rack_would_lose_a_write() {
 }
 
 #[test]
+fn what_a_deletion_found_is_not_told_by_a_copy_that_was_lost() {
+    for losing in 0..3 {
+        let mut cluster = Cluster::racks(&[3]);
+        assert_eq!(quorum(&mut cluster, 0, "SET k v"), "+OK\r\n");
+        cluster.settle();
+        // It is not rebuilt yet when the deletion comes, and is the last of the two that answer.
+        cluster.kill((losing + 2) % 3);
+        cluster.lose_data(losing);
+        cluster.members[losing].lane_is_frozen = true;
+        let ticket = cluster.submit((losing + 1) % 3, "DEL k", Level::DcQuorum);
+        cluster.settle();
+        cluster.members[losing].lane_is_frozen = false;
+        cluster.settle();
+        while cluster.reply(ticket).is_none() {
+            cluster.advance(10);
+        }
+        assert_eq!(cluster.reply(ticket).unwrap(), ":1\r\n", "{losing} lost its data");
+    }
+}
+
+#[test]
 fn a_lost_node_is_rebuilt_while_writes_go_on_and_no_acknowledged_one_is_lost() {
     for with_log in [true, false] {
         for gone in 0..2 {
@@ -145,6 +166,40 @@ fn a_lost_node_is_rebuilt_while_writes_go_on_and_no_acknowledged_one_is_lost() {
                     "key{n} without {gone}, log: {with_log}"
                 );
             }
+        }
+    }
+}
+
+#[test]
+fn a_copy_in_doubt_beside_a_lost_one_is_resolved() {
+    for with_log in [true, false] {
+        for reaches_both in [true, false] {
+            let mut cluster = Cluster::racks(&[3]);
+            quorum(&mut cluster, 0, "SET k old");
+            cluster.settle();
+            // An overwrite that the third has not heard of is under way at the first; the second, if it got it, executed it.
+            cut(&mut cluster, 0, 2);
+            if !reaches_both {
+                cut(&mut cluster, 0, 1);
+            }
+            cluster.members[0].lane_is_frozen = true;
+            cluster.submit(0, "SET k new", Level::DcOne);
+            cluster.settle();
+            cluster.break_lane(0);
+            if with_log {
+                cluster.lose_data(1);
+            } else {
+                cluster.lose_all(1);
+            }
+            cluster.members[0].lane_is_frozen = false;
+            cluster.lane_up(0);
+            (1..3).for_each(|other| join(&mut cluster, 0, other));
+            cluster.wait_for_rebuild();
+            cluster.advance(5_000);
+            assert!((0..3).all(|member| cluster.entry(member, "k").trust.is_trusted()));
+            let records = cluster.records_of("k");
+            assert!(records.iter().all(|record| *record == records[0]), "{records:?}");
+            assert_eq!(cluster.stored_everywhere("GET k"), ["$3\r\nold\r\n"; 3]);
         }
     }
 }
@@ -328,4 +383,33 @@ fn operations_that_come_one_at_a_time_do_not_hold_up_the_background() {
     }
     assert_eq!(cluster.run(0, "GET key0", Level::DcOne), "$-1\r\n");
     assert_eq!(cluster.lost(0), 0);
+}
+
+#[test]
+fn a_write_in_flight_and_lost_data_in_another_rack_do_not_wait_for_each_other() {
+    for with_log in [true, false] {
+        let mut cluster = Cluster::racks(&[3]);
+        quorum(&mut cluster, 2, "SET k old");
+        cluster.settle();
+        cluster.kill(1);
+        cluster.members[0].lane_is_frozen = true;
+        cluster.submit(2, "SET k new", Level::DcOne);
+        cluster.settle();
+        cluster.break_lane(0);
+        cluster.members[0].lane_is_frozen = false;
+        cluster.lane_up(0);
+        if with_log {
+            cluster.lose_data(2);
+        } else {
+            cluster.lose_all(2);
+        }
+        cluster.revive(1);
+        cluster.wait_for_rebuild();
+        cluster.advance(10_000);
+        let records = cluster.records_of("k");
+        assert!(records.iter().all(|record| *record == records[0]), "{records:?}");
+        let stored = cluster.stored_everywhere("GET k");
+        assert!(stored.iter().all(|value| *value == stored[0]), "{stored:?}");
+        assert!(quorum(&mut cluster, 1, "APPEND k .").starts_with(':'));
+    }
 }

@@ -104,6 +104,20 @@ fn a_primary_that_comes_back_claims_before_it_runs() {
 }
 
 #[test]
+fn a_primary_that_learns_that_it_was_outbid_claims_before_it_runs_again() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(1);
+    assert_eq!(cluster.run(1, &format!("INCR {key}"), Level::DcQuorum), ":1\r\n");
+    cluster.settle();
+    cluster.claim_without(0, 1, &key);
+    let reply = cluster.run(1, &format!("INCR {key}"), Level::DcQuorum);
+    assert!(reply.ends_with("the outcome is unknown\r\n"), "it did not know yet: {reply}");
+    assert_eq!(cluster.run(1, &format!("INCR {key}"), Level::DcQuorum), ":3\r\n");
+    cluster.settle();
+    assert_eq!(cluster.stored_everywhere(&format!("GET {key}")), ["$1\r\n3\r\n"; 3]);
+}
+
+#[test]
 fn a_primary_that_falls_silent_leaves_an_unknown_outcome() {
     let mut cluster = Cluster::racks(&[3]);
     let key = cluster.key_of(1);
@@ -251,4 +265,96 @@ fn an_available_key_is_sequenced_without_a_majority() {
     assert_eq!(cluster.run(0, "INCR seen:1", Level::DcOne), ":2\r\n");
     let reply = cluster.run(0, "INCR seen:1", Level::DcQuorum);
     assert!(reply.ends_with("not run\r\n"), "the level still counts: {reply}");
+}
+
+/// A set that expires at once for a node whose clock is ahead, and later for one whose clock is behind.
+#[test]
+fn a_write_near_an_expiry_finds_the_same_on_all_replicas() {
+    for skews_ms in [[0, 300, -300], [300, -300, 0], [-300, 0, 300]] {
+        for line in ["SADD k b", "SPOP k", "SREM k a", "PERSIST k", "EXPIRE k 100"] {
+            let mut cluster = Cluster::racks(&[3]);
+            cluster.run(0, "SADD k a", Level::DcQuorum);
+            cluster.run(0, "PEXPIRE k 200", Level::DcQuorum);
+            for (member, skew_ms) in cluster.members.iter_mut().zip(skews_ms) {
+                member.clock_skew_ms = skew_ms;
+            }
+            cluster.run(0, line, Level::DcQuorum);
+            for member in &mut cluster.members {
+                member.clock_skew_ms = 0;
+            }
+            cluster.advance(1000);
+            for question in ["SMEMBERS k", "PEXPIRETIME k"] {
+                let stored = cluster.stored_everywhere(question);
+                assert!(stored.iter().all(|value| *value == stored[0]), "{line}, {skews_ms:?}: {stored:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_datastore_is_asked_for_expiries_only_where_a_write_may_meet_one() {
+    let mut cluster = Cluster::racks(&[3]);
+    let mut questions = |lines: &[&str]| {
+        let count = |cluster: &Cluster| cluster.members.iter().map(|member| member.asked_for_expiry).sum();
+        let before: usize = count(&cluster);
+        for line in lines {
+            cluster.run(0, line, Level::DcQuorum);
+        }
+        cluster.settle();
+        count(&cluster) - before
+    };
+    assert_eq!(questions(&["RPUSH q a", "LPOP q", "RPUSH q a", "LPOP q", "SADD s a", "EXPIRE s 1000"]), 0);
+    assert_eq!(questions(&["SADD s b"]), 3, "its expiry is not known");
+    assert_eq!(questions(&["SADD s c", "SADD s d", "EXPIRE s 10"]), 0, "and is far away");
+    assert_eq!(questions(&["SADD s e", "SADD s f"]), 6, "it is near");
+}
+
+/// A write that somebody acknowledged in the primary's stead must not be hidden by the primary's next overwrite.
+#[test]
+fn what_was_written_in_the_primarys_stead_is_not_overlooked() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(0);
+    assert_eq!(cluster.run(0, &format!("SET {key} 4"), Level::DcQuorum), "+OK\r\n");
+    cluster.settle();
+    cluster.link_down(1, 0);
+    assert_eq!(cluster.run(1, &format!("SET {key} 5"), Level::DcQuorum), "+OK\r\n");
+    cluster.settle();
+    cluster.held.insert((0, 2));
+    let read = cluster.submit(0, &format!("GETDEL {key}"), Level::DcQuorum);
+    cluster.settle();
+    assert_eq!(cluster.run(0, &format!("SET {key} 6"), Level::DcQuorum), "+OK\r\n");
+    // Member 2 gets the overwrite another way, before what the primary sent it earlier.
+    cluster.link_down(2, 0);
+    cluster.heal(2, &key);
+    cluster.settle();
+    assert_eq!(cluster.stored(2, &format!("GET {key}")), "$1\r\n6\r\n");
+    cluster.held.clear();
+    cluster.advance(TIMEOUT_MS + 50);
+    let reply = cluster.reply(read).unwrap();
+    assert!(reply.ends_with("the outcome is unknown\r\n"), "{reply}");
+}
+
+#[test]
+fn a_primary_that_was_stood_in_for_claims_the_key_when_it_hears_of_it() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(0);
+    cluster.link_down(1, 0);
+    assert_eq!(cluster.run(1, &format!("SET {key} 5"), Level::DcQuorum), "+OK\r\n");
+    cluster.settle();
+    cluster.link_up(1, 0);
+    cluster.heal(0, &key);
+    cluster.settle();
+    assert_eq!(cluster.run(0, &format!("INCR {key}"), Level::DcQuorum), ":6\r\n");
+}
+
+#[test]
+fn a_primary_whose_datastore_missed_a_write_claims_the_key_and_takes_it_over() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(0);
+    assert_eq!(cluster.run(0, &format!("SET {key} 5"), Level::DcQuorum), "+OK\r\n");
+    cluster.settle();
+    cluster.break_lane(0);
+    assert_eq!(cluster.run(0, &format!("SET {key} 6"), Level::DcQuorum), "+OK\r\n");
+    cluster.lane_up(0);
+    assert_eq!(cluster.run(0, &format!("INCR {key}"), Level::DcQuorum), ":7\r\n");
 }

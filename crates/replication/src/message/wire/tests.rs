@@ -1,6 +1,11 @@
+use dynomite_codec::{Call, Class, KeyState, Position as PiecePosition, Request, command::commands};
 use proptest::prelude::*;
 
 use super::*;
+use crate::{
+    BUCKETS, Bucket, Level, Record, Trust, Version,
+    message::{Content, KeyRequest, PieceSource, Position, PushPurpose},
+};
 
 fn version() -> impl Strategy<Value = Version> {
     (any::<u64>(), any::<u32>()).prop_map(|(clock, node)| Version { clock, node: NodeId(node) })
@@ -55,6 +60,7 @@ fn level() -> impl Strategy<Value = Level> {
     prop::sample::select(&Level::ALL[..])
 }
 
+const STAMPERS: [Stamper; 3] = [Stamper::Local, Stamper::StandIn, Stamper::Foreign];
 const PURPOSES: [PushPurpose; 4] =
     [PushPurpose::Acknowledge, PushPurpose::Heal, PushPurpose::Rebuild, PushPurpose::Replace];
 
@@ -66,8 +72,8 @@ fn request_body() -> impl Strategy<Value = RequestBody> {
     prop_oneof![
         command().prop_map(RequestBody::Execute),
         (command(), any::<bool>()).prop_map(|(command, value)| RequestBody::Read { command, value }),
-        (version(), command(), any::<bool>())
-            .prop_map(|(version, command, foreign)| RequestBody::Overwrite { version, command, foreign }),
+        (version(), command(), prop::sample::select(&STAMPERS[..]))
+            .prop_map(|(version, command, stamper)| RequestBody::Overwrite { version, command, stamper }),
         (version(), command(), any::<bool>(), any::<u32>()).prop_map(
             |(version, command, ack, timeout_ms)| {
                 RequestBody::RelayOverwrite { version, command, ack, timeout_ms }
@@ -82,15 +88,17 @@ fn request_body() -> impl Strategy<Value = RequestBody> {
                 timeout_ms
             }
         ),
-        (record(), record(), bytes(), prop::option::of(request()), any::<Option<u32>>()).prop_map(
-            |(prior, record, key, effect, reply_crc)| RequestBody::Forward {
-                prior,
-                record,
-                key,
-                effect,
-                reply_crc
-            }
-        ),
+        (
+            record(),
+            record(),
+            bytes(),
+            prop::option::of(request()),
+            any::<Option<u32>>(),
+            any::<Option<i64>>()
+        )
+            .prop_map(|(prior, record, key, effect, reply_crc, expires_at_ms)| {
+                RequestBody::Forward { prior, record, key, effect, reply_crc, expires_at_ms }
+            }),
         (bytes(), record(), content(), prop::sample::select(&PURPOSES[..]))
             .prop_map(|(key, record, state, purpose)| RequestBody::Push { key, record, state, purpose }),
         bytes().prop_map(|key| RequestBody::Inspect { key }),

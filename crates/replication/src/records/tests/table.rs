@@ -159,6 +159,7 @@ proptest! {
             step.apply(&mut records, &mut model);
             let key = step.key();
             prop_assert_eq!(records.of(&key), model.entry(&key));
+            prop_assert_eq!(records.untrusted_count(), records.untrusted().len());
         }
         prop_assert_eq!(Model::of(&records), model);
         records.fetch((0..Step::KEYS).map(Step::key_of).collect::<Vec<_>>().iter().map(|key| &key[..]));

@@ -48,19 +48,20 @@ pub(super) fn rebuilt_from_one_rack(seed: u64) -> Plan {
         .plan()
 }
 
-/// Only node 0 runs a write: the others have it in their records when they are asked, and lose their lanes. Then node 0
-/// loses its data.
+/// Two nodes have a write in their records and in their lanes, which break before it ran. Without the third, which is away,
+/// nobody has it.
 pub(super) fn answers_wait_for_execution(seed: u64) -> Plan {
     let script = Script::three_racks(seed);
     let key = script.key_of(Kind::Plain, 0);
+    let alone = Fault::Partition { side: Group::Node(1), outbound: true, inbound: true };
     script
         .sends(1, 0, key, Action::Set)
-        .breaks(150, 200, Fault::StoreSlow { node: 1, by_us: 40_000 })
-        .breaks(150, 1000, Fault::StoreSlow { node: 2, by_us: 300_000 })
-        .sends(200, 1, key, Action::Set)
-        .breaks(215, 50, Fault::LaneBreak { node: 1, run_percent: 0 })
-        .breaks(300, 50, Fault::LaneBreak { node: 2, run_percent: 0 })
-        .breaks(1000, 50, Fault::StoreLoss { node: 0 })
-        .sends(3000, 1, key, Action::Read)
+        .breaks(100, 4000, alone)
+        .breaks(1900, 200, Fault::StoreSlow { node: 0, by_us: 300_000 })
+        .breaks(1900, 200, Fault::StoreSlow { node: 2, by_us: 300_000 })
+        .sends(2000, 0, key, Action::Set)
+        .breaks(2100, 50, Fault::LaneBreak { node: 0, run_percent: 0 })
+        .breaks(2100, 50, Fault::LaneBreak { node: 2, run_percent: 0 })
+        .sends(9000, 1, key, Action::Read)
         .plan()
 }

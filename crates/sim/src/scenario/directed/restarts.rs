@@ -44,12 +44,14 @@ pub(super) fn set_nx_won_twice(seed: u64) -> Plan {
         .plan()
 }
 
-/// Node 2 sleeps through a deletion, for much longer than the others look back.
+/// Node 2 sleeps through a deletion, for much longer than the others look back. What it wrote last is in doubt when it comes
+/// back; the key that was deleted is not.
 pub(super) fn eviction_resurrects(seed: u64) -> Plan {
     let script = Script::three_racks(seed);
-    let key = script.key_of(Kind::Plain, 0);
+    let (key, other) = (script.key_of(Kind::Plain, 0), script.key_of(Kind::Plain, 1));
     script
         .sends(1, 0, key, Action::Set)
+        .sends(500, 0, other, Action::Set)
         .breaks(1000, 200_000, killed(2))
         .sends(3000, 0, key, Action::Delete)
         .sends(210_000, 1, key, Action::Read)

@@ -137,8 +137,33 @@ impl Cluster {
         let now = self.now(member);
         let state = &mut self.members[member];
         state.store = MemoryStore::new(7, MemoryConfig::default());
-        let run_id = now.ms.to_string();
+        // It is never the name of an earlier one.
+        state.run_id.push('1');
+        let run_id = state.run_id.clone();
         let seen = StoreSeen { run_id: &run_id, marker: None };
+        self.feed(member, |engine, out| engine.handle_lane_up(now, seen, out));
+    }
+
+    /// A member claims a key that the primary cannot be asked about, and does nothing with it.
+    pub(in crate::engine::tests) fn claim_without(&mut self, member: usize, primary: usize, key: &str) {
+        self.link_down(member, primary);
+        let (now, token) = (self.now(member), self.ring.token(key.as_bytes()));
+        let key = Bytes::copy_from_slice(key.as_bytes());
+        self.feed(member, |engine, out| {
+            engine.claim_to_heal(now, key, token, out);
+            engine.take_own_answers(now, out);
+        });
+        self.settle();
+        self.link_up(member, primary);
+    }
+
+    /// A member's datastore ends, and comes back as it was long ago: before all that this process wrote, and with what
+    /// `command` leaves of it.
+    pub(in crate::engine::tests) fn set_back(&mut self, member: usize, command: &str) {
+        self.break_lane(member);
+        self.stored(member, command);
+        let now = self.now(member);
+        let seen = StoreSeen { run_id: "set back", marker: Some(0) };
         self.feed(member, |engine, out| engine.handle_lane_up(now, seen, out));
     }
 
@@ -164,7 +189,8 @@ impl Cluster {
         }
         state.engine.finish_recovery(now, recovery);
         state.is_frozen = false;
-        let seen = StoreSeen { run_id: "1", marker: None };
+        let run_id = state.run_id.clone();
+        let seen = StoreSeen { run_id: &run_id, marker: None };
         self.feed(member, |engine, out| engine.handle_lane_up(now, seen, out));
         for other in 0..self.members.len() {
             if self.members[other].id != self.members[member].id {
@@ -226,5 +252,21 @@ impl Cluster {
         if let Some(link) = self.links.get_mut(&(from, to)) {
             link.requests.clear();
         }
+    }
+
+    /// As [`Cluster::repair_all`], after rounds that are under way are over.
+    pub(in crate::engine::tests) fn repair_idle(&mut self) -> Vec<RepairStatus> {
+        let until_ms = self.now_ms + ROUND_MS;
+        let is_idle = |member: &Member| member.engine.repair_status().phase == RepairPhase::Idle;
+        while !self.members.iter().all(is_idle) {
+            assert!(self.now_ms < until_ms, "a round does not end");
+            self.advance(10);
+        }
+        self.repair_all()
+    }
+
+    /// Whether a member has lost copies.
+    pub(in crate::engine::tests) fn is_rebuilding(&self, member: usize) -> bool {
+        self.members[member].engine.rebuild_due_ms().is_some()
     }
 }

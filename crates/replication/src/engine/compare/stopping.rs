@@ -1,0 +1,41 @@
+//! A round that is given up before its end.
+
+use crate::{
+    engine::{Engine, RepairPhase},
+    operation::{
+        Kind, OperationId,
+        compare::{CompareOperation, Question},
+    },
+};
+
+impl Engine {
+    /// Ends the round that is under way. What it has found is not healed any more, but for heals that have begun; what it would
+    /// have settled is for the next round. Whether there was one. Looks at all operations.
+    pub fn stop_repair(&mut self) -> bool {
+        if self.repair.round.take().is_none() {
+            return false;
+        }
+        self.repair.status.phase = RepairPhase::Idle;
+        // A later round must not take their answers for its own.
+        let asked: Vec<OperationId> = self
+            .operations
+            .iter_mut()
+            .filter(|(_, operation)| is_of_round(&operation.kind))
+            .map(|(id, _)| id)
+            .collect();
+        for id in asked {
+            self.operations.end(id);
+        }
+        true
+    }
+}
+
+/// Whether a round waits for the answer, and nobody else.
+fn is_of_round(kind: &Kind) -> bool {
+    let Kind::Compare(operation) = kind else { return false };
+    let CompareOperation { question, .. } = &**operation;
+    match question {
+        Question::Digests { .. } | Question::Differences { .. } | Question::Settle { .. } => true,
+        Question::Keys { .. } | Question::Export => false,
+    }
+}
