@@ -593,7 +593,7 @@ impl Engine {
             Kind::Compare(_) => self.end_comparison(now, id, ResponseBody::Failed(Failure::Timeout), out),
             Kind::Delegated(_) => self.delegated_overdue(now, id, out),
             Kind::Transfer(_) => self.end_transfer(now, id, Some(Failure::Timeout), out),
-            Kind::Check(_) => self.end_check(id),
+            Kind::Check(_) => self.check_failed(id),
             Kind::ReadForExport(_) => {
                 self.export_read(now, id, ResponseBody::Failed(Failure::Timeout), out);
             }

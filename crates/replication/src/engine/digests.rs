@@ -165,10 +165,7 @@ impl Engine {
                 self.heal_soon(key);
                 self.end_check(id);
             }
-            Finding::TooFew => {
-                self.repair.status.keys_failed += 1;
-                self.end_check(id);
-            }
+            Finding::TooFew => self.check_failed(id),
             Finding::Differs { .. } if !attempt.is_second => {
                 self.check_again(now, id, Attempt { is_second: true, ..attempt });
             }
@@ -242,8 +239,14 @@ impl Engine {
         }
     }
 
+    /// A key could not be compared.
+    pub(super) fn check_failed(&mut self, id: OperationId) {
+        self.repair.status.keys_failed += 1;
+        self.end_check(id);
+    }
+
     /// A key was compared, as far as that goes.
-    pub(super) fn end_check(&mut self, id: OperationId) {
+    fn end_check(&mut self, id: OperationId) {
         let Some(operation) = self.operations.remove(id) else { return };
         let Kind::Check(check) = operation.kind else { return };
         if let Some(values) = self.value_round() {
