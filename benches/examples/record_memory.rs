@@ -128,6 +128,7 @@ fn engine(ring: &Arc<Ring>) -> Result<Engine, Box<dyn Error>> {
         hints_bytes_max: 1 << 20,
         hint_window_ms: 1000,
         handoff_max: 1,
+        large_bytes_min: 1 << 20,
         repair: RepairConfig { compare_interval_ms: 0, ..RepairConfig::default() },
     };
     Ok(Engine::new(config, Arc::clone(ring))?)

@@ -183,6 +183,7 @@ pub(crate) fn engine(id: NodeId, ring: &Arc<Ring>) -> Engine {
         hints_bytes_max: 1 << 20,
         hint_window_ms: TIMEOUT_MS,
         handoff_max: 1,
+        large_bytes_min: 1 << 20,
         repair: RepairConfig { compare_interval_ms: 0, ..RepairConfig::default() },
     };
     let mut engine = Engine::new(config, Arc::clone(ring)).expect("the ring has the node");

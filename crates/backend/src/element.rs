@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// From this size on a state is moved in pieces. A real server takes about 6 ms for `DUMP` of a value of this size that
 /// does not compress.
-pub(crate) const LARGE_BYTES_MIN: u64 = 1 << 20;
+pub const LARGE_BYTES_MIN: u64 = 1 << 20;
 /// About how many bytes a piece holds. Strings are cut into exactly such blocks, but for the last one.
 pub(crate) const PIECE_BYTES: usize = 256 << 10;
 

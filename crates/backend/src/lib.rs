@@ -8,8 +8,9 @@ mod reserved;
 mod sync;
 
 pub use dynomite_codec::{DigestPart, Extent, KeyState, Operation, Output, Piece, Position, STAGE_COUNT};
+pub use element::LARGE_BYTES_MIN;
 pub use lane::{Backend, Lane, LaneEvent, StoreIdentity};
-pub use memory::{MemoryBackend, MemoryConfig, MemoryStats, MemoryStore};
+pub use memory::{MemoryBackend, MemoryConfig, MemoryStats, MemoryStore, PieceSizes};
 pub use redis::{RedisAddress, RedisBackend, RedisConfig, RedisUrlError};
 pub use reserved::ReservedKeys;
 pub use sync::{SyncBackend, SyncLane, SyncStore};

@@ -6,9 +6,11 @@
 use std::hash::{BuildHasher, RandomState};
 
 use bytes::{Bytes, BytesMut};
+#[cfg(doc)]
+use dynomite_codec::STAGE_COUNT;
 use dynomite_codec::{DigestPart, Extent, KeyState, Piece, Position, Request};
 
-use crate::element::LARGE_BYTES_MIN;
+use crate::element::{LARGE_BYTES_MIN, PIECE_BYTES};
 use crate::{Backend, Lane, StoreIdentity, SyncLane, SyncStore};
 use fault::Fault;
 use keyspace::{Expiry, Keyspace};
@@ -74,6 +76,21 @@ impl Backend for MemoryBackend {
     }
 }
 
+/// From which size on states are large, and how large their pieces are. The same on all nodes of a cluster, or digests differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PieceSizes {
+    /// From so many bytes on a state is large.
+    pub large_bytes_min: u64,
+    /// About how many bytes a piece holds; not zero.
+    pub piece_bytes: u32,
+}
+
+impl Default for PieceSizes {
+    fn default() -> Self {
+        Self { large_bytes_min: LARGE_BYTES_MIN, piece_bytes: PIECE_BYTES as u32 }
+    }
+}
+
 /// Counters and sizes of a [`MemoryStore`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MemoryStats {
@@ -93,12 +110,26 @@ pub struct MemoryStats {
 pub struct MemoryStore {
     keys: Keyspace,
     stages: Stages,
+    sizes: PieceSizes,
 }
 
 impl MemoryStore {
     /// An empty store. `seed` decides random picks (`SPOP`, `RANDOMKEY`, eviction), so that a simulation can be repeated.
     pub fn new(seed: u64, config: MemoryConfig) -> Self {
-        Self { keys: Keyspace::new(seed, config.max_bytes), stages: Stages::default() }
+        Self {
+            keys: Keyspace::new(seed, config.max_bytes),
+            stages: Stages::new(1),
+            sizes: PieceSizes::default(),
+        }
+    }
+
+    /// The same store with other sizes of pieces, and the stages of so many lanes: those of lane `n` begin with stage
+    /// `n *` [`STAGE_COUNT`]. For simulations; before anything is staged.
+    #[must_use]
+    pub fn with_pieces(mut self, sizes: PieceSizes, lane_count: usize) -> Self {
+        self.stages = Stages::new(lane_count);
+        self.sizes = PieceSizes { piece_bytes: sizes.piece_bytes.max(1), ..sizes };
+        self
     }
 
     /// Looks at up to `budget` keys, going round, and removes those that have expired; returns how many. A lane does this
@@ -158,10 +189,11 @@ impl SyncStore for MemoryStore {
     }
 
     fn measure(&mut self, now_ms: u64, key: &[u8]) -> Result<Option<Extent>, String> {
+        let PieceSizes { large_bytes_min, piece_bytes } = self.sizes;
         let found = self.find(now_ms, key);
         Ok(found.map(|(value, _)| Extent {
-            is_large: value.heap_bytes() as u64 >= LARGE_BYTES_MIN,
-            start: pieces::start(value),
+            is_large: value.heap_bytes() as u64 >= large_bytes_min,
+            start: pieces::start(value, piece_bytes),
         }))
     }
 

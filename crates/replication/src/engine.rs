@@ -18,17 +18,22 @@ mod copies;
 mod cross_dc;
 mod datacenters;
 mod delegation;
+mod digests;
+mod executed;
 mod handoff;
 mod heal;
 mod hints;
 mod lane;
 mod leaving;
 mod overwriting;
+mod pieces;
 mod primary;
 mod rebuild;
 mod replica;
 mod settle;
 mod strays;
+mod transfers;
+mod waiting;
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -44,8 +49,8 @@ use crate::{
     marks::Marks,
     operation::{
         Kind, Operation, OperationId, Operations,
-        export::{AgainPhase, Export},
-        replicas::{self, Replica, State},
+        export::Export,
+        replicas::{self, State},
     },
     records::Records,
     texts,
@@ -61,8 +66,10 @@ use datacenters::Gate;
 pub use datacenters::{DcFlow, DcStatus};
 use heal::HealQueue;
 use lane::LaneQueue;
+use pieces::LikelyLarge;
 use rebuild::Rebuild;
 use strays::Strays;
+use transfers::Transfers;
 
 /// The present, as the caller's clocks show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,7 +203,11 @@ pub struct Engine {
     /// Claims and heals under way, by key.
     claims: HashMap<Bytes, OperationId>,
     heals: HashMap<Bytes, OperationId>,
+    /// How many of the heals move a large state.
+    large_heals: usize,
     heal_queue: HealQueue,
+    likely_large: LikelyLarge,
+    transfers: Transfers,
     hints: Hints,
     lost: LostCopies,
     marker: Marker,
@@ -254,7 +265,10 @@ impl Engine {
             exports: HashMap::new(),
             claims: HashMap::new(),
             heals: HashMap::new(),
+            large_heals: 0,
             heal_queue: HealQueue::default(),
+            likely_large: LikelyLarge::default(),
+            transfers: Transfers::default(),
             lost: LostCopies::default(),
             marker: Marker::default(),
             is_log_failing: false,
@@ -398,7 +412,7 @@ impl Engine {
     /// When [`Engine::handle_timeout`] is wanted, in `Now::ms`; `None` while nothing is in flight, no hint can be replayed and
     /// no copies are compared.
     pub fn next_deadline(&self) -> Option<u64> {
-        let is_idle = self.operations.is_empty() && self.heal_queue.is_empty();
+        let is_idle = self.operations.is_empty() && self.heal_queue.is_empty() && !self.transfers.is_due();
         let sweep_at_ms = self.swept_at_ms + SWEEP_MS;
         let sweep = (!is_idle).then_some(sweep_at_ms);
         let due = [
@@ -431,6 +445,7 @@ impl Engine {
         }
         self.expired = due;
         self.pump_heals(now, out);
+        self.pump_transfers(now, out);
         if self.marker_due_ms().is_some_and(|due_ms| due_ms <= now.ms) {
             self.write_marker(now, out);
         }
@@ -514,6 +529,9 @@ impl Engine {
             Kind::Stray(_) => self.stray_answered(now, id, body, out),
             Kind::Handoff(_) => self.handoff_answered(now, id, body, out),
             Kind::Compare(_) => self.end_comparison(now, id, body, out),
+            Kind::Transfer(_) => self.transfer_answered(now, id, body, out),
+            Kind::Check(_) => self.check_answered(now, id, body, out),
+            Kind::ReadForExport(_) => self.export_read(now, id, body, out),
             Kind::Delegated(_) => self.delegated_answered(now, id, body, out),
             Kind::Read(read) => {
                 read.answered(id.replica(), body);
@@ -552,6 +570,11 @@ impl Engine {
             Kind::Handoff(_) => self.end_handoff(now, id, Replay::Failed, out),
             Kind::Compare(_) => self.end_comparison(now, id, ResponseBody::Failed(Failure::Timeout), out),
             Kind::Delegated(_) => self.delegated_overdue(now, id, out),
+            Kind::Transfer(_) => self.end_transfer(now, id, Some(Failure::Timeout), out),
+            Kind::Check(_) => self.check_failed(id),
+            Kind::ReadForExport(_) => {
+                self.export_read(now, id, ResponseBody::Failed(Failure::Timeout), out);
+            }
             Kind::Read(read) => {
                 replicas::time_out(&mut read.replicas);
                 self.read_failed(id, false, out);
@@ -593,6 +616,9 @@ impl Engine {
             | Kind::Push(_)
             | Kind::Export(_)
             | Kind::Handoff(_)
+            | Kind::Transfer(_)
+            | Kind::ReadForExport(_)
+            | Kind::Check(_)
             | Kind::Compare(_)
             | Kind::Stray(_)
             | Kind::Claim(_) => {}
@@ -601,79 +627,6 @@ impl Engine {
 
     fn insert(&mut self, now: Now, timeout_ms: u64, kind: Kind) -> OperationId {
         self.operations.insert(Operation { began_ms: now.ms, deadline_ms: now.ms + timeout_ms, kind })
-    }
-}
-
-impl Kind {
-    /// When something should have been heard of it, short of its deadline.
-    fn slow_at_ms(&self) -> Option<u64> {
-        match self {
-            Self::Read(read) => Some(read.failover_at_ms),
-            Self::Overwrite(overwrite) => overwrite.slow_at_ms(),
-            Self::Run(run) => run.slow_at_ms(),
-            Self::Delegated(delegated) => delegated.slow_at_ms(),
-            Self::Heal(heal) => Some(heal.slow_at_ms),
-            Self::ExportAgain(export) => Some(export.slow_at_ms),
-            Self::Import(import) => Some(import.slow_at_ms),
-            Self::Await(_)
-            | Self::Plain { .. }
-            | Self::Relay(_)
-            | Self::Push(_)
-            | Self::Export(_)
-            | Self::Handoff(_)
-            | Self::Compare(_)
-            | Self::Stray(_)
-            | Self::Claim(_) => None,
-        }
-    }
-
-    /// Calls `lost` with the number of each replica that was asked on `node` and has not answered.
-    fn asked_of(&self, node: NodeId, mut lost: impl FnMut(usize)) {
-        let mut replicas = |replicas: &[Replica]| {
-            for (index, replica) in replicas.iter().enumerate() {
-                if replica.node == node && replica.state == State::Asked {
-                    lost(index);
-                }
-            }
-        };
-        match self {
-            Self::Read(read) => replicas(&read.replicas),
-            Self::Relay(relay) => replicas(&relay.replicas),
-            Self::Run(run) => replicas(&run.replicas),
-            Self::Overwrite(overwrite) => {
-                replicas(&overwrite.replicas);
-                for (index, dc) in overwrite.dcs.iter().enumerate() {
-                    if dc.node == Some(node) && dc.state == State::Asked {
-                        lost(overwrite.replicas.len() + index);
-                    }
-                }
-            }
-            Self::Export(export) => {
-                for (index, dc) in export.dcs.iter().enumerate() {
-                    if dc.node == Some(node) && dc.state == State::Asked {
-                        lost(index);
-                    }
-                }
-            }
-            Self::Plain { node: owner, .. } if *owner == node => lost(0),
-            Self::Await(sent) if sent.node == node => lost(0),
-            Self::Claim(claim) => replicas(&claim.replicas),
-            Self::Heal(heal) => replicas(&heal.replicas),
-            Self::Stray(stray) => replicas(&stray.replicas),
-            Self::Import(import) => replicas(&import.replicas),
-            Self::ExportAgain(export) if export.phase == AgainPhase::Sending(node) => lost(0),
-            Self::ExportAgain(export) => replicas(&export.replicas),
-            Self::Delegated(delegated) if delegated.stamp.is_none() && delegated.primary == node => lost(0),
-            Self::Push(push) if push.node == node => lost(0),
-            Self::Handoff(handoff) if handoff.waits_for(node) => lost(0),
-            Self::Compare(question) if question.node == node => lost(0),
-            Self::Plain { .. }
-            | Self::Await(_)
-            | Self::Delegated(_)
-            | Self::Push(_)
-            | Self::Handoff(_)
-            | Self::Compare(_) => {}
-        }
     }
 }
 

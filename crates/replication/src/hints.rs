@@ -14,7 +14,10 @@ mod logged;
 mod pace;
 mod queue;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use dynomite_ring::{Dc, DcIdx, NodeId, Rack, Ring};
@@ -33,6 +36,8 @@ const EXPIRY_CHECK_MS: u64 = 10_000;
 /// So many hints are dropped at once for their age.
 const EXPIRED_MAX: usize = 1000;
 const MS_PER_S: u64 = 1000;
+/// Large states that are under way to one target and do not keep small ones waiting; more are put off.
+const ASIDE_MAX: usize = 64;
 
 /// Who has missed a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -91,6 +96,8 @@ pub(crate) struct Hints {
 struct Target {
     queue: Queue,
     pace: Pace,
+    /// Those of the replays that move a large state: they take long, whatever the pace.
+    aside: BTreeSet<Bytes>,
     needs_repair: BucketSet,
     /// Marked since the comparison of the bucket began, which does not cover that.
     marked_again: BucketSet,
@@ -107,6 +114,8 @@ pub(crate) enum Replay {
     TargetAway,
     /// It has to do with the key: others come first.
     Failed,
+    /// Too many large states are under way: others come first.
+    Later,
 }
 
 impl Hints {
@@ -225,7 +234,7 @@ impl Hints {
             let too_old_s = self.too_old_s(now);
             let about = self.targets.get_mut(&target)?;
             let is_paused = now.ms < about.pace.paused_until_ms();
-            if is_paused || about.queue.replaying_count() >= about.pace.window(window_max) {
+            if is_paused || about.under_way() >= about.pace.window(window_max) {
                 return None;
             }
             match about.queue.take() {
@@ -245,10 +254,15 @@ impl Hints {
     pub(crate) fn end(&mut self, now: Now, target: HintTarget, key: &[u8], began_ms: u64, replay: Replay) {
         let handoff_max = self.limits.handoff_max;
         let Some(about) = self.targets.get_mut(&target) else { return };
+        let is_full = about.under_way() >= about.pace.window(handoff_max);
+        let was_aside = about.aside.remove(key);
         match replay {
             Replay::Done => {
-                let is_full = about.queue.replaying_count() >= about.pace.window(handoff_max);
-                about.pace.succeeded(now.ms, began_ms, handoff_max, is_full);
+                if was_aside {
+                    about.pace.resume();
+                } else {
+                    about.pace.succeeded(now.ms, began_ms, handoff_max, is_full);
+                }
                 if about.queue.replayed(key) {
                     self.len -= 1;
                     self.say(target, &Item::Done { key });
@@ -259,10 +273,24 @@ impl Hints {
                 about.queue.put_back(key);
             }
             Replay::Failed => {
-                about.pace.failed(now.ms, began_ms, false);
+                if !was_aside {
+                    about.pace.failed(now.ms, began_ms, false);
+                }
                 about.queue.postpone(key);
             }
+            Replay::Later => about.queue.postpone(key),
         }
+    }
+
+    /// The replay of a key moves a large state: it takes long, and does not count among those that the pace allows. Whether
+    /// there is room for that.
+    pub(crate) fn set_aside(&mut self, target: HintTarget, key: &Bytes) -> bool {
+        let Some(about) = self.targets.get_mut(&target) else { return false };
+        let has_room = about.aside.len() < ASIDE_MAX || about.aside.contains(key);
+        if has_room {
+            about.aside.insert(key.clone());
+        }
+        has_room
     }
 
     /// `target` has taken exactly what a replay of this key would bring.
@@ -379,6 +407,13 @@ impl Hints {
         if let Some(log) = &mut self.log {
             log.put(target, &label(&self.ring, target), item);
         }
+    }
+}
+
+impl Target {
+    /// Replays that count for the pace.
+    fn under_way(&self) -> usize {
+        self.queue.replaying_count().saturating_sub(self.aside.len())
     }
 }
 

@@ -40,8 +40,8 @@ pub use hints::{HintLogError, HintTarget, HintsFor};
 pub use level::{Level, UnknownLevel};
 pub use marks::Mark;
 pub use message::{
-    Failure, KeyRequest, Position, PushPurpose, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody,
-    Stamper, WireError,
+    Content, Failure, KeyRequest, PieceSource, Position, PushPurpose, ReplicaRequest, ReplicaResponse,
+    RequestBody, ResponseBody, Stamper, ValueDigest, WireError,
 };
 pub use record::Record;
 pub use records::{LogError, Trust};

@@ -4,13 +4,15 @@
 //! goes to the worker that owns the key's slice on the receiving node, and requests for one key arrive in the order in
 //! which they were sent.
 
+mod content;
 mod wire;
 
 use bytes::Bytes;
-use dynomite_codec::{Call, KeyState, Request};
+use dynomite_codec::{Call, Piece, Request};
 use dynomite_ring::{NodeId, RackIdx, Token};
 
 use crate::{Bucket, Level, Mark, Record, Trust, Version};
+pub use content::{Content, PieceSource, ValueDigest};
 pub use wire::WireError;
 
 /// A command on one key, and what was recognised of it: no node on its way has to look it up again.
@@ -140,8 +142,8 @@ pub enum RequestBody {
         key: Bytes,
         /// The sender's record of that state.
         record: Record,
-        /// The state; `None` when the key is absent.
-        state: Option<KeyState>,
+        /// The state.
+        state: Content,
         /// What it is for.
         purpose: PushPurpose,
     },
@@ -154,8 +156,24 @@ pub enum RequestBody {
     Fetch {
         /// The key.
         key: Bytes,
-        /// Whether a copy in doubt is wanted, too.
+        /// Whether a copy in doubt is wanted, too; it is told whole.
         doubtful: bool,
+        /// Whether a large state is wanted whole, too.
+        whole: bool,
+    },
+    /// Read a piece of a large state. Answered by `Piece`, or by `Failed` when the copy has changed.
+    Piece {
+        /// The key.
+        key: Bytes,
+        /// The record of the state.
+        record: Record,
+        /// Where the piece begins.
+        position: dynomite_codec::Position,
+    },
+    /// Tell the digest of the value, and the record under which it was taken. Answered by `Value`.
+    Value {
+        /// The key.
+        key: Bytes,
     },
     /// Promise to follow no claim below `term` (rule R7). Answered by `Promised` or `Outbid`.
     Claim {
@@ -171,8 +189,8 @@ pub enum RequestBody {
         key: Bytes,
         /// The version of the last write in the state.
         version: Version,
-        /// The state; `None` when the key is absent.
-        state: Option<KeyState>,
+        /// The state.
+        state: Content,
     },
     /// Hand a sequenced state to every rack of the receiver's datacenter. Answered by `Relayed`.
     RelayImport {
@@ -180,8 +198,8 @@ pub enum RequestBody {
         key: Bytes,
         /// The version of the last write in the state.
         version: Version,
-        /// The state; `None` when the key is absent.
-        state: Option<KeyState>,
+        /// The state.
+        state: Content,
         /// Whether it is sent again, and the receiver's datacenter must be asked first what it holds (rules R19 and R20).
         again: bool,
         /// How long the sender will wait, in milliseconds.
@@ -255,6 +273,8 @@ pub enum PushPurpose {
     Heal,
     /// As `Heal`, by a gather that heard a majority of trusted copies: lost copies take it, whatever they held (rule R14).
     Rebuild,
+    /// Another one under the same record, which too few hold: where the record is still exactly that.
+    Replace,
 }
 
 impl RequestBody {
@@ -270,6 +290,8 @@ impl RequestBody {
             | Self::Push { key, .. }
             | Self::Inspect { key }
             | Self::Fetch { key, .. }
+            | Self::Piece { key, .. }
+            | Self::Value { key }
             | Self::Claim { key, .. }
             | Self::Import { key, .. }
             | Self::RelayImport { key, .. }
@@ -371,8 +393,19 @@ pub enum ResponseBody {
         record: Record,
         /// Whether the copy may vote.
         trust: Trust,
-        /// The state; `None` when the key is absent.
-        state: Option<KeyState>,
+        /// The state.
+        state: Content,
+    },
+    /// A piece of a large state.
+    Piece(Piece),
+    /// The digest of a value.
+    Value {
+        /// The record under which it was taken.
+        record: Record,
+        /// Whether the copy may vote.
+        trust: Trust,
+        /// `None` when the key is absent.
+        digest: Option<ValueDigest>,
     },
     /// Digests of buckets.
     Digests {
@@ -448,6 +481,9 @@ pub enum Failure {
     /// Another replica has claimed the key meanwhile. Not run.
     #[error("another rack has claimed the key")]
     Outbid,
+    /// The state changed while it was read or fetched piece by piece. Nothing was installed.
+    #[error("the state changed while it was fetched")]
+    Changed,
     /// The node, as primary, reaches fewer replicas than the level needs. Not run.
     #[error("reaches too few replicas")]
     TooFewReplicas,

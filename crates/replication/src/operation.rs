@@ -4,6 +4,7 @@
 //!
 //! Invariants: a number that was given out for one operation never finds another; one slot holds one operation.
 
+pub(crate) mod check;
 pub(crate) mod claim;
 pub(crate) mod compare;
 pub(crate) mod delegated;
@@ -19,6 +20,7 @@ pub(crate) mod replicas;
 pub(crate) mod run;
 pub(crate) mod sequenced;
 pub(crate) mod stray;
+pub(crate) mod transfer;
 
 use bytes::Bytes;
 use dynomite_ring::{NodeId, Token};
@@ -103,6 +105,12 @@ pub(crate) enum Kind {
     Handoff(Box<handoff::HandoffOperation>),
     /// A key's copies, being made equal.
     Heal(Box<heal::HealOperation>),
+    /// A large state, on its way into one of this node's stages.
+    Transfer(Box<transfer::TransferOperation>),
+    /// The state of this key being read, to be sent to the other datacenters.
+    ReadForExport(Bytes),
+    /// A key's values, being compared.
+    Check(Box<check::CheckOperation>),
     /// A question about whole buckets.
     Compare(Box<compare::CompareOperation>),
     /// All replicas, being asked about a key that no record here knows of.
@@ -209,6 +217,12 @@ impl Operations {
             self.slots = Vec::new();
             self.free = Vec::new();
         }
+    }
+
+    /// What is under way.
+    #[cfg(test)]
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = &Kind> {
+        self.slots.iter().filter_map(|slot| Some(&slot.operation.as_ref()?.kind))
     }
 
     /// All operations, in the order of their slots.

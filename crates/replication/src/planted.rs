@@ -45,6 +45,8 @@ planted! {
     ForgetsAtRestart: "A restart forgets all records (rule R1).",
     ForgetsPromises: "A restart forgets what was promised (rule R1).",
     HealInstallsOlder: "A heal installs states that are older than what is there (rule R15).",
+    MixesPieces: "Pieces of a large state are read whatever the record is by then (rule R15).",
+    KeepsStages: "A transfer goes on after the lane broke, and its stage was lost (rule R15).",
     SkipsHints: "Nobody notes who missed a write, and nobody compares copies.",
     CountsTwice: "One replica's answer counts twice.",
     ReadsTheNearest: "A quorum read does not compare records.",

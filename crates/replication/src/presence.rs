@@ -66,6 +66,11 @@ pub(crate) fn after_install(state: Option<&KeyState>, wall_ms: u64) -> Option<u3
     }
 }
 
+/// The same of a state that is not absent.
+pub(crate) fn after_staged(expires_at_ms: Option<u64>) -> Option<u32> {
+    expires_at_ms.map(expired)
+}
+
 /// The same after a sequenced write, or what it amounts to; without one, nothing was changed but the record. The write is
 /// near an expiry when `is_expiring`.
 pub(crate) fn after_step(before: &Entry, request: Option<&Request>, is_expiring: bool) -> Option<u32> {

@@ -48,6 +48,14 @@ pub struct Stats {
     pub copies_adopted: u64,
     /// Keys that a read found unequal and had healed.
     pub read_repairs: u64,
+    /// Values found different under equal records.
+    pub values_differing: u64,
+    /// Pieces of large states read for other nodes.
+    pub pieces_read: u64,
+    /// Large states that this replica fetched in pieces.
+    pub transfers: u64,
+    /// Those that did not arrive.
+    pub transfers_failed: u64,
     /// Heals begun.
     pub heals: u64,
     /// States installed by heals.
@@ -123,7 +131,7 @@ impl Stats {
     }
 
     /// Every number with its name, in the order in which they are shown.
-    pub fn fields(&self) -> [(&'static str, u64); 53] {
+    pub fn fields(&self) -> [(&'static str, u64); 57] {
         let mut copy = *self;
         copy.fields_mut().map(|(name, value)| (name, *value))
     }
@@ -143,7 +151,7 @@ impl Stats {
         self
     }
 
-    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 53] {
+    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 57] {
         [
             ("commands", &mut self.commands),
             ("operations_refused", &mut self.operations_refused),
@@ -166,6 +174,10 @@ impl Stats {
             ("claims", &mut self.claims),
             ("copies_adopted", &mut self.copies_adopted),
             ("read_repairs", &mut self.read_repairs),
+            ("values_differing", &mut self.values_differing),
+            ("pieces_read", &mut self.pieces_read),
+            ("transfers", &mut self.transfers),
+            ("transfers_failed", &mut self.transfers_failed),
             ("heals", &mut self.heals),
             ("heals_installed", &mut self.heals_installed),
             ("heals_failed", &mut self.heals_failed),

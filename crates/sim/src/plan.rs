@@ -7,6 +7,8 @@ mod workload;
 
 use std::fmt;
 
+use dynomite_backend::PieceSizes;
+
 use crate::{
     command::Command,
     random::{Dice, Random},
@@ -56,6 +58,8 @@ pub struct Surroundings {
     pub operations_max: usize,
     /// Operations on a lane at a time.
     pub lane_window_max: usize,
+    /// Which states move in pieces.
+    pub piece_sizes: PieceSizes,
 }
 
 /// One command of one client.
@@ -294,6 +298,8 @@ fn crc_of(name: &str) -> u32 {
 /// Limits of the nodes, those of the real ones.
 const OPERATIONS_MAX: usize = 65_536;
 const LANE_WINDOW_MAX: usize = 65_536;
+/// Sizes with which nearly every value moves in pieces, of an element or a few bytes each.
+const SMALL_PIECES: PieceSizes = PieceSizes { large_bytes_min: 24, piece_bytes: 7 };
 /// Limits that a handful of clients reaches.
 const TIGHT: (usize, usize) = (3, 2);
 
@@ -309,6 +315,7 @@ impl Surroundings {
             drift_ppm: nothing,
             operations_max: OPERATIONS_MAX,
             lane_window_max: LANE_WINDOW_MAX,
+            piece_sizes: PieceSizes::default(),
         }
     }
 
@@ -324,7 +331,17 @@ impl Surroundings {
             nodes.map(|_| random.below(2 * shape.drift_ppm + 1) as i64 - shape.drift_ppm as i64).collect();
         let (operations_max, lane_window_max) =
             if shape.is_tight { TIGHT } else { (OPERATIONS_MAX, LANE_WINDOW_MAX) };
-        Self { near_us, far_us, varies: true, skew_us, drift_ppm, operations_max, lane_window_max }
+        let piece_sizes = if shape.is_piecewise { SMALL_PIECES } else { PieceSizes::default() };
+        Self {
+            near_us,
+            far_us,
+            varies: true,
+            skew_us,
+            drift_ppm,
+            operations_max,
+            lane_window_max,
+            piece_sizes,
+        }
     }
 }
 

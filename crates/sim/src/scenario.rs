@@ -80,6 +80,8 @@ pub struct Shape {
     pub drift_ppm: u64,
     /// Whether limits are so low that they are reached.
     pub is_tight: bool,
+    /// Whether pieces are so small that most states move in several.
+    pub is_piecewise: bool,
 }
 
 /// A family of runs.

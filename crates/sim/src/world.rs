@@ -229,6 +229,7 @@ impl World {
             operations_max: self.plan.surroundings.operations_max,
             lane_window_max: self.plan.surroundings.lane_window_max,
             clock_ahead_max_ms: CLOCK_AHEAD_MAX_MS,
+            large_bytes_min: self.plan.surroundings.piece_sizes.large_bytes_min,
         }
     }
 

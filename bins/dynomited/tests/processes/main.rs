@@ -9,6 +9,7 @@ mod contention;
 mod datacenters;
 mod foreign_peers;
 mod handshakes;
+mod large_values;
 mod lifecycle;
 mod load;
 mod lost_nodes;

@@ -19,7 +19,7 @@ use crate::element::{Element, PIECE_BYTES};
 const ELEMENT_BYTES: usize = 32;
 
 /// Where the first piece of a value begins.
-pub(crate) fn start(value: &Value) -> Position {
+pub(crate) fn start(value: &Value, piece_bytes: u32) -> Position {
     let kind = match value {
         Value::Integer(_) | Value::Text(_) => 1,
         Value::List(_) => 2,
@@ -27,7 +27,7 @@ pub(crate) fn start(value: &Value) -> Position {
         Value::Set(_) => 4,
         Value::Sorted(_) => 5,
     };
-    Position { kind, ..Position::default() }
+    Position { kind, count: piece_bytes, cursor: 0 }
 }
 
 /// The payload of the piece that begins at `position`, and where the next begins; `None` when the value is of another type, or
@@ -46,9 +46,8 @@ pub(crate) fn digest(value: &Value, position: Position) -> Option<(u64, Option<P
 }
 
 /// Values that are being put together.
-#[derive(Default)]
 pub(crate) struct Stages {
-    stages: [Stage; STAGE_COUNT as usize],
+    stages: Vec<Stage>,
 }
 
 #[derive(Default)]
@@ -61,6 +60,13 @@ enum Stage {
 }
 
 impl Stages {
+    /// Those of so many lanes, all of them empty.
+    pub(crate) fn new(lane_count: usize) -> Self {
+        let mut stages = Vec::new();
+        stages.resize_with(usize::from(STAGE_COUNT) * lane_count, Stage::default);
+        Self { stages }
+    }
+
     /// About how many bytes all stages hold.
     pub(crate) fn bytes(&self) -> usize {
         self.stages
@@ -119,50 +125,76 @@ impl Stage {
         }
         let mut next = Some(0);
         while let Some(from) = next {
-            next = visit(part, from, |element| add(whole, element)).flatten();
+            next = visit(part, from, PIECE_BYTES, |element| add(whole, element)).flatten();
         }
         Ok(())
     }
 }
 
 fn visit_at(value: &Value, position: Position, see: impl FnMut(Element<'_>)) -> Option<Option<Position>> {
-    if position.kind != start(value).kind {
+    if position.kind != start(value, position.count).kind || position.count == 0 {
         return None;
     }
-    let next = visit(value, usize::try_from(position.cursor).ok()?, see)?;
+    let piece_bytes = position.count as usize;
+    let next = visit(value, usize::try_from(position.cursor).ok()?, piece_bytes, see)?;
     Some(next.map(|from| Position { cursor: from as u64, ..position }))
 }
 
 /// Shows the elements of the piece that begins at `from`, a byte of a string or the place of an element, and gives where the
 /// next piece begins. `None` when the value ends before `from`.
-fn visit(value: &Value, from: usize, see: impl FnMut(Element<'_>)) -> Option<Option<usize>> {
+fn visit(
+    value: &Value,
+    from: usize,
+    piece_bytes: usize,
+    see: impl FnMut(Element<'_>),
+) -> Option<Option<usize>> {
     match value {
-        Value::Integer(number) => visit_block(itoa::Buffer::new().format(*number).as_bytes(), from, see),
-        Value::Text(text) => visit_block(text, from, see),
+        Value::Integer(number) => {
+            visit_block(itoa::Buffer::new().format(*number).as_bytes(), from, piece_bytes, see)
+        }
+        Value::Text(text) => visit_block(text, from, piece_bytes, see),
         Value::List(list) => {
             let items = list.range(from.min(list.len())..list.len()).enumerate();
-            visit_some(from, items.map(|(at, value)| Element::Item { index: (from + at) as u64, value }), see)
+            visit_some(
+                from,
+                piece_bytes,
+                items.map(|(at, value)| Element::Item { index: (from + at) as u64, value }),
+                see,
+            )
         }
         Value::Hash(hash) => {
             let fields = (from..hash.len()).map(|at| hash.at(at));
-            visit_some(from, fields.map(|(field, value)| Element::Field { field, value }), see)
+            visit_some(from, piece_bytes, fields.map(|(field, value)| Element::Field { field, value }), see)
         }
-        Value::Set(set) => visit_some(from, (from..set.len()).map(|at| Element::Member(set.at(at))), see),
+        Value::Set(set) => {
+            visit_some(from, piece_bytes, (from..set.len()).map(|at| Element::Member(set.at(at))), see)
+        }
         Value::Sorted(sorted) => {
             let members = (from..sorted.len()).map(|at| sorted.at(at));
-            visit_some(from, members.map(|(member, score)| Element::Scored { member, score }), see)
+            visit_some(
+                from,
+                piece_bytes,
+                members.map(|(member, score)| Element::Scored { member, score }),
+                see,
+            )
         }
     }
 }
 
-fn visit_block(text: &[u8], from: usize, mut see: impl FnMut(Element<'_>)) -> Option<Option<usize>> {
-    let end = text.len().min(from.saturating_add(PIECE_BYTES));
-    see(Element::Block { number: (from / PIECE_BYTES) as u64, bytes: text.get(from..end)? });
+fn visit_block(
+    text: &[u8],
+    from: usize,
+    piece_bytes: usize,
+    mut see: impl FnMut(Element<'_>),
+) -> Option<Option<usize>> {
+    let end = text.len().min(from.saturating_add(piece_bytes));
+    see(Element::Block { number: (from / piece_bytes) as u64, bytes: text.get(from..end)? });
     Some((end < text.len()).then_some(end))
 }
 
 fn visit_some<'a>(
     from: usize,
+    piece_bytes: usize,
     elements: impl ExactSizeIterator<Item = Element<'a>>,
     mut see: impl FnMut(Element<'a>),
 ) -> Option<Option<usize>> {
@@ -171,7 +203,7 @@ fn visit_some<'a>(
     for (element, at) in elements.zip(from..) {
         bytes += element.len() + ELEMENT_BYTES;
         see(element);
-        if bytes >= PIECE_BYTES {
+        if bytes >= piece_bytes {
             return Some((at + 1 < end).then_some(at + 1));
         }
     }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use dynomite_backend::{Backend, ReservedKeys};
+use dynomite_backend::{Backend, LARGE_BYTES_MIN, ReservedKeys};
 use dynomite_replication::{Engine, EngineConfig, RepairConfig, Sequencing, SequencingRules};
 use dynomite_ring::NodeIdx;
 use tokio::runtime::{Builder, LocalOptions};
@@ -203,6 +203,7 @@ fn engine_config(shared: &Shared, worker: usize) -> EngineConfig {
         hints_bytes_max: limits.hints_max.bytes(),
         hint_window_ms: timeouts.hint_window.as_millis() as u64,
         handoff_max: HANDOFF_MAX,
+        large_bytes_min: LARGE_BYTES_MIN,
         repair: repair_config(shared, worker),
     }
 }

@@ -5,13 +5,13 @@
 //! write that changes nothing, and so sends what it holds.
 
 use bytes::Bytes;
-use dynomite_codec::{Call, Class, KeyState, Request, lookup};
+use dynomite_codec::{Call, Class, Request, lookup};
 use dynomite_ring::{DcIdx, Token};
 use smallvec::SmallVec;
 
-use super::{Engine, Now, Out, Requester};
+use super::{Engine, Now, Out, Requester, heal::RESTARTS_IN_PIECES};
 use crate::{
-    Failure, KeyRequest, Level, RequestBody, ResponseBody, Version,
+    Content, Failure, KeyRequest, Level, RequestBody, ResponseBody, Version,
     heal::Copy,
     operation::{
         Kind, OperationId,
@@ -29,7 +29,7 @@ const RESTARTS_MAX: u8 = 3;
 pub(super) struct Import {
     pub(super) key: Bytes,
     pub(super) version: Version,
-    pub(super) state: Option<KeyState>,
+    pub(super) state: Content,
 }
 
 impl Engine {
@@ -66,6 +66,7 @@ impl Engine {
             replicas,
             phase: AgainPhase::Gathering,
             slow_at_ms: now.ms + self.config.failover_ms,
+            is_large: false,
             restarts,
             waiting,
         };
@@ -99,6 +100,10 @@ impl Engine {
                 self.send_again(now, id, record.last, state, out);
             }
             (AgainPhase::Fetching(_), _) => self.export_anew(now, id, out),
+            // Perhaps it changed meanwhile.
+            (AgainPhase::Sending(_), ResponseBody::Relayed { applied: 0, .. }) if export.is_large => {
+                self.export_anew(now, id, out);
+            }
             (AgainPhase::Sending(_), ResponseBody::Relayed { applied, .. }) => {
                 self.end_export_again(now, id, applied > 0, out);
             }
@@ -120,7 +125,8 @@ impl Engine {
                 let node = export.replicas[from].node;
                 export.phase = AgainPhase::Fetching(record);
                 export.replicas[from].state = State::Asked;
-                let body = RequestBody::Fetch { key, doubtful: false };
+                let whole = export.restarts >= RESTARTS_IN_PIECES;
+                let body = RequestBody::Fetch { key, doubtful: false, whole };
                 self.ask(now, node, token, id.of_replica(from), body, out);
             }
             None => {
@@ -143,27 +149,24 @@ impl Engine {
         self.begin_export_again(now, (key, token), dc, waiting, restarts, out);
     }
 
-    fn send_again(
-        &mut self,
-        now: Now,
-        id: OperationId,
-        version: Version,
-        state: Option<KeyState>,
-        out: &mut Out,
-    ) {
+    fn send_again(&mut self, now: Now, id: OperationId, version: Version, state: Content, out: &mut Out) {
         let Some(operation) = self.operations.find(id) else { return };
         let Kind::ExportAgain(export) = &operation.kind else { return };
         let (key, token, dc) = (export.key.clone(), export.token, export.dc);
-        let bytes = key.len() + state.as_ref().map_or(0, |state| state.payload.len());
+        let bytes = key.len() + state.len();
         let forwarder = self.open_forwarders(now, token, bytes).into_iter().find(|remote| remote.dc == dc);
         let Some(node) = forwarder.and_then(|remote| remote.node) else {
             return self.end_export_again(now, id, false, out);
         };
         self.stats.exports_again += 1;
-        let timeout_ms = self.config.request_timeout_ms as u32;
+        let timeout_ms = self.patience_ms(&state) as u32;
         if let Some(Kind::ExportAgain(export)) = self.operations.find(id).map(|operation| &mut operation.kind)
         {
             export.phase = AgainPhase::Sending(node);
+            export.is_large = state.is_in_pieces();
+        }
+        if state.is_in_pieces() {
+            self.wait_for_pieces(now, id);
         }
         let body = RequestBody::RelayImport { key, version, state, again: true, timeout_ms };
         self.ask(now, node, token, id, body, out);
@@ -206,7 +209,7 @@ impl Engine {
         }
         let replicas = self.local_replicas(token, &State::Asked);
         let nodes: SmallVec<[_; 3]> = replicas.iter().map(|replica| replica.node).collect();
-        let timeout_ms = timeout_ms.min(self.config.request_timeout_ms);
+        let timeout_ms = timeout_ms.min(self.patience_ms(&state));
         let import = ImportOperation {
             requester,
             key: key.clone(),

@@ -8,7 +8,7 @@ use dynomite_ring::Token;
 
 use super::{Engine, Now, Out, coordinator::Sequenced};
 use crate::{
-    Failure, Record, RequestBody, ResponseBody, Trust, Version,
+    Content, Failure, Record, RequestBody, ResponseBody, Trust, Version,
     heal::{Adoption, Copy, Taken, adoption},
     operation::{
         Kind, OperationId,
@@ -199,7 +199,7 @@ impl Engine {
         let replica = &mut claim.replicas[taken.from];
         replica.state = State::Asked;
         let (node, token, key) = (replica.node, claim.token, claim.key.clone());
-        let body = RequestBody::Fetch { key, doubtful: taken.as_it_is };
+        let body = RequestBody::Fetch { key, doubtful: taken.as_it_is, whole: true };
         self.ask(now, node, token, id.of_replica(taken.from), body, out);
     }
 
@@ -214,7 +214,7 @@ impl Engine {
     ) {
         let Some((key, term, own)) = self.claimed(id) else { return };
         let (record, trust, state) = match body {
-            ResponseBody::State { record, trust, state } => (record, trust, state),
+            ResponseBody::State { record, trust, state: Content::Whole(state) } => (record, trust, state),
             ResponseBody::Failed(failure) => return self.claim_anew(now, id, failure, out),
             _ => return self.claim_anew(now, id, Failure::Untrusted, out),
         };

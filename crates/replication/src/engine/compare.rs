@@ -27,7 +27,7 @@ use hashbrown::HashSet;
 pub use request::{RepairBusy, RepairConfig, RepairPhase, RepairRequest, RepairStatus};
 pub(in crate::engine) use serving::{Differ, list};
 
-use super::{Engine, Now, Out};
+use super::{Engine, Now, Out, digests::ValueRound};
 use crate::{
     Bucket, BucketSet, Mark, RequestBody, ResponseBody,
     census::hash_key,
@@ -65,7 +65,7 @@ const PRINTS_MAX: usize = PAGE_BYTES_MAX / 8;
 #[derive(Debug, Default)]
 pub(super) struct Repair {
     round: Option<Box<Round>>,
-    status: RepairStatus,
+    pub(super) status: RepairStatus,
     /// When the next round begins by itself, in `Now::ms`.
     next_ms: Option<u64>,
     /// How many rounds have begun by themselves.
@@ -87,6 +87,7 @@ struct Round {
     found: VecDeque<Found>,
     healing: HashSet<Bytes>,
     settling: Option<Vec<Run>>,
+    values: ValueRound,
 }
 
 /// How far the comparison with one node has come.
@@ -164,6 +165,7 @@ impl Engine {
             found: VecDeque::new(),
             healing: HashSet::new(),
             settling: None,
+            values: ValueRound::default(),
         };
         self.repair.round = Some(Box::new(round));
         self.stats.add_repair(&std::mem::take(&mut self.repair.status));
@@ -310,6 +312,10 @@ impl Engine {
         self.repair_found(now, round, out);
         let is_compared = round.partners.iter().all(|progress| self.is_done(progress));
         if !is_compared || !round.found.is_empty() || !round.healing.is_empty() {
+            return false;
+        }
+        let Round { request, values, .. } = round;
+        if !self.compare_values(now, request, values, out) {
             return false;
         }
         self.begin_settling(round)
@@ -543,6 +549,27 @@ impl Engine {
         }
     }
 
+    /// Whether no more may be compared or repaired for now.
+    pub(super) fn is_allowance_spent(&self) -> bool {
+        self.repair.allowance.is_spent()
+    }
+
+    /// Values of keys are compared, or replaced.
+    pub(super) fn spend_on_comparing(&mut self, keys: i64, bytes: usize) {
+        self.repair.allowance.keys -= keys;
+        self.repair.allowance.bytes -= bytes as i64;
+    }
+
+    /// Whether the round only counts differences.
+    pub(super) fn is_preview(&self) -> bool {
+        self.repair.round.as_deref().is_some_and(|round| round.request.preview)
+    }
+
+    /// How far the round has compared values.
+    pub(super) fn value_round(&mut self) -> Option<&mut ValueRound> {
+        self.repair.round.as_deref_mut().map(|round| &mut round.values)
+    }
+
     /// Values were installed to heal a key.
     pub(super) fn spend_on_repair(&mut self, key: &Bytes, bytes: usize) {
         if self.repair.round.as_deref().is_some_and(|round| round.healing.contains(key)) {
@@ -617,7 +644,7 @@ impl Engine {
 
 impl RepairRequest {
     /// Whether a bucket is to be compared.
-    fn has(&self, bucket: Bucket) -> bool {
+    pub(super) fn has(&self, bucket: Bucket) -> bool {
         self.buckets.as_ref().is_none_or(|buckets| buckets.contains(bucket))
     }
 }

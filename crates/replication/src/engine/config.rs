@@ -42,4 +42,6 @@ pub struct EngineConfig {
     pub handoff_max: usize,
     /// How copies are compared and repaired.
     pub repair: RepairConfig,
+    /// From how many bytes on the datastore calls a state large; such states move in pieces.
+    pub large_bytes_min: u64,
 }

@@ -2,11 +2,10 @@
 //! (rules R17 to R19).
 
 use bytes::Bytes;
-use dynomite_codec::{KeyState, Operation as LaneOperation};
 use dynomite_ring::{NodeId, Token};
 use smallvec::SmallVec;
 
-use super::{Engine, Now, Out, Requester, lane::JobKind};
+use super::{Engine, Now, Out, Requester};
 use crate::{
     HintTarget, Record, RequestBody, ResponseBody, Version,
     operation::{
@@ -16,6 +15,9 @@ use crate::{
         replicas::{self, State},
     },
 };
+
+/// How long reading a state for an export may take. The lane answers or breaks before that.
+const READING_MS: u64 = 3_600_000;
 
 impl Engine {
     /// Hands a write of another datacenter to every rack of this one. Without a timeout the sender does not wait.
@@ -37,7 +39,7 @@ impl Engine {
             requester = Requester::Nobody;
         }
         let key = Bytes::copy_from_slice(part(self).key());
-        let timeout_ms = timeout_ms.map_or(self.linger_ms(), |ms| ms.min(self.config.request_timeout_ms));
+        let timeout_ms = timeout_ms.unwrap_or_else(|| self.linger_ms());
         let id = self.insert(now, timeout_ms, Kind::Relay(RelayOperation { requester, key, replicas }));
         for (index, node) in nodes.iter().enumerate() {
             let body = part(self);
@@ -123,7 +125,7 @@ impl Engine {
                 export.phase = Phase::Idle;
                 self.read_for_export(now, key, out);
             }
-            Phase::Reading(_) | Phase::Holding(..) | Phase::Shipping => {}
+            Phase::Reading | Phase::Holding(..) | Phase::Shipping => {}
         }
     }
 
@@ -136,23 +138,21 @@ impl Engine {
             return self.end_export(&key);
         }
         if let Some(export) = self.exports.get_mut(&key) {
-            export.phase = Phase::Reading(entry.record);
+            export.phase = Phase::Reading;
         }
-        self.lane.push(now, Requester::Nobody, JobKind::DumpForExport(key.clone()));
-        out.lane.push(LaneOperation::Dump { key });
+        let token = self.ring.token(&key);
+        let id = self.insert(now, READING_MS, Kind::ReadForExport(key.clone()));
+        let body = RequestBody::Fetch { key, doubtful: false, whole: false };
+        self.serve(now, Requester::Operation(id), token, body, out);
     }
 
-    /// The state was read; `None` when it could not be.
-    pub(super) fn export_read(
-        &mut self,
-        now: Now,
-        key: Bytes,
-        state: Option<Option<KeyState>>,
-        out: &mut Out,
-    ) {
+    /// The state was read, or could not be.
+    pub(super) fn export_read(&mut self, now: Now, id: OperationId, body: ResponseBody, out: &mut Out) {
+        let Some(operation) = self.operations.remove(id) else { return };
+        let Kind::ReadForExport(key) = operation.kind else { return };
         let Some(export) = self.exports.get_mut(&key) else { return };
-        let Phase::Reading(record) = export.phase else { return };
-        let Some(state) = state else { return self.end_export(&key) };
+        let Phase::Reading = export.phase else { return };
+        let ResponseBody::State { record, state, .. } = body else { return self.end_export(&key) };
         export.phase = Phase::Holding(record, state);
         self.advance_export(now, key, out);
     }
@@ -169,10 +169,10 @@ impl Engine {
         };
         export.phase = Phase::Shipping;
         self.stats.exports += 1;
-        let state_bytes = state.as_ref().map_or(0, |state| state.payload.len());
+        let state_bytes = state.len();
         let dcs = self.open_forwarders(now, token, state_bytes + key.len());
         let operation = ExportOperation { key: key.clone(), record, state_bytes, dcs: dcs.clone() };
-        let timeout_ms = self.config.request_timeout_ms;
+        let timeout_ms = self.patience_ms(&state);
         let id = self.insert(now, timeout_ms, Kind::Export(Box::new(operation)));
         for (index, dc) in dcs.iter().enumerate() {
             let (key, state) = (key.clone(), state.clone());

@@ -5,13 +5,12 @@
 //! Another datacenter is sent the state again that a majority of this one holds.
 
 use bytes::Bytes;
-use dynomite_codec::KeyState;
 use dynomite_ring::{NodeId, Rack, Token};
 use smallvec::SmallVec;
 
 use super::{Engine, Now, Out, Requester};
 use crate::{
-    Failure, PushPurpose, Record, RequestBody, ResponseBody,
+    Content, Failure, PushPurpose, Record, RequestBody, ResponseBody,
     hints::{HintTarget, Replay},
     operation::{
         Kind, OperationId,
@@ -92,7 +91,7 @@ impl Engine {
             }
             HintTarget::Node(node) if self.can_push(node, &key, token) => {
                 let id = self.insert_handoff(now, target, &key, token, Phase::Fetching(node));
-                let body = RequestBody::Fetch { key, doubtful: false };
+                let body = RequestBody::Fetch { key, doubtful: false, whole: false };
                 self.serve(now, Requester::Operation(id), token, body, out);
             }
             // One that began before the write was missed says nothing about it.
@@ -157,10 +156,26 @@ impl Engine {
                 }
                 Replay::Done
             }
+            (Phase::Pushing(..), ResponseBody::Failed(Failure::Changed)) => {
+                return self.heal_for_handoff(now, id, out);
+            }
             (_, ResponseBody::Failed(failure)) if is_away(&failure) => Replay::TargetAway,
             _ => Replay::Failed,
         };
         self.end_handoff(now, id, replay, out);
+    }
+
+    /// The state changed while it was fetched in pieces: it is left to a heal, which gets it there whatever happens.
+    fn heal_for_handoff(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Handoff(handoff) = &mut operation.kind else { return };
+        handoff.phase = Phase::Waiting;
+        operation.deadline_ms = now.ms + PATIENCE * self.config.request_timeout_ms;
+        let key = handoff.key.clone();
+        if self.heals.contains_key(&key) {
+            return self.end_handoff(now, id, Replay::Failed, out);
+        }
+        self.heal(now, key, Some(id), out);
     }
 
     fn push_handoff(
@@ -169,7 +184,7 @@ impl Engine {
         id: OperationId,
         node: NodeId,
         record: Record,
-        state: Option<KeyState>,
+        state: Content,
         out: &mut Out,
     ) {
         let Some(Kind::Handoff(handoff)) = self.operations.find(id).map(|operation| &mut operation.kind)
@@ -178,8 +193,16 @@ impl Engine {
         };
         handoff.phase = Phase::Pushing(node, record);
         let (key, token) = (handoff.key.clone(), handoff.token);
+        let (target, is_large) = (handoff.target, state.is_in_pieces());
+        if is_large && !self.wait_for_pieces(now, id) {
+            return self.end_handoff(now, id, Replay::Later, out);
+        }
         let body = RequestBody::Push { key, record, state, purpose: PushPurpose::Heal };
         self.ask(now, node, token, id, body, out);
+        if is_large {
+            // It has made room for another.
+            self.replay_hints(now, target, out);
+        }
     }
 
     /// A hint was replayed, or could not be: goes on with the next.
@@ -189,6 +212,7 @@ impl Engine {
         match replay {
             Replay::Done => self.stats.hints_replayed += 1,
             Replay::TargetAway | Replay::Failed => self.stats.handoff_failures += 1,
+            Replay::Later => {}
         }
         self.hints.end(now, handoff.target, &handoff.key, handoff.began_ms, replay);
         self.replay_hints(now, handoff.target, out);

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::{Engine, Now, Out};
 use crate::{
-    Failure, RequestBody, ResponseBody,
+    Content, Failure, RequestBody, ResponseBody,
     heal::{Behind, Copy, CountsLost, Plan, plan},
     hints::Replay,
     operation::{
@@ -28,6 +28,10 @@ const WAITING_MAX: usize = 100_000;
 const RETRY_MS: u64 = 1000;
 /// A heal begins anew at most so often because something changed meanwhile.
 const RESTARTS_MAX: u8 = 3;
+/// After so many a large state is moved whole: it changes faster than its pieces can be fetched.
+pub(super) const RESTARTS_IN_PIECES: u8 = 2;
+/// Heals of large states under way; more wait until others have ended.
+const LARGE_MAX: usize = 64;
 
 /// Keys that wait to be healed, each once.
 #[derive(Debug, Default)]
@@ -96,7 +100,9 @@ impl Engine {
     /// Begins heals that wait, as far as there is room for them.
     pub(super) fn pump_heals(&mut self, now: Now, out: &mut Out) {
         // Without the own copy nothing can be decided.
-        while self.heals.len() < RUNNING_MAX && self.lane_refusal(now).is_none() {
+        while self.heals.len().saturating_sub(self.large_heals) < RUNNING_MAX
+            && self.lane_refusal(now).is_none()
+        {
             let Some(key) = self.heal_queue.take(now) else { return };
             self.heal(now, key, None, out);
         }
@@ -108,6 +114,10 @@ impl Engine {
             && let Some(Kind::Heal(heal)) = self.operations.find(id).map(|operation| &mut operation.kind)
         {
             heal.waiting.extend(waiting);
+            let is_large = heal.is_large;
+            if let Some(waiting) = waiting.filter(|_| is_large) {
+                self.wait_for_pieces(now, waiting);
+            }
             return;
         }
         let token = self.ring.token(&key);
@@ -148,6 +158,7 @@ impl Engine {
             phase,
             counts_lost,
             slow_at_ms,
+            is_large: false,
             restarts,
             waiting,
         };
@@ -192,6 +203,9 @@ impl Engine {
         let Kind::Heal(heal) = &mut operation.kind else { return };
         match heal.phase {
             Phase::Fetching(_) => {}
+            Phase::Installing if heal.has_changed() && heal.restarts < RESTARTS_MAX => {
+                self.heal_anew(now, id, out);
+            }
             Phase::Installing => {
                 let is_installed = (0..heal.replicas.len()).all(|index| heal.is_in_order(index, true));
                 self.end_heal(now, id, is_installed, out);
@@ -223,11 +237,12 @@ impl Engine {
                 let (node, token, key) = (heal.replicas[from].node, heal.token, heal.key.clone());
                 heal.replicas[from].state = State::Asked;
                 heal.phase = Phase::Fetching(behind);
-                let body = RequestBody::Fetch { key, doubtful: false };
+                let whole = heal.restarts >= RESTARTS_IN_PIECES;
+                let body = RequestBody::Fetch { key, doubtful: false, whole };
                 self.ask(now, node, token, id.of_replica(from), body, out);
             }
             Plan::Install { from: None, record, behind } => {
-                self.install_at(now, id, behind, &Fetched { record, state: None }, out);
+                self.install_at(now, id, behind, &Fetched { record, state: Content::Whole(None) }, out);
             }
         }
     }
@@ -245,6 +260,9 @@ impl Engine {
             ResponseBody::State { record, trust, state }
                 if trust.is_trusted() && wanted.is_some_and(|copy| record >= copy.record) =>
             {
+                if state.is_in_pieces() && !self.begin_large_heal(now, id, out) {
+                    return;
+                }
                 self.install_at(now, id, behind, &Fetched { record, state }, out);
             }
             // In doubt since, or behind: somebody else has the greatest now.
@@ -253,6 +271,29 @@ impl Engine {
             }
             _ => self.end_heal(now, id, false, out),
         }
+    }
+
+    /// The state is large: it will take its time, and does not count among those that keep others from being healed. Whether
+    /// there is room for it; if not, the key is healed later.
+    fn begin_large_heal(&mut self, now: Now, id: OperationId, out: &mut Out) -> bool {
+        let Some(operation) = self.operations.find(id) else { return false };
+        let Kind::Heal(heal) = &mut operation.kind else { return false };
+        if self.large_heals < LARGE_MAX {
+            self.large_heals += 1;
+            heal.is_large = true;
+            let waiting = heal.waiting.clone();
+            self.wait_for_pieces(now, id);
+            for waiting in waiting {
+                self.wait_for_pieces(now, waiting);
+            }
+            return true;
+        }
+        let (key, waiting) = (heal.key.clone(), std::mem::take(&mut heal.waiting));
+        self.operations.remove(id);
+        self.heals.remove(&key);
+        self.queue_heal(Some(now.ms + RETRY_MS), key);
+        waiting.into_iter().for_each(|waiting| self.ended_for(now, waiting, false, out));
+        false
     }
 
     fn install_at(&mut self, now: Now, id: OperationId, behind: Behind, fetched: &Fetched, out: &mut Out) {
@@ -267,7 +308,9 @@ impl Engine {
         }
         for (index, node, purpose) in targets {
             self.stats.heals_installed += 1;
-            self.spend_on_repair(&key, fetched.state.as_ref().map_or(0, |state| state.payload.len()));
+            let large_bytes =
+                if fetched.state.is_in_pieces() { self.config.large_bytes_min as usize } else { 0 };
+            self.spend_on_repair(&key, fetched.state.len() + large_bytes);
             let (key, state) = (key.clone(), fetched.state.clone());
             let body = RequestBody::Push { key, record, state, purpose };
             self.ask(now, node, token, id.of_replica(index), body, out);
@@ -283,6 +326,7 @@ impl Engine {
         let (key, counts_lost, restarts) =
             ((heal.key.clone(), heal.token), heal.counts_lost, heal.restarts + 1);
         let waiting = std::mem::take(&mut heal.waiting);
+        self.large_heals -= usize::from(heal.is_large);
         self.operations.remove(id);
         self.begin_heal(now, key, waiting, counts_lost, restarts, out);
     }
@@ -293,6 +337,7 @@ impl Engine {
         let Some(operation) = self.operations.remove(id) else { return };
         let Kind::Heal(mut heal) = operation.kind else { return };
         self.heals.remove(&heal.key);
+        self.large_heals -= usize::from(heal.is_large);
         let is_retried = !is_healed
             && self.is_replica(heal.token)
             && !self.look_up(&heal.key, heal.token).1.trust.is_trusted();

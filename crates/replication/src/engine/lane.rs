@@ -6,8 +6,9 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use dynomite_ring::Token;
 
-use super::{Now, Requester};
+use super::{Now, Requester, digests::Digesting};
 use crate::{Failure, Record, ResponseBody, operation::OperationId, records::RecordId};
 
 #[derive(Debug)]
@@ -38,12 +39,21 @@ pub(super) enum JobKind {
     Install { copy: RecordId, record: Record, done: Box<ResponseBody> },
     /// The engine's own mark in the datastore.
     Marker,
-    /// Record and state for whoever asks; of a copy in doubt, too, if `doubtful`.
-    Fetch { copy: RecordId, record: Record, doubtful: bool },
-    /// The state for a replica that is behind.
-    DumpForPush(OperationId),
-    /// The state for the other datacenters.
-    DumpForExport(Bytes),
+    /// Record and state for whoever asks; of a copy in doubt, too, if `doubtful`. Unless it is final, one that is large is
+    /// measured instead.
+    Fetch { copy: RecordId, record: Record, doubtful: bool, is_final: bool },
+    /// Whether the state that somebody asks for is large.
+    Measure { key: Bytes, token: Token },
+    /// A piece of a large state for whoever asks.
+    ReadPiece { copy: RecordId },
+    /// Where a value begins that is to be digested.
+    MeasureForDigest(Box<Digesting>),
+    /// A piece of a value, being digested.
+    Digest(Box<Digesting>),
+    /// A piece of a large state, on its way into a stage.
+    StagePiece(OperationId),
+    /// A stage, being emptied.
+    ClearStage,
     /// Whether the key is there and until when, for the record's own sake.
     AskPresence { copy: RecordId, record: Record },
     /// Keys of the datastore that no record may know of.

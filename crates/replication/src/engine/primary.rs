@@ -5,7 +5,7 @@
 //! in which the writes ran.
 
 use bytes::Bytes;
-use dynomite_codec::{Class, KeyState, Operation as LaneOperation, command::flags};
+use dynomite_codec::{Class, Operation as LaneOperation, command::flags};
 use dynomite_ring::{NodeId, RackIdx, Token};
 use smallvec::SmallVec;
 
@@ -14,7 +14,7 @@ use super::{
     replica::error_text,
 };
 use crate::{
-    Failure, Level, PushPurpose, Record, RequestBody, ResponseBody, Trust, Version,
+    Content, Failure, Level, PushPurpose, Record, RequestBody, ResponseBody, Trust, Version,
     operation::{
         Kind, OperationId, PushOperation,
         replicas::{self, Near, State},
@@ -121,6 +121,7 @@ impl Engine {
         let copy = self.records.advance(copy, &key, record, self.lane.next_number());
         let absent_from = presence::after_step(&entry, (!is_read).then_some(&request), asks_expiry);
         self.records.set_absent_from(copy, absent_from);
+        self.note_step_size(copy, &request, stamp);
         self.lane.push(now, Requester::Nobody, JobKind::Run(id));
         out.lane.push(LaneOperation::Command(request));
         if asks_expiry {
@@ -367,34 +368,26 @@ impl Engine {
         let push = PushOperation { key: key.clone(), token, node, record, waiting: vec![waiting] };
         let id = self.insert(now, self.config.request_timeout_ms, Kind::Push(Box::new(push)));
         self.pushes.insert((key.clone(), node), id);
-        self.lane.push(now, Requester::Nobody, JobKind::DumpForPush(id));
-        out.lane.push(LaneOperation::Dump { key });
+        let body = RequestBody::Fetch { key, doubtful: false, whole: false };
+        self.serve(now, Requester::Operation(id), token, body, out);
     }
 
-    /// The state to be pushed was read, or could not be.
-    pub(super) fn push_read(
-        &mut self,
-        now: Now,
-        id: OperationId,
-        state: Result<Option<KeyState>, Failure>,
-        out: &mut Out,
-    ) {
+    /// The state to be pushed was read.
+    fn push_read(&mut self, now: Now, id: OperationId, record: Record, state: Content, out: &mut Out) {
+        let patience_ms = self.patience_ms(&state);
         let Some(operation) = self.operations.find(id) else { return };
-        let Kind::Push(push) = &operation.kind else { return };
-        let (key, token, node, record) = (push.key.clone(), push.token, push.node, push.record);
-        let is_trusted = self.records.of(&key).trust.is_trusted();
-        match state {
-            Ok(state) if is_trusted => {
-                let purpose = PushPurpose::Acknowledge;
-                self.ask(now, node, token, id, RequestBody::Push { key, record, state, purpose }, out);
-            }
-            Ok(_) => self.push_answered(now, id, ResponseBody::Failed(Failure::Untrusted), out),
-            Err(failure) => self.push_answered(now, id, ResponseBody::Failed(failure), out),
-        }
+        let Kind::Push(push) = &mut operation.kind else { return };
+        operation.deadline_ms = operation.deadline_ms.max(now.ms + patience_ms);
+        push.record = record;
+        let (key, token, node, purpose) = (push.key.clone(), push.token, push.node, PushPurpose::Acknowledge);
+        self.ask(now, node, token, id, RequestBody::Push { key, record, state, purpose }, out);
     }
 
-    /// The replica has taken the state, or has not: tell the writes that waited.
+    /// The own state was read, or the replica has taken it, or has not: tell the writes that waited.
     pub(super) fn push_answered(&mut self, now: Now, id: OperationId, body: ResponseBody, out: &mut Out) {
+        if let ResponseBody::State { record, state, .. } = body {
+            return self.push_read(now, id, record, state, out);
+        }
         let Some(operation) = self.operations.remove(id) else { return };
         let Kind::Push(push) = operation.kind else { return };
         self.pushes.remove(&(push.key.clone(), push.node));

@@ -1,18 +1,20 @@
 //! The replica: what this node does with its own copy of a key (rules R3, R9, R12).
 
 use bytes::Bytes;
-use dynomite_codec::{KeyState, Operation as LaneOperation, Output, Request};
+use dynomite_codec::{KeyState, Operation as LaneOperation, Request};
 use dynomite_ring::Token;
 
 use super::{
     Engine, Now, Out, Requester, again::Import, compare::Differ, coordinator::Sequenced, lane::JobKind,
+    pieces::Reading,
 };
 use crate::{
-    Bucket, Failure, KeyRequest, Mark, PushPurpose, Record, RequestBody, ResponseBody, Stamper, Trust,
-    Version,
+    Bucket, Content, Failure, KeyRequest, PieceSource, PushPurpose, Record, RequestBody, ResponseBody,
+    Stamper, Trust, Version,
+    operation::transfer::{Errand, Wanted},
     planted::{self, Planted},
     presence,
-    records::{Claim, Doubt, Entry, RecordId},
+    records::{Claim, Entry, RecordId},
 };
 
 /// A lane whose oldest operation waits longer than this part of the request timeout is called stalled.
@@ -40,7 +42,8 @@ impl Engine {
                     command: command.clone(),
                     stamper: Stamper::Foreign,
                 };
-                self.relay(now, from, token, ack.then_some(u64::from(timeout_ms)), part, out);
+                let timeout_ms = u64::from(timeout_ms).min(self.config.request_timeout_ms);
+                self.relay(now, from, token, ack.then_some(timeout_ms), part, out);
             }
             RequestBody::RelayImport { key, version, state, again: true, timeout_ms } => {
                 let import = Import { key, version, state };
@@ -52,7 +55,8 @@ impl Engine {
             }
             RequestBody::RelayImport { key, version, state, again: false, timeout_ms } => {
                 let part = |_: &Self| RequestBody::Import { key: key.clone(), version, state: state.clone() };
-                self.relay(now, from, token, Some(u64::from(timeout_ms)), part, out);
+                let timeout_ms = u64::from(timeout_ms).min(self.patience_ms(&state));
+                self.relay(now, from, token, Some(timeout_ms), part, out);
             }
             RequestBody::Execute(command) => self.execute(now, from, command, out),
             RequestBody::Read { command, value } => self.read(now, from, token, command, value, out),
@@ -64,13 +68,20 @@ impl Engine {
                 self.follow(now, from, token, step, key, effect, out);
             }
             RequestBody::Push { key, record, state, purpose } => {
-                self.take_push(now, from, token, key, record, state, purpose, out);
+                self.take_push(now, from, token, key, record, state.into(), purpose, out);
             }
             RequestBody::Inspect { key } => self.inspect(now, from, token, &key, out),
-            RequestBody::Fetch { key, doubtful } => self.fetch(now, from, token, key, doubtful, out),
+            RequestBody::Fetch { key, doubtful, whole } => {
+                let reading = if whole { Reading::Whole } else { Reading::AsItSeems };
+                self.fetch(now, from, token, key, doubtful, reading, out);
+            }
+            RequestBody::Piece { key, record, position } => {
+                self.serve_piece(now, from, (key, token), record, position, out);
+            }
+            RequestBody::Value { key } => self.serve_value(now, from, token, key, out),
             RequestBody::Claim { key, term } => self.promise(now, from, token, &key, term, out),
             RequestBody::Import { key, version, state } => {
-                self.import(now, from, token, key, version, state, out);
+                self.import(now, from, token, key, version, state.into(), out);
             }
             RequestBody::Digest { node, mark, first } => self.serve_digest(now, from, node, mark, first, out),
             RequestBody::Differ { node, mark, bucket, from: least, upto, known } => {
@@ -88,7 +99,7 @@ impl Engine {
     }
 
     /// Answers at once when the lane takes nothing. Whether it did.
-    fn is_refused(&mut self, now: Now, from: Requester, out: &mut Out) -> bool {
+    pub(super) fn is_refused(&mut self, now: Now, from: Requester, out: &mut Out) -> bool {
         self.are_refused(now, from, 1, out)
     }
 
@@ -187,6 +198,7 @@ impl Engine {
             let record = prior.overwritten_by(version);
             let copy = self.records.write(id, command.key(), record, self.lane.next_number());
             self.records.set_absent_from(copy, presence::after_overwrite(&command, version));
+            self.note_whole_size(copy, command.request().raw().len());
             if stamper == Stamper::StandIn {
                 self.records.promise(copy, command.key(), version);
             }
@@ -252,6 +264,7 @@ impl Engine {
                 let copy = self.records.advance(id, &key, record, written_at);
                 let is_expiring = step.expires_at_ms.is_some() || self.is_expiring(now, &entry);
                 self.records.set_absent_from(copy, presence::after_step(&entry, Some(&request), is_expiring));
+                self.note_step_size(copy, &request, record.last);
                 let follow = JobKind::Follow { copy, record, reply_crc: step.reply_crc };
                 out.lane.push(LaneOperation::Command(request));
                 let Some(expires_at_ms) = step.expires_at_ms else {
@@ -271,14 +284,14 @@ impl Engine {
 
     /// The receiving half of rules R10 and R15.
     #[allow(clippy::too_many_arguments, reason = "the parts of one message")]
-    fn take_push(
+    pub(super) fn take_push(
         &mut self,
         now: Now,
         from: Requester,
         token: Token,
         key: Bytes,
         record: Record,
-        state: Option<KeyState>,
+        offer: Offer,
         purpose: PushPurpose,
         out: &mut Out,
     ) {
@@ -288,17 +301,27 @@ impl Engine {
         let (id, entry) = self.look_up(&key, token);
         let helps = match entry.trust {
             Trust::Trusted if planted::has(Planted::HealInstallsOlder) => record != entry.record,
+            Trust::Trusted if purpose == PushPurpose::Replace => record == entry.record,
             Trust::Trusted => record > entry.record,
             Trust::Dirty | Trust::DirtyOverwrite => record >= entry.record,
             Trust::Lost => purpose == PushPurpose::Rebuild,
         };
         let is_promised_away = purpose == PushPurpose::Acknowledge && record.term < entry.promised;
         if helps && !is_promised_away {
-            let id = match self.was_stood_in_for(token, &record) {
-                true => self.records.promise(id, &key, record.base),
-                false => id,
-            };
-            self.install(now, from, (id, key), record, state, ResponseBody::Accepted { record }, out);
+            match offer {
+                Offer::Ready(state) => {
+                    let id = match self.was_stood_in_for(token, &record) {
+                        true => self.records.promise(id, &key, record.base),
+                        false => id,
+                    };
+                    let done = ResponseBody::Accepted { record };
+                    self.install(now, from, (id, key), record, state, done, out);
+                }
+                Offer::Pieces(source) => {
+                    let errand = Errand::Push { record, purpose };
+                    self.want_pieces(now, Wanted { requester: from, key, token, source, errand }, out);
+                }
+            }
         } else if entry.trust == Trust::Lost {
             self.answer(from, ResponseBody::Failed(Failure::CopyLost), out);
         } else if is_promised_away {
@@ -335,23 +358,6 @@ impl Engine {
         self.answer_when_executed(now, from, id, ResponseBody::Inspected { record, trust }, out);
     }
 
-    /// Tells record and state.
-    fn fetch(&mut self, now: Now, from: Requester, token: Token, key: Bytes, doubtful: bool, out: &mut Out) {
-        if self.is_refused(now, from, out) {
-            return;
-        }
-        let (copy, Entry { record, trust, .. }) = self.look_up(&key, token);
-        match distrusted(trust) {
-            Some(failure) if trust == Trust::Lost || !doubtful => {
-                self.answer(from, ResponseBody::Failed(failure), out);
-            }
-            _ => {
-                self.lane.push(now, from, JobKind::Fetch { copy, record, doubtful });
-                out.lane.push(LaneOperation::Dump { key });
-            }
-        }
-    }
-
     /// Rule R7: a promise is for a claim above all that was promised, and not below what was run.
     fn promise(&mut self, now: Now, from: Requester, token: Token, key: &[u8], term: Version, out: &mut Out) {
         if self.is_refused(now, from, out) {
@@ -378,14 +384,14 @@ impl Engine {
 
     /// Rule R19.
     #[allow(clippy::too_many_arguments, reason = "the parts of one message")]
-    fn import(
+    pub(super) fn import(
         &mut self,
         now: Now,
         from: Requester,
         token: Token,
         key: Bytes,
         version: Version,
-        state: Option<KeyState>,
+        offer: Offer,
         out: &mut Out,
     ) {
         if self.is_refused(now, from, out) {
@@ -401,6 +407,14 @@ impl Engine {
         }
         let prior = entry.record;
         if version > prior.last || is_awaited || planted::has(Planted::ImportsOlder) {
+            let state = match offer {
+                Offer::Ready(state) => state,
+                Offer::Pieces(source) => {
+                    let errand = Errand::Import { version };
+                    let wanted = Wanted { requester: from, key, token, source, errand };
+                    return self.want_pieces(now, wanted, out);
+                }
+            };
             self.imported(&key);
             let done = ResponseBody::Applied { prior, reply: None };
             self.install(now, from, (id, key), prior.overwritten_by(version), state, done, out);
@@ -421,14 +435,26 @@ impl Engine {
         from: Requester,
         (id, key): (RecordId, Bytes),
         record: Record,
-        state: Option<KeyState>,
+        state: Ready,
         done: ResponseBody,
         out: &mut Out,
     ) {
         let copy = self.records.write(id, &key, record, self.lane.next_number());
-        self.records.set_absent_from(copy, presence::after_install(state.as_ref(), now.wall_ms()));
+        let (absent_from, bytes, operation) = match state {
+            Ready::Whole(state) => {
+                let bytes = state.as_ref().map_or(0, |state| state.payload.len());
+                let absent_from = presence::after_install(state.as_ref(), now.wall_ms());
+                (absent_from, bytes, LaneOperation::Install { key, state })
+            }
+            Ready::Staged { stage, expires_at_ms } => {
+                let operation = LaneOperation::InstallStage { key, stage, expires_at_ms };
+                (presence::after_staged(expires_at_ms), usize::MAX, operation)
+            }
+        };
+        self.records.set_absent_from(copy, absent_from);
+        self.note_whole_size(copy, bytes);
         self.lane.push(now, from, JobKind::Install { copy, record, done: Box::new(done) });
-        out.lane.push(LaneOperation::Install { key, state });
+        out.lane.push(operation);
     }
 
     /// Brings a fetched state to the own copy, which was claimed with `term`.
@@ -443,7 +469,7 @@ impl Engine {
     ) {
         let id = self.records.find(key);
         let done = ResponseBody::Accepted { record };
-        self.install(now, Requester::Nobody, (id, key.clone()), record, state, done, out);
+        self.install(now, Requester::Nobody, (id, key.clone()), record, Ready::Whole(state), done, out);
         self.records.claim(self.records.find(key), key, Claim::Term(term));
     }
 
@@ -467,7 +493,7 @@ impl Engine {
     }
 
     /// What may be said of a key whose copy has become doubtful since the answer was prepared.
-    fn as_trusted(&self, copy: RecordId, done: ResponseBody) -> ResponseBody {
+    pub(super) fn as_trusted(&self, copy: RecordId, done: ResponseBody) -> ResponseBody {
         if copy == RecordId::NONE {
             // Nothing was written that it could have waited for; a copy without an entry may be lost nevertheless.
             return done;
@@ -492,141 +518,28 @@ impl Engine {
             _ => ResponseBody::Failed(Failure::Untrusted),
         }
     }
+}
 
-    /// The lane's oldest operation is done.
-    pub(super) fn lane_done(&mut self, now: Now, output: Output, out: &mut Out) {
-        let Some(job) = self.lane.pop() else { return };
-        match (job.kind, output) {
-            (JobKind::Execute, Output::Reply(reply)) => {
-                self.answer(job.requester, ResponseBody::Done { reply }, out);
-            }
-            (JobKind::Read { copy, record }, Output::Reply(reply)) => {
-                let done = match unavailable(&reply) {
-                    Some(text) => ResponseBody::Failed(Failure::Datastore(text)),
-                    None => self.as_trusted(copy, ResponseBody::Read { record, reply: Some(reply) }),
-                };
-                self.answer(job.requester, done, out);
-            }
-            (JobKind::Overwrite { copy, prior, record }, Output::Reply(reply)) => {
-                let done = match error_text(&reply) {
-                    Some(text) => self.in_doubt(copy, &record, text),
-                    None => ResponseBody::Applied { prior, reply: Some(reply) },
-                };
-                let is_absent = || self.records.get(copy).is_absent_at(Mark::at(now.wall_ms()));
-                if planted::has(Planted::ForgetsDeletions) && is_absent() {
-                    self.records.forget(copy);
-                }
-                self.answer(job.requester, done, out);
-            }
-            (JobKind::Run(id), Output::Reply(reply)) => self.ran(now, id, reply, out),
-            (JobKind::Follow { copy, record, reply_crc }, Output::Reply(reply)) => {
-                let differs = reply_crc.is_some_and(|crc| crc != crc32fast::hash(&reply));
-                if differs || error_text(&reply).is_some() {
-                    self.doubt(copy, &record, Doubt::Step);
-                }
-                let done = self.as_trusted(copy, ResponseBody::Accepted { record });
-                self.answer(job.requester, done, out);
-            }
-            (JobKind::RunExpiry(id), Output::Reply(reply)) => self.run_expiry_told(now, id, &reply, out),
-            (JobKind::FollowExpiry { copy, record, expires_at_ms }, Output::Reply(reply)) => {
-                // Where the times differ, the key was there for one of the two, and had expired for the other.
-                if presence::expiry(&reply) != Some(expires_at_ms) {
-                    self.doubt(copy, &record, Doubt::Step);
-                }
-                self.note_presence(now, copy, &record, &reply);
-                let done = self.as_trusted(copy, ResponseBody::Accepted { record });
-                self.answer(job.requester, done, out);
-            }
-            (JobKind::Install { done, .. }, Output::Installed) => self.answer(job.requester, *done, out),
-            (JobKind::Install { copy, record, .. }, Output::Failed(text)) => {
-                let done = self.in_doubt(copy, &record, text);
-                self.answer(job.requester, done, out);
-            }
-            (JobKind::DumpForPush(id), Output::State(state)) => self.push_read(now, id, Ok(state), out),
-            (JobKind::DumpForPush(id), Output::Failed(text)) => {
-                self.push_read(now, id, Err(Failure::Datastore(text)), out);
-            }
-            (JobKind::Marker, Output::Reply(reply)) => self.marker_written(now, &reply),
-            (JobKind::Fetch { copy, record, doubtful }, Output::State(state)) => {
-                let trust = self.records.get(copy).trust;
-                let done = match distrusted(trust) {
-                    Some(failure) if !doubtful => ResponseBody::Failed(failure),
-                    _ => ResponseBody::State { record, trust, state },
-                };
-                self.answer(job.requester, done, out);
-            }
-            (JobKind::Fetch { .. }, Output::Failed(text)) => {
-                self.answer(job.requester, ResponseBody::Failed(Failure::Datastore(text)), out);
-            }
-            (JobKind::DumpForExport(key), Output::State(state)) => {
-                self.export_read(now, key, Some(state), out);
-            }
-            (JobKind::DumpForExport(key), _) => self.export_read(now, key, None, out),
-            (JobKind::AskPresence { copy, record }, Output::Reply(reply)) => {
-                self.presence_told(now, copy, &record, Some(&reply));
-            }
-            (JobKind::Scan, Output::Scanned { keys, cursor }) => self.keys_scanned(keys, cursor),
-            // An adapter that answers with the wrong kind has lost its place; what it says cannot be used.
-            (kind, _) => self.job_lost(now, job.requester, kind, "unexpected output of the datastore", out),
-        }
-        while let Some(barrier) = self.lane.pop_barrier() {
-            if let JobKind::Barrier { copy, done } = barrier.kind {
-                self.pass_barrier(barrier.requester, copy, *done, out);
-            }
-        }
-    }
+/// A state that may be installed.
+pub(super) enum Offer {
+    Ready(Ready),
+    /// It has to be fetched first.
+    Pieces(PieceSource),
+}
 
-    fn pass_barrier(&mut self, to: Requester, copy: RecordId, done: ResponseBody, out: &mut Out) {
-        let done = self.as_trusted(copy, done);
-        self.answer(to, done, out);
-    }
+/// A state that can be installed at once.
+pub(super) enum Ready {
+    /// All of it; `None` when the key is absent.
+    Whole(Option<KeyState>),
+    /// It is in this stage.
+    Staged { stage: u8, expires_at_ms: Option<u64> },
+}
 
-    /// The lane broke: nothing that it owed will come, and what of it ran is unknown.
-    pub(super) fn lane_lost(&mut self, now: Now, reason: &str, out: &mut Out) {
-        for job in self.lane.break_off() {
-            self.job_lost(now, job.requester, job.kind, reason, out);
-        }
-    }
-
-    fn job_lost(&mut self, now: Now, requester: Requester, kind: JobKind, reason: &str, out: &mut Out) {
-        let lost =
-            || ResponseBody::Failed(Failure::Datastore(format!("Datastore connection lost ({reason})")));
-        match kind {
-            JobKind::Marker => {}
-            JobKind::Scan => self.scan_failed(now),
-            JobKind::Execute | JobKind::Read { .. } | JobKind::Fetch { .. } => {
-                self.answer(requester, lost(), out);
-            }
-            JobKind::Overwrite { copy, record, .. } | JobKind::Install { copy, record, .. } => {
-                self.doubt(copy, &record, Doubt::Whole);
-                self.answer(requester, lost(), out);
-            }
-            JobKind::Follow { copy, record, .. } | JobKind::FollowExpiry { copy, record, .. } => {
-                self.doubt(copy, &record, Doubt::Step);
-                self.answer(requester, ResponseBody::Nacked { record, dirty: true }, out);
-            }
-            JobKind::Run(id) | JobKind::RunExpiry(id) => self.run_lost(now, id, reason, out),
-            JobKind::DumpForPush(id) => {
-                self.push_read(now, id, Err(Failure::Datastore(reason.to_owned())), out);
-            }
-            JobKind::DumpForExport(key) => self.export_read(now, key, None, out),
-            JobKind::AskPresence { copy, record } => self.presence_told(now, copy, &record, None),
-            JobKind::Barrier { copy, done } => self.pass_barrier(requester, copy, *done, out),
-        }
-    }
-
-    fn in_doubt(&mut self, copy: RecordId, record: &Record, text: String) -> ResponseBody {
-        self.doubt(copy, record, Doubt::Whole);
-        ResponseBody::Failed(Failure::Datastore(text))
-    }
-
-    pub(super) fn doubt(&mut self, copy: RecordId, record: &Record, doubt: Doubt) {
-        if planted::has(Planted::NoDoubt) {
-            return;
-        }
-        if self.records.doubt(copy, record, doubt) {
-            self.stats.copies_doubted += 1;
-            self.heal_soon(self.key_of(copy));
+impl From<Content> for Offer {
+    fn from(content: Content) -> Self {
+        match content {
+            Content::Whole(state) => Self::Ready(Ready::Whole(state)),
+            Content::Pieces(source) => Self::Pieces(source),
         }
     }
 }
@@ -641,12 +554,12 @@ struct Step {
 }
 
 /// What others are told of a record. Nothing was written since a mark, or ever: which of them it is makes no difference.
-fn told(record: Record) -> Record {
+pub(super) fn told(record: Record) -> Record {
     if record.is_blank() { Record::default() } else { record }
 }
 
 /// Why a copy is not to be read.
-fn distrusted(trust: Trust) -> Option<Failure> {
+pub(super) fn distrusted(trust: Trust) -> Option<Failure> {
     match trust {
         Trust::Trusted => None,
         Trust::Dirty | Trust::DirtyOverwrite => Some(Failure::Untrusted),
@@ -658,13 +571,4 @@ fn distrusted(trust: Trust) -> Option<Failure> {
 pub(super) fn error_text(reply: &[u8]) -> Option<String> {
     let text = reply.strip_prefix(b"-")?;
     Some(String::from_utf8_lossy(text).trim_end().to_owned())
-}
-
-/// The text of an error that speaks of the datastore's state, not of the command: another replica may do better.
-fn unavailable(reply: &[u8]) -> Option<String> {
-    const CODES: [&str; 8] =
-        ["LOADING", "MASTERDOWN", "NOAUTH", "BUSY", "CLUSTERDOWN", "TRYAGAIN", "MISCONF", "NOPERM"];
-    let text = error_text(reply)?;
-    let code = text.split(' ').next().unwrap_or_default();
-    CODES.contains(&code).then_some(text)
 }

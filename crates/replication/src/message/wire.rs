@@ -1,15 +1,18 @@
 //! The bytes of messages between nodes. Little-endian, fixed-width; the one large part of a message (a command's raw
 //! bytes or a value's payload) always comes last, so that it can be sent and received without being copied.
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
-use dynomite_codec::{ArgRange, ArgRanges, Call, Class, KeyState, Request, command::commands};
+mod fields;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use dynomite_codec::Piece;
 use dynomite_ring::{NodeId, RackIdx, Token};
 
-use super::{
-    Failure, KeyRequest, Position, PushPurpose, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody,
-    Stamper,
+use self::fields::{
+    Reader, failure_tag, put_bytes, put_command, put_content, put_piece_position, put_position, put_record,
+    put_reply, put_request, put_version,
 };
-use crate::{BUCKETS, Bucket, Level, Mark, Record, Trust, Version};
+use super::{Failure, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody, Stamper, ValueDigest};
+use crate::Mark;
 
 /// A message that does not follow the format. Whose fault: the peer. The link is out of step and must be closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -87,13 +90,13 @@ impl ReplicaRequest {
                 put_bytes(head, key);
                 put_record(head, record);
                 head.put_u8(*purpose as u8);
-                put_state(head, state.as_ref())
+                put_content(head, state)
             }
             RequestBody::Import { key, version, state } => {
                 head.put_u8(8);
                 put_bytes(head, key);
                 put_version(head, *version);
-                put_state(head, state.as_ref())
+                put_content(head, state)
             }
             RequestBody::RelayImport { key, version, state, again, timeout_ms } => {
                 head.put_u8(9);
@@ -101,20 +104,31 @@ impl ReplicaRequest {
                 put_version(head, *version);
                 head.put_u8(u8::from(*again));
                 head.put_u32_le(*timeout_ms);
-                put_state(head, state.as_ref())
+                put_content(head, state)
             }
             RequestBody::Inspect { key } => {
                 head.put_u8(10);
                 key.clone()
             }
-            RequestBody::Fetch { key, doubtful } => {
+            RequestBody::Fetch { key, doubtful, whole } => {
                 head.put_u8(11);
                 head.put_u8(u8::from(*doubtful));
+                head.put_u8(u8::from(*whole));
+                key.clone()
+            }
+            RequestBody::Piece { key, record, position } => {
+                head.put_u8(13);
+                put_record(head, record);
+                put_piece_position(head, *position);
                 key.clone()
             }
             RequestBody::Claim { key, term } => {
                 head.put_u8(12);
                 put_version(head, *term);
+                key.clone()
+            }
+            RequestBody::Value { key } => {
+                head.put_u8(14);
                 key.clone()
             }
             RequestBody::Digest { node, mark, first } => {
@@ -194,23 +208,29 @@ impl ReplicaRequest {
                 key: reader.bytes()?,
                 record: reader.record()?,
                 purpose: reader.purpose()?,
-                state: reader.state()?,
+                state: reader.content()?,
             },
             8 => RequestBody::Import {
                 key: reader.bytes()?,
                 version: reader.version()?,
-                state: reader.state()?,
+                state: reader.content()?,
             },
             9 => RequestBody::RelayImport {
                 key: reader.bytes()?,
                 version: reader.version()?,
                 again: reader.flag()?,
                 timeout_ms: reader.u32()?,
-                state: reader.state()?,
+                state: reader.content()?,
             },
             10 => RequestBody::Inspect { key: reader.rest() },
-            11 => RequestBody::Fetch { doubtful: reader.flag()?, key: reader.rest() },
+            11 => RequestBody::Fetch { doubtful: reader.flag()?, whole: reader.flag()?, key: reader.rest() },
+            13 => RequestBody::Piece {
+                record: reader.record()?,
+                position: reader.piece_position()?,
+                key: reader.rest(),
+            },
             12 => RequestBody::Claim { term: reader.version()?, key: reader.rest() },
+            14 => RequestBody::Value { key: reader.rest() },
             20 => RequestBody::Digest {
                 node: NodeId(reader.u32()?),
                 mark: Mark(reader.u32()?),
@@ -314,7 +334,27 @@ impl ReplicaResponse {
                 head.put_u8(13);
                 put_record(head, record);
                 head.put_u8(*trust as u8);
-                put_state(head, state.as_ref())
+                put_content(head, state)
+            }
+            ResponseBody::Piece(Piece { payload, expires_at_ms, next }) => {
+                head.put_u8(14);
+                head.put_u8(u8::from(expires_at_ms.is_some()));
+                head.put_u64_le(expires_at_ms.unwrap_or(0));
+                head.put_u8(u8::from(next.is_some()));
+                put_piece_position(head, next.unwrap_or_default());
+                payload.clone()
+            }
+            ResponseBody::Value { record, trust, digest } => {
+                head.put_u8(15);
+                put_record(head, record);
+                head.put_u8(*trust as u8);
+                head.put_u8(u8::from(digest.is_some()));
+                let ValueDigest { hash, expires_at_ms } =
+                    digest.unwrap_or(ValueDigest { hash: 0, expires_at_ms: None });
+                head.put_u64_le(hash);
+                head.put_u8(u8::from(expires_at_ms.is_some()));
+                head.put_u64_le(expires_at_ms.unwrap_or(0));
+                Bytes::new()
             }
             ResponseBody::Digests { digests } => {
                 head.put_u8(20);
@@ -367,8 +407,21 @@ impl ReplicaResponse {
             13 => ResponseBody::State {
                 record: reader.record()?,
                 trust: reader.trust()?,
-                state: reader.state()?,
+                state: reader.content()?,
             },
+            14 => {
+                let (expires, expires_at_ms) = (reader.flag()?, reader.u64()?);
+                let (goes_on, next) = (reader.flag()?, reader.piece_position()?);
+                let payload = reader.rest();
+                let expires_at_ms = expires.then_some(expires_at_ms);
+                ResponseBody::Piece(Piece { payload, expires_at_ms, next: goes_on.then_some(next) })
+            }
+            15 => {
+                let (record, trust, is_there) = (reader.record()?, reader.trust()?, reader.flag()?);
+                let (hash, expires, expires_at_ms) = (reader.u64()?, reader.flag()?, reader.u64()?);
+                let digest = ValueDigest { hash, expires_at_ms: expires.then_some(expires_at_ms) };
+                ResponseBody::Value { record, trust, digest: is_there.then_some(digest) }
+            }
             20 => ResponseBody::Digests { digests: reader.rest() },
             21 => ResponseBody::Listed {
                 upto: reader.position()?,
@@ -381,237 +434,6 @@ impl ReplicaResponse {
             tag => return Err(WireError::UnknownTag(tag)),
         };
         Ok(Self { id, clock, body })
-    }
-}
-
-fn put_version(head: &mut BytesMut, version: Version) {
-    head.put_u64_le(version.clock);
-    head.put_u32_le(version.node.0);
-}
-
-fn put_record(head: &mut BytesMut, record: &Record) {
-    put_version(head, record.base);
-    put_version(head, record.term);
-    head.put_u64_le(record.ops);
-    put_version(head, record.last);
-    head.put_u64_le(record.digest);
-}
-
-fn put_position(head: &mut BytesMut, position: Position) {
-    head.put_u16_le(position.bucket);
-    head.put_u64_le(position.hash);
-}
-
-fn put_bytes(head: &mut BytesMut, bytes: &[u8]) {
-    head.put_u32_le(bytes.len() as u32);
-    head.put_slice(bytes);
-}
-
-fn put_command(head: &mut BytesMut, command: &KeyRequest) -> Bytes {
-    let Call { command: row, class } = command.call();
-    head.put_u16_le(row.index);
-    head.put_u8(class as u8);
-    put_request(head, command.request())
-}
-
-fn put_request(head: &mut BytesMut, request: &Request) -> Bytes {
-    head.put_u32_le(request.arg_count() as u32);
-    for range in request.ranges() {
-        head.put_u32_le(range.start);
-        head.put_u32_le(range.len);
-    }
-    request.raw().clone()
-}
-
-fn put_state(head: &mut BytesMut, state: Option<&KeyState>) -> Bytes {
-    let Some(state) = state else {
-        head.put_u8(0);
-        return Bytes::new();
-    };
-    head.put_u8(if state.expires_at_ms.is_some() { 2 } else { 1 });
-    head.put_u64_le(state.expires_at_ms.unwrap_or(0));
-    state.payload.clone()
-}
-
-fn put_reply(head: &mut BytesMut, reply: Option<&Bytes>) -> Bytes {
-    head.put_u8(u8::from(reply.is_some()));
-    reply.cloned().unwrap_or_default()
-}
-
-fn failure_tag(failure: &Failure) -> u8 {
-    match failure {
-        Failure::Unreachable => 1,
-        Failure::LinkLost => 2,
-        Failure::Timeout => 3,
-        Failure::Overloaded => 4,
-        Failure::DatastoreDown => 5,
-        Failure::DatastoreStalled => 6,
-        Failure::Datastore(_) => 7,
-        Failure::Untrusted => 8,
-        Failure::NotOwner => 9,
-        Failure::ClockAhead => 10,
-        Failure::TooFewReplicas => 11,
-        Failure::CopyLost => 12,
-        Failure::Outbid => 13,
-        Failure::LogFailed => 14,
-    }
-}
-
-struct Reader(Bytes);
-
-impl Reader {
-    fn need(&self, count: usize) -> Result<(), WireError> {
-        if self.0.len() < count { Err(WireError::Truncated) } else { Ok(()) }
-    }
-
-    fn u8(&mut self) -> Result<u8, WireError> {
-        self.need(1)?;
-        Ok(self.0.get_u8())
-    }
-
-    fn flag(&mut self) -> Result<bool, WireError> {
-        Ok(self.u8()? != 0)
-    }
-
-    fn stamper(&mut self) -> Result<Stamper, WireError> {
-        match self.u8()? {
-            0 => Ok(Stamper::Local),
-            1 => Ok(Stamper::Foreign),
-            2 => Ok(Stamper::StandIn),
-            tag => Err(WireError::UnknownTag(tag)),
-        }
-    }
-
-    fn u16(&mut self) -> Result<u16, WireError> {
-        self.need(2)?;
-        Ok(self.0.get_u16_le())
-    }
-
-    fn u32(&mut self) -> Result<u32, WireError> {
-        self.need(4)?;
-        Ok(self.0.get_u32_le())
-    }
-
-    fn u64(&mut self) -> Result<u64, WireError> {
-        self.need(8)?;
-        Ok(self.0.get_u64_le())
-    }
-
-    fn bytes(&mut self) -> Result<Bytes, WireError> {
-        let count = self.u32()? as usize;
-        self.need(count)?;
-        Ok(self.0.split_to(count))
-    }
-
-    fn rest(&mut self) -> Bytes {
-        std::mem::take(&mut self.0)
-    }
-
-    fn level(&mut self) -> Result<Level, WireError> {
-        let tag = self.u8()?;
-        Level::ALL.get(usize::from(tag)).copied().ok_or(WireError::UnknownTag(tag))
-    }
-
-    fn purpose(&mut self) -> Result<PushPurpose, WireError> {
-        match self.u8()? {
-            0 => Ok(PushPurpose::Acknowledge),
-            1 => Ok(PushPurpose::Heal),
-            2 => Ok(PushPurpose::Rebuild),
-            tag => Err(WireError::UnknownTag(tag)),
-        }
-    }
-
-    fn trust(&mut self) -> Result<Trust, WireError> {
-        match self.u8()? {
-            0 => Ok(Trust::Trusted),
-            1 => Ok(Trust::Dirty),
-            2 => Ok(Trust::DirtyOverwrite),
-            3 => Ok(Trust::Lost),
-            tag => Err(WireError::UnknownTag(tag)),
-        }
-    }
-
-    fn version(&mut self) -> Result<Version, WireError> {
-        Ok(Version { clock: self.u64()?, node: NodeId(self.u32()?) })
-    }
-
-    fn bucket(&mut self) -> Result<Bucket, WireError> {
-        let bucket = self.u16()?;
-        if usize::from(bucket) < BUCKETS { Ok(Bucket(bucket)) } else { Err(WireError::OutOfRange) }
-    }
-
-    fn position(&mut self) -> Result<Position, WireError> {
-        Ok(Position { bucket: self.u16()?, hash: self.u64()? })
-    }
-
-    fn record(&mut self) -> Result<Record, WireError> {
-        Ok(Record {
-            base: self.version()?,
-            term: self.version()?,
-            ops: self.u64()?,
-            last: self.version()?,
-            digest: self.u64()?,
-        })
-    }
-
-    fn command(&mut self) -> Result<KeyRequest, WireError> {
-        let row = commands().get(usize::from(self.u16()?)).ok_or(WireError::OutOfRange)?;
-        let class = self.u8()?;
-        let class = Class::ALL.get(usize::from(class)).copied().ok_or(WireError::UnknownTag(class))?;
-        KeyRequest::new(Call { command: row, class }, self.request()?).ok_or(WireError::OutOfRange)
-    }
-
-    fn request(&mut self) -> Result<Request, WireError> {
-        let count = self.u32()? as usize;
-        self.need(count.saturating_mul(8))?;
-        let mut args = ArgRanges::with_capacity(count);
-        for _ in 0..count {
-            args.push(ArgRange { start: self.u32()?, len: self.u32()? });
-        }
-        let raw = self.rest();
-        let inside = |range: &ArgRange| u64::from(range.start) + u64::from(range.len) <= raw.len() as u64;
-        if args.is_empty() || !args.iter().all(inside) {
-            return Err(WireError::OutOfRange);
-        }
-        Ok(Request::from_parts(raw, args))
-    }
-
-    fn state(&mut self) -> Result<Option<KeyState>, WireError> {
-        match self.u8()? {
-            0 => Ok(None),
-            tag @ (1 | 2) => {
-                let expires = self.u64()?;
-                Ok(Some(KeyState { payload: self.rest(), expires_at_ms: (tag == 2).then_some(expires) }))
-            }
-            tag => Err(WireError::UnknownTag(tag)),
-        }
-    }
-
-    fn reply(&mut self) -> Result<Option<Bytes>, WireError> {
-        Ok(if self.flag()? { Some(self.rest()) } else { None })
-    }
-
-    fn failure(&mut self) -> Result<Failure, WireError> {
-        Ok(match self.u8()? {
-            1 => Failure::Unreachable,
-            2 => Failure::LinkLost,
-            3 => Failure::Timeout,
-            4 => Failure::Overloaded,
-            5 => Failure::DatastoreDown,
-            6 => Failure::DatastoreStalled,
-            7 => {
-                let text = self.rest();
-                Failure::Datastore(str::from_utf8(&text).map_err(|_| WireError::NotText)?.to_owned())
-            }
-            8 => Failure::Untrusted,
-            9 => Failure::NotOwner,
-            10 => Failure::ClockAhead,
-            11 => Failure::TooFewReplicas,
-            12 => Failure::CopyLost,
-            13 => Failure::Outbid,
-            14 => Failure::LogFailed,
-            tag => return Err(WireError::UnknownTag(tag)),
-        })
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     overwrite::RemoteDc,
     replicas::{Replicas, State},
 };
-use crate::{Level, Record, Version, heal::Copies};
+use crate::{Content, Level, Record, Version, heal::Copies};
 
 /// A state that was sent to the other datacenters' forwarders.
 #[derive(Debug)]
@@ -42,10 +42,10 @@ pub(crate) struct Export {
 pub(crate) enum Phase {
     /// Nothing is under way.
     Idle,
-    /// The state of this record is being read from the datastore.
-    Reading(Record),
+    /// The state is being read from the datastore.
+    Reading,
     /// The state was read, but no majority has its record yet.
-    Holding(Record, Option<dynomite_codec::KeyState>),
+    Holding(Record, Content),
     /// A state was sent, and not every datacenter has answered.
     Shipping,
 }
@@ -62,6 +62,8 @@ pub(crate) struct ExportAgainOperation {
     pub(crate) copies: Copies,
     pub(crate) phase: AgainPhase,
     pub(crate) slow_at_ms: u64,
+    /// Whether a large state was sent, to be fetched in pieces.
+    pub(crate) is_large: bool,
     /// How often it began anew: the copies had to be healed first, or changed meanwhile.
     pub(crate) restarts: u8,
     /// Who is told when it has ended.

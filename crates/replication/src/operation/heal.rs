@@ -1,7 +1,6 @@
 //! A key's copies, being made equal (rule R15).
 
 use bytes::Bytes;
-use dynomite_codec::KeyState;
 use dynomite_ring::{NodeId, Token};
 use smallvec::SmallVec;
 
@@ -10,7 +9,7 @@ use super::{
     replicas::{Replicas, State},
 };
 use crate::{
-    HintTarget,
+    Content, Failure, HintTarget,
     heal::{Behind, Copies, CountsLost},
 };
 
@@ -28,6 +27,8 @@ pub(crate) struct HealOperation {
     pub(crate) counts_lost: CountsLost,
     /// When replicas that have not told their record are no longer waited for.
     pub(crate) slow_at_ms: u64,
+    /// Whether a large state is being installed.
+    pub(crate) is_large: bool,
     /// How often it began anew, since something changed meanwhile.
     pub(crate) restarts: u8,
     /// Reads that wait for it.
@@ -49,7 +50,7 @@ pub(crate) enum Phase {
 #[derive(Debug)]
 pub(crate) struct Fetched {
     pub(crate) record: crate::Record,
-    pub(crate) state: Option<KeyState>,
+    pub(crate) state: Content,
 }
 
 impl HealOperation {
@@ -64,6 +65,11 @@ impl HealOperation {
             Some(_) => !matches!(self.replicas[index].state, State::Failed(_)),
             None => or_unheard,
         }
+    }
+
+    /// Whether a state changed while it was fetched in pieces.
+    pub(crate) fn has_changed(&self) -> bool {
+        self.replicas.iter().any(|replica| replica.state == State::Failed(Failure::Changed))
     }
 
     /// Whether the heal, which has ended, left `target` with what the key holds.

@@ -1,11 +1,10 @@
 //! A state that another datacenter sends again, before it is handed to the racks of this one (rules R19 and R20).
 
 use bytes::Bytes;
-use dynomite_codec::KeyState;
 use dynomite_ring::Token;
 
 use super::replicas::{Replicas, State};
-use crate::{Level, Version, engine::Requester, heal::Copies};
+use crate::{Content, Level, Version, engine::Requester, heal::Copies};
 
 /// An import under way: this datacenter is asked what it holds.
 #[derive(Debug)]
@@ -14,7 +13,7 @@ pub(crate) struct ImportOperation {
     pub(crate) key: Bytes,
     pub(crate) token: Token,
     pub(crate) version: Version,
-    pub(crate) state: Option<KeyState>,
+    pub(crate) state: Content,
     /// All racks of this datacenter.
     pub(crate) replicas: Replicas,
     /// Beside `replicas`: what each holds.

@@ -30,6 +30,7 @@ pub(super) fn of(bug: Planted) -> &'static [&'static str] {
         Planted::ForgetsAtRestart => &["records-forgotten-at-restart", "set-nx-won-twice", "crashes"],
         Planted::ForgetsPromises => &["promise-survives-restart", "crashes", "everything"],
         Planted::HealInstallsOlder | Planted::SkipsHints | Planted::CountsTwice => &["partitions", "crashes"],
+        Planted::MixesPieces | Planted::KeepsStages => &["pieces", "two-dcs-pieces"],
         Planted::ReadsTheNearest => &["stable", "partitions"],
         Planted::ImportsOlder => &["two-dcs-stable", "two-dcs"],
         Planted::ForgetsDeletions => &["eviction-resurrects", "crashes"],

@@ -48,6 +48,7 @@ const SMALL: Shape = Shape {
     skew_us: 2 * MS,
     drift_ppm: 50,
     is_tight: false,
+    is_piecewise: false,
 };
 const TWO_DCS: Shape = Shape { dc_count: 2, nodes_max: 1, ..SMALL };
 
@@ -99,6 +100,23 @@ const DATA_LOSS: FaultMix = FaultMix {
         (2, FaultKind::StoreLoss),
         (2, FaultKind::Crash),
         (2, FaultKind::Reset),
+    ],
+    lossy_rack_count: 1,
+    ..FAULTS
+};
+
+const PIECES_BREAK: FaultMix = FaultMix {
+    count_max: 12,
+    kinds: &[
+        (3, FaultKind::Partition),
+        (3, FaultKind::Cut),
+        (2, FaultKind::Reset),
+        (4, FaultKind::Crash),
+        (2, FaultKind::Freeze),
+        (5, FaultKind::LaneBreak),
+        (2, FaultKind::StoreFreeze),
+        (1, FaultKind::StoreLoss),
+        (1, FaultKind::DataLoss),
     ],
     lossy_rack_count: 1,
     ..FAULTS
@@ -281,6 +299,22 @@ pub const SCENARIOS: &[Scenario] = &[
         shape: SMALL,
         workload: Workload { kinds: OF_ALL_TYPES, expires: true, ..TRAFFIC },
         faults: ALL_FAULTS,
+        demands: EVERYTHING,
+    },
+    Scenario {
+        name: "pieces",
+        about: "states move in pieces, and everything breaks",
+        shape: Shape { is_piecewise: true, ..SMALL },
+        workload: Workload { expires: true, ..TRAFFIC },
+        faults: PIECES_BREAK,
+        demands: EVERYTHING,
+    },
+    Scenario {
+        name: "two-dcs-pieces",
+        about: "states move in pieces from one datacenter to the other",
+        shape: Shape { is_piecewise: true, ..TWO_DCS },
+        workload: Workload { levels: EVERY_LEVEL, ..TRAFFIC },
+        faults: PIECES_BREAK,
         demands: EVERYTHING,
     },
     Scenario {

@@ -51,7 +51,7 @@ impl World {
             return;
         }
         let Some(operation) = self.nodes[node].lane(worker).next() else { return };
-        let output = self.nodes[node].run(&operation, self.now);
+        let output = self.nodes[node].run(worker, &operation, self.now);
         self.trace.line(|| format!("    n{node}.{worker} runs {operation:?} -> {output:?}"));
         let at = self.now + self.datastore_takes(node, worker, question::ANSWER);
         let lane = self.nodes[node].lane(worker);
@@ -84,7 +84,7 @@ impl World {
                 (under_way.len() as u64 * run_percent + random.below(100)) / 100
             };
             for operation in under_way.iter().take(run_count as usize) {
-                let output = self.nodes[node].run(operation, self.now);
+                let output = self.nodes[node].run(worker, operation, self.now);
                 self.trace.line(|| format!("    n{node}.{worker} runs {operation:?} -> {output:?}, unheard"));
             }
             if was_connected {

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use dynomite_backend::{MemoryConfig, MemoryStore, SyncStore};
-use dynomite_codec::{Operation, Output, ReplyView, Request};
+use dynomite_backend::{MemoryConfig, MemoryStore, PieceSizes, SyncStore};
+use dynomite_codec::{Operation, Output, ReplyView, Request, STAGE_COUNT};
 use dynomite_replication::{Engine, Now, Out, Recovery, Stats, StoreSeen};
 
 use super::{World, clock::WallClock, disk::Disk, events::Event, lane::Lane};
@@ -30,6 +30,7 @@ pub(super) struct Node {
     deferred: Vec<Event>,
     pub(super) slow_us: Micros,
     pub(super) store: MemoryStore,
+    piece_sizes: PieceSizes,
     /// Counts the datastore's lives.
     store_life: u64,
     pub(super) store_frozen_by: u32,
@@ -71,6 +72,7 @@ impl Node {
             deferred: Vec::new(),
             slow_us: 0,
             store: MemoryStore::new(0, MemoryConfig::default()),
+            piece_sizes: plan.surroundings.piece_sizes,
             store_life: 0,
             store_frozen_by: 0,
             store_down_by: 0,
@@ -159,7 +161,9 @@ impl Node {
     /// What the datastore tells of itself to a worker that connects: its life, and the worker's marker.
     fn seen(&mut self, worker: usize, now: Micros) -> (String, Option<u64>) {
         let get = Operation::Command(Request::from_args([&b"GET"[..], &super::marker_key(worker)]));
-        let Output::Reply(reply) = self.run(&get, now) else { return (self.store_life.to_string(), None) };
+        let Output::Reply(reply) = self.run(worker, &get, now) else {
+            return (self.store_life.to_string(), None);
+        };
         let marker = match ReplyView::parse(&reply) {
             Some(ReplyView::Bulk(digits)) => {
                 str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok())
@@ -195,10 +199,24 @@ impl Node {
         Some(at)
     }
 
-    /// Runs an operation on the datastore.
-    pub(super) fn run(&mut self, operation: &Operation, now: Micros) -> Output {
+    /// Runs an operation of a worker on the datastore, which all workers share.
+    pub(super) fn run(&mut self, worker: usize, operation: &Operation, now: Micros) -> Output {
         let wall_ms = self.clock.wall_us(now) / 1000;
-        self.store.run(wall_ms, operation, &mut bytes::BytesMut::new())
+        let mut operation = operation.clone();
+        if let Operation::StagePiece { stage, .. }
+        | Operation::ClearStage { stage }
+        | Operation::InstallStage { stage, .. } = &mut operation
+        {
+            *stage += first_stage(worker);
+        }
+        self.store.run(wall_ms, &operation, &mut bytes::BytesMut::new())
+    }
+
+    /// A worker has a new connection: its stages are empty.
+    fn clear_stages(&mut self, worker: usize, now: Micros) {
+        for stage in 0..STAGE_COUNT {
+            self.run(worker, &Operation::ClearStage { stage }, now);
+        }
     }
 
     pub(super) fn step_clock(&mut self, by_us: i64) {
@@ -209,7 +227,8 @@ impl Node {
     pub(super) fn empty_store(&mut self) {
         self.store_life += 1;
         let seed = self.seed ^ (self.number as u64) << 32 ^ self.store_life;
-        self.store = MemoryStore::new(Random::new(seed).draw(), MemoryConfig::default());
+        let store = MemoryStore::new(Random::new(seed).draw(), MemoryConfig::default());
+        self.store = store.with_pieces(self.piece_sizes, self.workers.len());
     }
 
     fn is_absent(&self) -> bool {
@@ -288,6 +307,7 @@ impl World {
 
     /// A worker's lane is connected to its datastore.
     pub(super) fn tell_lane_up(&mut self, node: usize, worker: usize) {
+        self.nodes[node].clear_stages(worker, self.now);
         let (run_id, marker) = self.nodes[node].seen(worker, self.now);
         let seen = StoreSeen { run_id: &run_id, marker };
         self.feed(node, worker, |engine, now, out: &mut Out| engine.handle_lane_up(now, seen, out));
@@ -337,6 +357,11 @@ impl World {
             }
         }
     }
+}
+
+/// The first of a worker's stages.
+fn first_stage(worker: usize) -> u8 {
+    worker as u8 * STAGE_COUNT
 }
 
 /// What dice are asked about.

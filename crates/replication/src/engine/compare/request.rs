@@ -38,7 +38,7 @@ pub struct RepairRequest {
     pub buckets: Option<BucketSet>,
     /// Whether differences are only counted.
     pub preview: bool,
-    /// Whether every key is compared by itself, where digests agree too.
+    /// Whether every key is compared by itself, where digests agree too, and its value with those of the other racks.
     pub full: bool,
     /// With which nodes; all when `None`.
     pub peers: Option<Vec<NodeId>>,

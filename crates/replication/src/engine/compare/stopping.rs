@@ -32,8 +32,11 @@ impl Engine {
 
 /// Whether a round waits for the answer, and nobody else.
 fn is_of_round(kind: &Kind) -> bool {
-    let Kind::Compare(operation) = kind else { return false };
-    let CompareOperation { question, .. } = &**operation;
+    let CompareOperation { question, .. } = match kind {
+        Kind::Compare(operation) => &**operation,
+        Kind::Check(_) => return true,
+        _ => return false,
+    };
     match question {
         Question::Digests { .. } | Question::Differences { .. } | Question::Settle { .. } => true,
         Question::Keys { .. } | Question::Export => false,

@@ -10,7 +10,7 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use dynomite_backend::{MemoryConfig, MemoryStore, SyncStore};
-use dynomite_codec::{Operation as LaneOperation, Output, Request, classify};
+use dynomite_codec::{Operation as LaneOperation, Output, Request, STAGE_COUNT, classify};
 use dynomite_ring::{DcIdx, HashKind, KeyHasher, Node, NodeId, Ring, Token};
 
 use crate::{
@@ -21,6 +21,8 @@ use crate::{
 pub(super) const TIMEOUT_MS: u64 = 1000;
 pub(super) const FAILOVER_MS: u64 = 100;
 pub(super) const HINTS_BYTES_MAX: usize = 1 << 20;
+/// From this size on states move in pieces.
+pub(super) const LARGE_BYTES_MIN: u64 = 1 << 20;
 pub(super) const HINT_WINDOW_MS: u64 = 3 * 3600 * 1000;
 
 pub(super) struct Member {
@@ -64,6 +66,10 @@ pub(super) struct Cluster {
     pub(super) log: Vec<String>,
     /// Messages that were delivered, and their bytes.
     pub(super) traffic: (u64, u64),
+    /// Bytes of the longest of them.
+    pub(super) longest: usize,
+    /// How often a datastore was asked how large a state is.
+    pub(super) measured: u64,
 }
 
 const FIRST_RUN_ID: &str = "1";
@@ -121,6 +127,8 @@ impl Cluster {
             next_ticket: 0,
             log: Vec::new(),
             traffic: (0, 0),
+            longest: 0,
+            measured: 0,
         };
         for a in 0..cluster.members.len() {
             for b in 0..cluster.members.len() {
@@ -228,6 +236,14 @@ impl Cluster {
         }
     }
 
+    /// A node is called because time passes.
+    pub(super) fn wake(&mut self, member: usize) {
+        let now = self.now(member);
+        if !self.members[member].is_frozen {
+            self.feed(member, |engine, out| engine.handle_timeout(now, out));
+        }
+    }
+
     /// Time passes, and nodes are called when they want to be; how often that was.
     pub(super) fn sleep(&mut self, ms: u64) -> usize {
         let until_ms = self.now_ms + ms;
@@ -326,6 +342,9 @@ impl Cluster {
 
     pub(super) fn lane_up(&mut self, member: usize) {
         let now = self.now(member);
+        for stage in 0..STAGE_COUNT {
+            self.members[member].store.clear_stage(stage).unwrap();
+        }
         let run_id = self.members[member].run_id.clone();
         let seen = StoreSeen { run_id: &run_id, marker: None };
         self.feed(member, |engine, out| engine.handle_lane_up(now, seen, out));
@@ -367,6 +386,7 @@ impl Cluster {
         head.extend_from_slice(&tail);
         self.traffic.0 += 1;
         self.traffic.1 += head.len() as u64;
+        self.longest = self.longest.max(head.len());
         let request = ReplicaRequest::decode(head.freeze()).unwrap();
         let (now, origin) = (self.now(to), Origin(from as u64));
         self.feed(to, |engine, out| engine.handle_request(now, origin, request, out));
@@ -380,6 +400,7 @@ impl Cluster {
         head.extend_from_slice(&tail);
         self.traffic.0 += 1;
         self.traffic.1 += head.len() as u64;
+        self.longest = self.longest.max(head.len());
         let response = ReplicaResponse::decode(head.freeze()).unwrap();
         let now = self.now(to);
         self.feed(to, |engine, out| engine.handle_response(now, response, out));
@@ -389,6 +410,7 @@ impl Cluster {
         let now = self.now(member);
         let state = &mut self.members[member];
         let Some(operation) = state.lane.pop_front() else { return };
+        self.measured += u64::from(matches!(operation, LaneOperation::Measure { .. }));
         let is_question =
             matches!(&operation, LaneOperation::Command(request) if request.name() == b"PEXPIRETIME");
         state.asked_for_expiry += usize::from(is_question);
@@ -447,6 +469,7 @@ impl Member {
             hint_window_ms: HINT_WINDOW_MS,
             handoff_max: 64,
             repair: RepairConfig { compare_interval_ms: 0, ..RepairConfig::default() },
+            large_bytes_min: LARGE_BYTES_MIN,
         };
         Self::of(config, name, ring)
     }

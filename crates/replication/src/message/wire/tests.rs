@@ -1,6 +1,11 @@
+use dynomite_codec::{Call, Class, KeyState, Position as PiecePosition, Request, command::commands};
 use proptest::prelude::*;
 
 use super::*;
+use crate::{
+    BUCKETS, Bucket, Level, Record, Trust, Version,
+    message::{Content, KeyRequest, PieceSource, Position, PushPurpose},
+};
 
 fn version() -> impl Strategy<Value = Version> {
     (any::<u64>(), any::<u32>()).prop_map(|(clock, node)| Version { clock, node: NodeId(node) })
@@ -34,12 +39,30 @@ fn state() -> impl Strategy<Value = Option<KeyState>> {
     )
 }
 
+fn piece_position() -> impl Strategy<Value = PiecePosition> {
+    (any::<u8>(), any::<u32>(), any::<u64>()).prop_map(|(kind, count, cursor)| PiecePosition {
+        kind,
+        count,
+        cursor,
+    })
+}
+
+fn content() -> impl Strategy<Value = Content> {
+    let source = (any::<u32>(), record(), piece_position()).prop_map(|(node, record, start)| PieceSource {
+        node: NodeId(node),
+        record,
+        start,
+    });
+    prop_oneof![state().prop_map(Content::Whole), source.prop_map(Content::Pieces)]
+}
+
 fn level() -> impl Strategy<Value = Level> {
     prop::sample::select(&Level::ALL[..])
 }
 
 const STAMPERS: [Stamper; 3] = [Stamper::Local, Stamper::StandIn, Stamper::Foreign];
-const PURPOSES: [PushPurpose; 3] = [PushPurpose::Acknowledge, PushPurpose::Heal, PushPurpose::Rebuild];
+const PURPOSES: [PushPurpose; 4] =
+    [PushPurpose::Acknowledge, PushPurpose::Heal, PushPurpose::Rebuild, PushPurpose::Replace];
 
 fn trust() -> impl Strategy<Value = Trust> {
     prop::sample::select(&[Trust::Trusted, Trust::Dirty, Trust::DirtyOverwrite, Trust::Lost][..])
@@ -76,17 +99,27 @@ fn request_body() -> impl Strategy<Value = RequestBody> {
             .prop_map(|(prior, record, key, effect, reply_crc, expires_at_ms)| {
                 RequestBody::Forward { prior, record, key, effect, reply_crc, expires_at_ms }
             }),
-        (bytes(), record(), state(), prop::sample::select(&PURPOSES[..]))
+        (bytes(), record(), content(), prop::sample::select(&PURPOSES[..]))
             .prop_map(|(key, record, state, purpose)| RequestBody::Push { key, record, state, purpose }),
         bytes().prop_map(|key| RequestBody::Inspect { key }),
-        (bytes(), any::<bool>()).prop_map(|(key, doubtful)| RequestBody::Fetch { key, doubtful }),
+        (bytes(), any::<bool>(), any::<bool>()).prop_map(|(key, doubtful, whole)| RequestBody::Fetch {
+            key,
+            doubtful,
+            whole
+        }),
+        bytes().prop_map(|key| RequestBody::Value { key }),
+        (bytes(), record(), piece_position()).prop_map(|(key, record, position)| RequestBody::Piece {
+            key,
+            record,
+            position
+        }),
         (bytes(), version()).prop_map(|(key, term)| RequestBody::Claim { key, term }),
-        (bytes(), version(), state()).prop_map(|(key, version, state)| RequestBody::Import {
+        (bytes(), version(), content()).prop_map(|(key, version, state)| RequestBody::Import {
             key,
             version,
             state
         }),
-        (bytes(), version(), state(), any::<bool>(), any::<u32>()).prop_map(
+        (bytes(), version(), content(), any::<bool>(), any::<u32>()).prop_map(
             |(key, version, state, again, timeout_ms)| RequestBody::RelayImport {
                 key,
                 version,
@@ -172,11 +205,20 @@ fn response_body() -> impl Strategy<Value = ResponseBody> {
         (record(), trust()).prop_map(|(record, trust)| ResponseBody::Inspected { record, trust }),
         (record(), trust()).prop_map(|(record, trust)| ResponseBody::Promised { record, trust }),
         version().prop_map(|term| ResponseBody::Outbid { term }),
-        (record(), trust(), state()).prop_map(|(record, trust, state)| ResponseBody::State {
+        (record(), trust(), content()).prop_map(|(record, trust, state)| ResponseBody::State {
             record,
             trust,
             state
         }),
+        (bytes(), any::<Option<u64>>(), prop::option::of(piece_position())).prop_map(
+            |(payload, expires_at_ms, next)| ResponseBody::Piece(Piece { payload, expires_at_ms, next })
+        ),
+        (record(), trust(), prop::option::of(any::<(u64, Option<u64>)>())).prop_map(
+            |(record, trust, digest)| {
+                let digest = digest.map(|(hash, expires_at_ms)| ValueDigest { hash, expires_at_ms });
+                ResponseBody::Value { record, trust, digest }
+            }
+        ),
         bytes().prop_map(|digests| ResponseBody::Digests { digests }),
         (position(), any::<bool>(), bytes(), bytes()).prop_map(|(upto, is_lost, lacking, page)| {
             ResponseBody::Listed { upto, is_lost, lacking, page }
