@@ -78,6 +78,8 @@ impl Operation {
                 missed.push((own, Bytes::copy_from_slice(delegated.command.command.key())));
             }
             Kind::Heal(heal) => missed.push((own, heal.key.clone())),
+            Kind::Transfer(transfer) => missed.push((own, transfer.wanted.key.clone())),
+            Kind::ReadForExport(key) => missed.extend(others.iter().map(|dc| (*dc, key.clone()))),
             // Of a push and a handoff the write and the hint tell; the rest changes nothing, or its sender waits for it.
             Kind::Push(_)
             | Kind::Handoff(_)
@@ -86,6 +88,8 @@ impl Operation {
             | Kind::Await(_)
             | Kind::Import(_)
             | Kind::Claim(_)
+            | Kind::Check(_)
+            | Kind::Stray(_)
             | Kind::Compare(_) => {}
         }
     }
