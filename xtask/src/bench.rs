@@ -133,11 +133,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Report> {
         Some(Other::Memory(memory)) => measure_memory(memory, &mut report)?,
         Some(Other::Return(absence)) => {
             let measure = |binary: &Path| absence::measure(absence, binary);
-            with_server(absence.binary.as_deref(), "return", &mut report, measure)?;
+            with_server(absence.run.binary.as_deref(), "return", &mut report, measure)?;
         }
         Some(Other::Records(records)) => {
             let measure = |binary: &Path| records::measure(records, binary);
-            with_server(records.binary.as_deref(), "records", &mut report, measure)?;
+            with_server(records.run.binary.as_deref(), "records", &mut report, measure)?;
         }
         Some(Other::Micro(micro)) => {
             report.step("benchmarks", || run_micro(micro));
@@ -216,6 +216,23 @@ fn measure(
 
 fn measure_memory(arguments: &Memory, report: &mut Report) -> Result<()> {
     with_server(None, "memory", report, |binary| memory::measure(binary, &arguments.workers, arguments.check))
+}
+
+// What the measurements of whole clusters have in common. No documentation comment: it would be their help.
+#[derive(clap::Args)]
+struct RunArguments {
+    /// The setting `workers` of the nodes
+    #[arg(long, value_name = "N", default_value = "auto")]
+    workers: String,
+    /// Measure this `dynomited` instead of building one
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
+    /// Write everything into this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Fail where a target is missed
+    #[arg(long)]
+    check: bool,
 }
 
 /// Measures something of `dynomited` over Redis: of `binary`, or of one that is built.

@@ -389,8 +389,7 @@ impl Engine {
     /// There is a link to `node`.
     pub fn handle_peer_up(&mut self, node: NodeId) {
         self.reachable.insert(node);
-        let dc = self.ring.index_of(node).map(|index| self.ring.rack(self.ring.rack_of(index)).dc());
-        match dc {
+        match self.ring.dc_of(node) {
             Some(dc) if dc != self.place.dc => self.hints.resume(HintTarget::Dc(dc)),
             _ => self.hints.resume(HintTarget::Node(node)),
         }

@@ -20,7 +20,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use dynomite_ring::{Dc, DcIdx, NodeId, Rack, Ring};
+use dynomite_ring::{DcIdx, NodeId, Rack, Ring};
 
 use self::{
     log::{Item, Log},
@@ -123,7 +123,7 @@ impl Hints {
     pub(crate) fn new(limits: Limits, ring: Arc<Ring>, own: DcIdx, worker: usize, workers: usize) -> Self {
         let nodes = ring.dc(own).racks().iter().flat_map(Rack::nodes);
         let nodes = nodes.map(|node| HintTarget::Node(ring.node(node).id));
-        let dcs = ring.dcs().iter().map(Dc::index).filter(|dc| *dc != own).map(HintTarget::Dc);
+        let dcs = ring.other_dcs(own).map(HintTarget::Dc);
         // With one rack in all nobody else has what is missed.
         let is_alone = ring.rack_count() == 1;
         let targets = nodes.chain(dcs).filter(|_| !is_alone).map(|target| (target, Target::default()));

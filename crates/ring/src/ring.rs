@@ -204,6 +204,16 @@ impl Ring {
         let found = racks.find(|rack| rack.nodes.contains(&node.0));
         found.expect("every node of the ring is in one of its racks").index
     }
+
+    /// The datacenter of a node; `None` when it is not in the ring. Costs as much as [`Ring::rack_of`].
+    pub fn dc_of(&self, id: NodeId) -> Option<DcIdx> {
+        self.index_of(id).map(|node| self.rack(self.rack_of(node)).dc())
+    }
+
+    /// All datacenters but `own`.
+    pub fn other_dcs(&self, own: DcIdx) -> impl Iterator<Item = DcIdx> {
+        self.dcs().iter().map(Dc::index).filter(move |dc| *dc != own)
+    }
 }
 
 fn unique_ids(nodes: &[Node]) -> Result<Vec<(NodeId, NodeIdx)>, RingError> {

@@ -1,7 +1,7 @@
 //! A node that was away: how soon after its return its copies are equal to the others', and what clients see of it.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -67,21 +67,11 @@ pub(super) struct Arguments {
     /// Give up when the copies are not equal so long after the return
     #[arg(long, value_name = "SECONDS", default_value_t = 180)]
     give_up: u64,
-    /// The setting `workers` of the nodes
-    #[arg(long, value_name = "N", default_value = "auto")]
-    workers: String,
     /// Further settings of the nodes, such as limits.hints_max=64MiB
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Measure this `dynomited` instead of building one
-    #[arg(long, value_name = "PATH")]
-    pub(super) binary: Option<PathBuf>,
-    /// Write everything into this file
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Fail where a target is missed
-    #[arg(long)]
-    check: bool,
+    #[command(flatten)]
+    pub(super) run: super::RunArguments,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -119,10 +109,10 @@ pub(super) fn measure(arguments: &Arguments, binary: &Path) -> Result<()> {
     await_equal(&cluster, arguments.keys)?;
     let outcome = Outcome::new(&moments, &samples, arguments.how);
     println!("\n{}", outcome.text());
-    if let Some(file) = &arguments.json {
+    if let Some(file) = &arguments.run.json {
         fs::write(file, outcome.json(&arguments.settings())?).context("--json")?;
     }
-    ensure!(!arguments.check || outcome.missed_count() == 0, "{} targets missed", outcome.missed_count());
+    ensure!(!arguments.run.check || outcome.missed_count() == 0, "{} targets missed", outcome.missed_count());
     Ok(())
 }
 
@@ -153,14 +143,14 @@ impl Arguments {
             "keys": self.keys,
             "value_bytes": self.value_bytes,
             "how": format!("{:?}", self.how).to_lowercase(),
-            "workers": self.workers,
+            "workers": self.run.workers,
             "set": self.set,
         })
     }
 }
 
 fn start(arguments: &Arguments, binary: &Path) -> Cluster {
-    let builder = Cluster::builder(binary).data_dirs().set(&format!("workers={}", arguments.workers));
+    let builder = Cluster::builder(binary).data_dirs().set(&format!("workers={}", arguments.run.workers));
     let builder = builder.set("consistency.read=DC_QUORUM").set("consistency.write=DC_QUORUM");
     let builder = arguments.set.iter().fold(builder, |builder, setting| builder.set(setting));
     RACKS.iter().fold(builder, |builder, rack| builder.rack("dc1", rack, 1)).start()

@@ -1,7 +1,7 @@
 //! What records cost a node: memory beside the keys, a log that is compacted, and the time until a restarted node serves.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -40,18 +40,8 @@ pub(super) struct Arguments {
     /// Overwrites of keys in random order [default: as many as keys]
     #[arg(long, value_name = "N")]
     overwrites: Option<u32>,
-    /// The setting `workers` of the nodes
-    #[arg(long, value_name = "N", default_value = "auto")]
-    workers: String,
-    /// Measure this `dynomited` instead of building one
-    #[arg(long, value_name = "PATH")]
-    pub(super) binary: Option<PathBuf>,
-    /// Write everything into this file
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Fail where a target is missed
-    #[arg(long)]
-    check: bool,
+    #[command(flatten)]
+    pub(super) run: super::RunArguments,
 }
 
 /// One measured figure, with its bound.
@@ -68,7 +58,7 @@ struct Figure {
 pub(super) fn measure(arguments: &Arguments, binary: &Path) -> Result<()> {
     let keys = arguments.keys;
     ensure!(keys > 0, "there is nothing to measure");
-    let builder = Cluster::builder(binary).data_dirs().set(&format!("workers={}", arguments.workers));
+    let builder = Cluster::builder(binary).data_dirs().set(&format!("workers={}", arguments.run.workers));
     let builder = builder.set("consistency.read=DC_QUORUM").set("consistency.write=DC_QUORUM");
     let mut cluster = RACKS.iter().fold(builder, |builder, rack| builder.rack("dc1", rack, 1)).start();
     let mut figures = Vec::new();
@@ -139,7 +129,7 @@ fn tell(arguments: &Arguments, figures: &[Figure]) -> Result<()> {
     };
     let rows: Vec<Vec<String>> = figures.iter().map(row).collect();
     println!("\n{}", table::aligned(&["figure", "measured", "at most", ""], &rows));
-    if let Some(file) = &arguments.json {
+    if let Some(file) = &arguments.run.json {
         let figure = |figure: &Figure| -> Value {
             json!({
                 "figure": figure.name,
@@ -151,13 +141,13 @@ fn tell(arguments: &Arguments, figures: &[Figure]) -> Result<()> {
         let all = json!({
             "date": machine::now()?,
             "machine": machine::machine()?,
-            "settings": { "keys": arguments.keys, "workers": arguments.workers },
+            "settings": { "keys": arguments.keys, "workers": arguments.run.workers },
             "figures": figures.iter().map(figure).collect::<Vec<_>>(),
         });
         fs::write(file, format!("{all:#}\n")).context("--json")?;
     }
     let missed_count = figures.iter().filter(|figure| !figure.is_kept()).count();
-    ensure!(!arguments.check || missed_count == 0, "{missed_count} of {} targets missed", figures.len());
+    ensure!(!arguments.run.check || missed_count == 0, "{missed_count} of {} targets missed", figures.len());
     Ok(())
 }
 

@@ -289,9 +289,7 @@ impl Engine {
     }
 
     fn is_sequenced_here(&self, version: Version) -> bool {
-        let index = self.ring.index_of(version.node);
-        let dc = index.map(|index| self.ring.rack(self.ring.rack_of(index)).dc());
-        version.is_sequenced() && dc == Some(self.place.dc)
+        version.is_sequenced() && self.ring.dc_of(version.node) == Some(self.place.dc)
     }
 
     /// Has the key's primary run a write that changes nothing, so that what it holds is later than all that other

@@ -306,15 +306,15 @@ impl Engine {
     /// For each other datacenter, who there takes writes for all its racks: this rack's counterpart, or the next that can
     /// be reached.
     pub(super) fn forwarders(&self, token: Token) -> SmallVec<[RemoteDc; 2]> {
-        let remote = self.ring.dcs().iter().filter(|dc| dc.index() != self.place.dc);
-        remote
+        self.ring
+            .other_dcs(self.place.dc)
             .map(|dc| {
                 let node = self
                     .ring
-                    .forwarder_order(token, self.place.rack, dc.index())
+                    .forwarder_order(token, self.place.rack, dc)
                     .map(|node| self.ring.node(node).id)
                     .find(|node| self.reachable.contains(node));
-                RemoteDc { dc: dc.index(), node, state: State::Asked }
+                RemoteDc { dc, node, state: State::Asked }
             })
             .collect()
     }

@@ -104,8 +104,7 @@ impl Engine {
     /// The write that left `record` ended without a majority: a state that was read for it must not be sent. Other datacenters
     /// get a hint, as heals may bring it to a majority later.
     pub(super) fn export_unsettled(&mut self, now: Now, key: &Bytes, record: &Record) {
-        let others = self.ring.dcs().iter().map(dynomite_ring::Dc::index).filter(|dc| *dc != self.place.dc);
-        for dc in others {
+        for dc in self.ring.other_dcs(self.place.dc) {
             self.hints.note(now, HintTarget::Dc(dc), key);
         }
         let Some(export) = self.exports.get_mut(key) else { return };

@@ -70,7 +70,7 @@ impl Engine {
 
     /// What is on its way to each other datacenter. Looks at every operation: not for every turn.
     pub fn datacenters(&mut self, now: Now) -> Vec<DcStatus> {
-        let others = self.ring.dcs().iter().map(dynomite_ring::Dc::index).filter(|dc| *dc != self.place.dc);
+        let others = self.ring.other_dcs(self.place.dc);
         let mut all: Vec<DcStatus> =
             others.map(|dc| DcStatus { dc, in_flight: 0, in_flight_bytes: 0, lag_ms: 0 }).collect();
         for (_, operation) in self.operations.iter_mut() {

@@ -386,9 +386,9 @@ impl Engine {
             }
             racks.values().any(|is_heard| *is_heard)
         };
-        let mut others =
-            self.ring.dcs().iter().map(dynomite_ring::Dc::index).filter(|dc| *dc != self.place.dc);
-        if !self.has_waited(now, work, NEW_DATACENTER_WAIT_MS) && !others.all(is_heard) {
+        if !self.has_waited(now, work, NEW_DATACENTER_WAIT_MS)
+            && !self.ring.other_dcs(self.place.dc).all(is_heard)
+        {
             return false;
         }
         while work.importing.len() < AT_ONCE_MAX {

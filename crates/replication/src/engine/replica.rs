@@ -342,10 +342,7 @@ impl Engine {
         let stamper = record.base.node;
         self.ring.primary(token, self.place.dc) == self.place.index
             && stamper != self.config.node
-            && self
-                .ring
-                .index_of(stamper)
-                .is_some_and(|node| self.ring.rack(self.ring.rack_of(node)).dc() == self.place.dc)
+            && self.ring.dc_of(stamper) == Some(self.place.dc)
     }
 
     /// Tells the record as of the writes that were executed.

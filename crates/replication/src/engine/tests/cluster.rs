@@ -287,6 +287,18 @@ impl Cluster {
         self.feed(at, |engine, out| engine.handle_peer_down(now, id, out));
     }
 
+    /// No link between two members, in either direction.
+    pub(super) fn cut(&mut self, a: usize, b: usize) {
+        self.link_down(a, b);
+        self.link_down(b, a);
+    }
+
+    /// Links between two members again.
+    pub(super) fn join(&mut self, a: usize, b: usize) {
+        self.link_up(a, b);
+        self.link_up(b, a);
+    }
+
     /// The node is gone for everybody.
     pub(super) fn kill(&mut self, member: usize) {
         self.members[member].is_frozen = true;
@@ -366,8 +378,7 @@ impl Cluster {
 
     /// Which member is the primary of `key` in the datacenter of member `near`.
     pub(super) fn primary_of(&self, key: &str, near: usize) -> usize {
-        let index = self.ring.index_of(self.members[near].id).unwrap();
-        let dc = self.ring.rack(self.ring.rack_of(index)).dc();
+        let dc = self.ring.dc_of(self.members[near].id).unwrap();
         let primary = self.ring.node(self.ring.primary(self.ring.token(key.as_bytes()), dc)).id;
         self.members.iter().position(|member| member.id == primary).unwrap()
     }

@@ -77,8 +77,7 @@ fn a_node_that_missed_writes_catches_up_in_its_own_round() {
     // As if there had been too many hints.
     cluster.keep_no_hints();
     for other in [0, 1] {
-        cluster.link_down(other, 2);
-        cluster.link_down(2, other);
+        cluster.cut(other, 2);
     }
     for n in 0..50 {
         cluster.run(n % 2, &format!("SET key{} {n}", n * 5), Level::DcQuorum);

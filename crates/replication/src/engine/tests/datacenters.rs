@@ -122,15 +122,13 @@ fn a_replica_that_misses_a_write_from_elsewhere_is_counted() {
 /// Links between the two datacenters of three racks.
 fn cut_off(cluster: &mut Cluster) {
     for (a, b) in (0..3).flat_map(|a| (3..6).map(move |b| (a, b))) {
-        cluster.link_down(a, b);
-        cluster.link_down(b, a);
+        cluster.cut(a, b);
     }
 }
 
 fn join_again(cluster: &mut Cluster) {
     for (a, b) in (0..3).flat_map(|a| (3..6).map(move |b| (a, b))) {
-        cluster.link_up(a, b);
-        cluster.link_up(b, a);
+        cluster.join(a, b);
     }
 }
 

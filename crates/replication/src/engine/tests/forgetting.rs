@@ -11,6 +11,14 @@ fn quorum(cluster: &mut Cluster, member: usize, line: &str) -> String {
     cluster.run(member, line, Level::DcQuorum)
 }
 
+/// What was written so far settles, and everybody is told.
+fn settle_by(cluster: &mut Cluster, member: usize) {
+    (0..2).for_each(|_| {
+        assert_eq!(cluster.repair(member).buckets_settled, 4096);
+        cluster.advance(20_000);
+    });
+}
+
 #[test]
 fn the_records_of_deleted_and_expired_keys_are_forgotten_and_no_others() {
     for dcs in [&[3][..], &[3, 3], &[1, 1]] {
@@ -99,10 +107,7 @@ fn a_late_forward_does_not_bring_a_forgotten_key_back() {
     cluster.advance(50);
     assert_eq!(cluster.run(1, &format!("DEL {key}"), Level::DcOne), ":1\r\n");
     cluster.advance(20_000);
-    (0..2).for_each(|_| {
-        assert_eq!(cluster.repair(1).buckets_settled, 4096);
-        cluster.advance(20_000);
-    });
+    settle_by(&mut cluster, 1);
     cluster.held.clear();
     cluster.settle();
     assert_eq!(
@@ -136,10 +141,7 @@ fn a_late_push_does_not_bring_a_forgotten_key_back() {
     cluster.advance(50);
     assert_eq!(cluster.run(1, "DEL k", Level::DcOne), ":1\r\n");
     cluster.advance(20_000);
-    (0..2).for_each(|_| {
-        assert_eq!(cluster.repair(1).buckets_settled, 4096);
-        cluster.advance(20_000);
-    });
+    settle_by(&mut cluster, 1);
     cluster.held.clear();
     cluster.settle();
     assert_eq!(cluster.stored(2, "GET k"), "$-1\r\n");
@@ -153,10 +155,7 @@ fn a_late_import_does_not_bring_a_forgotten_key_back() {
     cluster.advance(50);
     assert_eq!(cluster.run(1, "DEL k", Level::DcQuorum), ":1\r\n");
     cluster.advance(20_000);
-    (0..2).for_each(|_| {
-        assert_eq!(cluster.repair(1).buckets_settled, 4096);
-        cluster.advance(20_000);
-    });
+    settle_by(&mut cluster, 1);
     cluster.held.clear();
     cluster.settle();
     assert_eq!(cluster.stored_everywhere("LLEN k"), [":0\r\n"; 3]);
@@ -260,22 +259,13 @@ fn where_only_some_were_told_no_acknowledged_write_is_lost() {
                     // One does not hear of the write, and is then part of every quorum that the others are in.
                     let gone = (missing + 1) % 3;
                     let via = (0..3).find(|member| *member != missing).unwrap();
-                    (0..3)
-                        .filter(|other| *other != missing)
-                        .for_each(|other| cluster.link_down(other, missing));
-                    (0..3)
-                        .filter(|other| *other != missing)
-                        .for_each(|other| cluster.link_down(missing, other));
+                    let others = || (0..3).filter(|other| *other != missing);
+                    others().for_each(|other| cluster.cut(other, missing));
                     let write = if line == "SET" { format!("SET {key} 1") } else { format!("INCR {key}") };
                     let reply = quorum(&mut cluster, via, &write);
                     let context = format!("told {told:?}, owner {owner}, without {missing}, {line}");
                     assert!(!reply.starts_with('-'), "{context}: {reply}");
-                    (0..3)
-                        .filter(|other| *other != missing)
-                        .for_each(|other| cluster.link_up(other, missing));
-                    (0..3)
-                        .filter(|other| *other != missing)
-                        .for_each(|other| cluster.link_up(missing, other));
+                    others().for_each(|other| cluster.join(other, missing));
                     cluster.advance(50);
                     cluster.kill(gone);
                     assert_eq!(

@@ -28,16 +28,6 @@ fn assert_kept(cluster: &mut Cluster, keys: usize) {
     }
 }
 
-fn cut(cluster: &mut Cluster, a: usize, b: usize) {
-    cluster.link_down(a, b);
-    cluster.link_down(b, a);
-}
-
-fn join(cluster: &mut Cluster, a: usize, b: usize) {
-    cluster.link_up(a, b);
-    cluster.link_up(b, a);
-}
-
 #[test]
 fn a_node_that_lost_its_data_or_all_gets_everything_back() {
     for with_log in [true, false] {
@@ -72,26 +62,26 @@ fn rebuilding_from_one_rack_would_lose_a_write() {
         let mut cluster = Cluster::racks(&[3]);
         quorum(&mut cluster, 0, "SET k old");
         cluster.settle();
-        cut(&mut cluster, 0, 1);
-        cut(&mut cluster, 2, 1);
+        cluster.cut(0, 1);
+        cluster.cut(2, 1);
         assert_eq!(quorum(&mut cluster, 0, "SET k new"), "+OK\r\n");
         cluster.settle();
         // The one that missed it is the first to be heard.
-        cut(&mut cluster, 0, 2);
-        join(&mut cluster, 1, 2);
+        cluster.cut(0, 2);
+        cluster.join(1, 2);
         if with_log {
             cluster.lose_data(2);
         } else {
             cluster.lose_all(2);
         }
-        cut(&mut cluster, 0, 2);
-        cut(&mut cluster, 0, 1);
+        cluster.cut(0, 2);
+        cluster.cut(0, 1);
         cluster.advance(10_000);
         assert!(cluster.lost(2) > 0, "one other rack is no majority");
         let reply = quorum(&mut cluster, 1, "GET k");
         assert!(reply.starts_with("-ERR Dynomite: Failed to achieve Quorum"), "{reply}");
-        join(&mut cluster, 0, 2);
-        join(&mut cluster, 0, 1);
+        cluster.join(0, 2);
+        cluster.join(0, 1);
         cluster.wait_for_rebuild();
         cluster.kill(0);
         assert_eq!(quorum(&mut cluster, 1, "GET k"), "$3\r\nnew\r\n");
@@ -178,9 +168,9 @@ fn a_copy_in_doubt_beside_a_lost_one_is_resolved() {
             quorum(&mut cluster, 0, "SET k old");
             cluster.settle();
             // An overwrite that the third has not heard of is under way at the first; the second, if it got it, executed it.
-            cut(&mut cluster, 0, 2);
+            cluster.cut(0, 2);
             if !reaches_both {
-                cut(&mut cluster, 0, 1);
+                cluster.cut(0, 1);
             }
             cluster.members[0].lane_is_frozen = true;
             cluster.submit(0, "SET k new", Level::DcOne);
@@ -193,7 +183,7 @@ fn a_copy_in_doubt_beside_a_lost_one_is_resolved() {
             }
             cluster.members[0].lane_is_frozen = false;
             cluster.lane_up(0);
-            (1..3).for_each(|other| join(&mut cluster, 0, other));
+            (1..3).for_each(|other| cluster.join(0, other));
             cluster.wait_for_rebuild();
             cluster.advance(5_000);
             assert!((0..3).all(|member| cluster.entry(member, "k").trust.is_trusted()));
@@ -232,10 +222,10 @@ fn a_new_cluster_is_through_in_a_few_round_trips() {
 fn a_node_that_joins_others_without_keys_late_is_through_at_once() {
     let mut cluster = Cluster::racks(&[3]);
     (0..3).for_each(|member| cluster.restart_with(member, Recovery::LogLost));
-    [0, 1].into_iter().for_each(|other| cut(&mut cluster, other, 2));
+    [0, 1].into_iter().for_each(|other| cluster.cut(other, 2));
     cluster.advance(4_000);
     assert_eq!([0, 1, 2].map(|member| cluster.lost(member)), [4096; 3], "not all racks have been heard");
-    [0, 1].into_iter().for_each(|other| join(&mut cluster, other, 2));
+    [0, 1].into_iter().for_each(|other| cluster.join(other, 2));
     cluster.advance(500);
     assert_eq!([0, 1, 2].map(|member| cluster.lost(member)), [0; 3]);
 }
@@ -263,7 +253,7 @@ fn racks_that_cannot_be_reached_are_waited_for_and_not_for_ever() {
     fill(&mut cluster, 30);
     cluster.kill(0);
     cluster.lose_all(2);
-    cut(&mut cluster, 0, 2);
+    cluster.cut(0, 2);
     cluster.advance(25_000);
     assert_eq!(cluster.lost(2), 4096);
     cluster.advance(10_000);
@@ -321,14 +311,14 @@ fn a_datacenter_that_cannot_be_reached_is_waited_for_and_not_for_ever() {
     fill(&mut cluster, 20);
     cluster.advance(1000);
     let between: Vec<_> = (0..2).flat_map(|a| (2..4).map(move |b| (a, b))).collect();
-    between.iter().for_each(|(a, b)| cut(&mut cluster, *a, *b));
+    between.iter().for_each(|(a, b)| cluster.cut(*a, *b));
     (0..2).for_each(|member| cluster.lose_all(member));
-    between.iter().for_each(|(a, b)| cut(&mut cluster, *a, *b));
+    between.iter().for_each(|(a, b)| cluster.cut(*a, *b));
     cluster.advance(25_000);
     assert_eq!([0, 1].map(|member| cluster.lost(member)), [4096; 2]);
     cluster.advance(10_000);
     assert_eq!([0, 1].map(|member| cluster.lost(member)), [0; 2]);
-    between.iter().for_each(|(a, b)| join(&mut cluster, *a, *b));
+    between.iter().for_each(|(a, b)| cluster.join(*a, *b));
     cluster.repair_all();
     cluster.advance(5_000);
     assert_kept(&mut cluster, 20);
