@@ -119,7 +119,7 @@ pub(crate) fn plan(copies: &[Option<Copy>], counts_lost: CountsLost) -> Plan {
 pub(crate) enum Adoption {
     /// It goes on with the state of this rack.
     Take(Taken),
-    /// With an overwrite in flight the whole datacenter must have been heard.
+    /// The whole datacenter must have been heard: an overwrite was in flight, or several copies in doubt may differ.
     NeedsAll,
 }
 
@@ -138,6 +138,9 @@ pub(crate) struct Taken {
 
 /// Decides which copy a claimant adopts, of those that promised. Lost copies, which did not, are no choice; they tell what
 /// they had.
+///
+/// A copy with a sequenced write in flight holds that or the state before it. One alone can be taken as it is: what a majority
+/// executed it has executed too. Of several one may have executed it with those that were not heard, and another not.
 ///
 /// A copy with an overwrite in flight, or whose datastore was set back, holds what its record says or any state before it,
 /// perhaps one that was superseded by acknowledged writes long ago. So where fewer than a majority can have executed what
@@ -159,15 +162,16 @@ pub(crate) fn adoption(copies: &[Option<Copy>]) -> Adoption {
         if let Some((index, _)) = holders().find(|(_, copy)| copy.trust.is_trusted()) {
             return take(index, false);
         }
-        if !holders().any(|(_, copy)| copy.trust == Trust::DirtyOverwrite)
-            || planted::has(Planted::AdoptsWithoutAll)
-        {
-            return take(first, true);
-        }
-        if heard(copies).count() < copies.len() {
+        let unheard = copies.len() - heard(copies).count();
+        let may_have = heard(copies).filter(|(_, copy)| copy.record >= record).count();
+        let is_sequenced = !holders().any(|(_, copy)| copy.trust == Trust::DirtyOverwrite);
+        let is_sure = is_sequenced && may_have + unheard <= majority;
+        if unheard > 0 && !is_sure && !planted::has(Planted::AdoptsWithoutAll) {
             return Adoption::NeedsAll;
         }
-        let may_have = heard(copies).filter(|(_, copy)| copy.record >= record).count();
+        if is_sequenced || unheard > 0 {
+            return take(first, true);
+        }
         let before =
             kept().map(|(_, copy)| copy.record).filter(|other| *other < record && !other.is_blank()).max();
         match before {
@@ -260,6 +264,14 @@ mod tests {
         assert_eq!(taken(&[copy(2, Dirty), copy(2, Trusted), None]), Some((1, false, false)));
         assert_eq!(taken(&[copy(1, Trusted), copy(2, Dirty), None]), Some((1, true, false)));
         assert_eq!(taken(&[copy(2, DirtyOverwrite), copy(1, Trusted), None]), None);
+    }
+
+    #[test]
+    fn of_several_copies_in_doubt_none_is_taken_before_all_are_heard() {
+        assert_eq!(taken(&[copy(2, Dirty), copy(2, Dirty), None]), None);
+        assert_eq!(taken(&[copy(2, Dirty), copy(2, Dirty), copy(1, Trusted)]), Some((0, true, false)));
+        assert_eq!(taken(&[copy(2, Dirty), copy(2, Dirty), copy(2, Trusted)]), Some((2, false, false)));
+        assert_eq!(taken(&[copy(2, Dirty), copy(2, Lost), None]), None);
     }
 
     #[test]

@@ -353,6 +353,9 @@ impl Engine {
         if is_retried {
             self.queue_heal(Some(now.ms + RETRY_MS), heal.key.clone());
         }
+        if is_healed && heal.outdone().is_some_and(|version| self.is_sequenced_here(version)) {
+            self.outdo_other_dcs(now, &heal.key, heal.token, out);
+        }
         for waiting in std::mem::take(&mut heal.waiting) {
             let is_done = match self.operations.get(waiting).map(|operation| &operation.kind) {
                 Some(Kind::Handoff(handoff)) => heal.has_reached(handoff.target, is_healed),

@@ -1,7 +1,6 @@
 //! The end of a process: who may not have got what is still under way.
 
 use bytes::Bytes;
-use dynomite_ring::Dc;
 use smallvec::SmallVec;
 
 use super::{Engine, Now};
@@ -22,7 +21,7 @@ impl Engine {
     /// [`Engine::seal_hints`] and [`Engine::seal_clean`]. Looks at every operation.
     pub fn handle_stop(&mut self, now: Now) {
         let own = HintTarget::Node(self.config.node);
-        let others = self.ring.dcs().iter().map(Dc::index).filter(|dc| *dc != self.place.dc);
+        let others = self.ring.other_dcs(self.place.dc);
         let others: SmallVec<[HintTarget; 2]> = others.map(HintTarget::Dc).collect();
         let mut missed = Missed::new();
         for (_, operation) in self.operations.iter_mut() {

@@ -9,7 +9,7 @@ use crate::{
     KeyRequest, Level, RequestBody, ResponseBody, Stamper, Version,
     operation::{
         Kind, OperationId,
-        overwrite::{OverwriteOperation, RemoteDc, Step},
+        overwrite::{OverwriteOperation, Step},
         replicas::{self, Near, Replicas, State},
     },
     planted::{self, Planted},
@@ -116,6 +116,7 @@ impl Engine {
             replies: SmallVec::new(),
             dcs: SmallVec::new(),
             awaits_dcs: false,
+            is_stamped_too_early: false,
             reply_otherwise: if is_deletion(part.command) { b":1\r\n" } else { dynomite_codec::encode::OK },
         }
     }
@@ -223,7 +224,7 @@ impl Engine {
         let Some(operation) = self.operations.find(id) else { return };
         let Kind::Overwrite(overwrite) = &operation.kind else { return };
         if overwrite.is_finished() {
-            self.end_overwrite(now, id);
+            self.end_overwrite(now, id, out);
         }
     }
 
@@ -238,9 +239,10 @@ impl Engine {
     }
 
     /// Ends an overwrite whose requester was answered; who has missed it is noted.
-    fn end_overwrite(&mut self, now: Now, id: OperationId) {
+    fn end_overwrite(&mut self, now: Now, id: OperationId, out: &mut Out) {
         let Some(operation) = self.operations.find(id) else { return };
         let Kind::Overwrite(overwrite) = &operation.kind else { return };
+        let too_early = overwrite.is_stamped_too_early.then(|| (overwrite.command.clone(), overwrite.token));
         let is_complete = |state: &State| *state == State::Ok;
         if !overwrite.replicas.iter().all(|replica| is_complete(&replica.state))
             || !overwrite.dcs.iter().all(|dc| is_complete(&dc.state))
@@ -254,6 +256,9 @@ impl Engine {
             self.applied_everywhere(&key, version, &replicas);
         }
         self.operations.end(id);
+        if let Some((command, token)) = too_early {
+            self.outdo_other_dcs(now, command.key(), token, out);
+        }
     }
 
     /// The deadline has come, of the requester or of those that have not answered since it was.
@@ -262,7 +267,7 @@ impl Engine {
         let Kind::Overwrite(overwrite) = &mut operation.kind else { return };
         overwrite.time_out();
         if overwrite.requester == Requester::Nobody {
-            self.end_overwrite(now, id);
+            self.end_overwrite(now, id, out);
         } else {
             self.overwrite_failed(now, id, false, out);
         }
@@ -288,7 +293,7 @@ impl Engine {
         let left_to_requester = overwrite.left_to_requester.take();
         let mut replicas = overwrite.replicas.clone();
         let needed = overwrite.needed + usize::from(left_to_requester.is_some());
-        let dcs: SmallVec<[RemoteDc; 2]> = overwrite.awaited_dcs().into();
+        let dcs = overwrite.awaited_outcomes();
         let (version, token, command) = (overwrite.version, overwrite.token, overwrite.command.clone());
         let stamper = overwrite.stamper;
         let is_finished = not_run || overwrite.is_finished();
@@ -306,7 +311,7 @@ impl Engine {
         if not_run {
             self.operations.end(id);
         } else if is_finished {
-            self.end_overwrite(now, id);
+            self.end_overwrite(now, id, out);
         }
     }
 

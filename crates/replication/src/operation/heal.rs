@@ -9,7 +9,7 @@ use super::{
     replicas::{Replicas, State},
 };
 use crate::{
-    Content, Failure, HintTarget,
+    Content, Failure, HintTarget, Version,
     heal::{Behind, Copies, CountsLost},
 };
 
@@ -54,6 +54,14 @@ pub(crate) struct Fetched {
 }
 
 impl HealOperation {
+    /// The latest version that the greatest trusted copy won over, if it was stamped later than what that copy has.
+    pub(crate) fn outdone(&self) -> Option<Version> {
+        let records = self.copies.iter().flatten().filter(|copy| copy.trust.is_trusted());
+        let records = records.map(|copy| copy.record);
+        let greatest = records.clone().max()?;
+        records.map(|record| record.last).max().filter(|last| *last > greatest.last)
+    }
+
     /// Whether somebody was asked and has not answered.
     pub(crate) fn is_open(&self) -> bool {
         self.replicas.iter().any(|replica| replica.state == State::Asked)

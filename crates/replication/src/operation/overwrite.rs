@@ -40,6 +40,9 @@ pub(crate) struct OverwriteOperation {
     pub(crate) dcs: SmallVec<[RemoteDc; 2]>,
     /// Whether the other datacenters must apply it by a majority. Otherwise it is enough that they got it, and not waited for.
     pub(crate) awaits_dcs: bool,
+    /// Whether a replica held a sequenced write that was stamped later. That may be known in other datacenters, which take it
+    /// for later than this (rule R17).
+    pub(crate) is_stamped_too_early: bool,
     /// The reply if no replica gave one (all had the state by another way).
     pub(crate) reply_otherwise: &'static [u8],
 }
@@ -108,6 +111,7 @@ impl OverwriteOperation {
         }
         self.replicas[replica].state = match body {
             ResponseBody::Applied { prior, reply } => {
+                self.is_stamped_too_early |= prior.base < self.version && prior.last > self.version;
                 if let Some(reply) = reply {
                     self.replies.push((prior, reply));
                 }
@@ -123,6 +127,15 @@ impl OverwriteOperation {
     /// The other datacenters, if the level waits for them.
     pub(crate) fn awaited_dcs(&self) -> &[RemoteDc] {
         if self.awaits_dcs { &self.dcs } else { &[] }
+    }
+
+    /// The other datacenters, if the level waits for them, with what is to be told of them.
+    pub(crate) fn awaited_outcomes(&self) -> SmallVec<[RemoteDc; 2]> {
+        let mut dcs: SmallVec<[RemoteDc; 2]> = self.awaited_dcs().into();
+        if self.is_stamped_too_early {
+            dcs.iter_mut().for_each(|dc| dc.state = State::Newer);
+        }
+        dcs
     }
 
     /// Whether nothing more can be heard of it.
@@ -161,7 +174,8 @@ impl OverwriteOperation {
         if self.near.is_some_and(|near| near.is_open(&self.replicas)) {
             return Step::Wait;
         }
-        if self.awaited_dcs().iter().any(|dc| matches!(dc.state, State::Failed(_) | State::Newer)) {
+        let is_refused = |dc: &RemoteDc| matches!(dc.state, State::Failed(_) | State::Newer);
+        if self.awaits_dcs && self.is_stamped_too_early || self.awaited_dcs().iter().any(is_refused) {
             return Step::Fail { disagree: false };
         }
         if self.awaited_dcs().iter().any(|dc| dc.state != State::Ok) {

@@ -307,3 +307,33 @@ fn what_is_taken_back_here_comes_again_from_where_it_was_acknowledged() {
         assert_eq!(cluster.stored_everywhere("GET k"), [wanted; 4], "{again}");
     }
 }
+
+#[test]
+fn an_overwrite_that_was_stamped_before_what_it_replaces_is_outdone_by_nobody_elsewhere() {
+    for level in [Level::DcQuorum, Level::DcEachSafeQuorum] {
+        let mut cluster = Cluster::racks(&[3, 3]);
+        let key = cluster.key_of(0);
+        cluster.run(0, &format!("SET {key} 1"), Level::DcQuorum);
+        cluster.advance(20);
+        // The primary is away for this node, so it stamps the deletion itself, and that is on its way for long.
+        cluster.cut(0, 1);
+        cluster.held.insert((1, 2));
+        let deletion = cluster.submit(1, &format!("DEL {key}"), level);
+        cluster.advance(20);
+        let increment = cluster.submit(0, &format!("INCR {key}"), Level::DcQuorum);
+        cluster.advance(20);
+        assert_eq!(cluster.reply(increment).as_deref(), Some(":2\r\n"));
+        cluster.held.clear();
+        cluster.advance(20);
+        let reply = cluster.reply(deletion).unwrap();
+        if level == Level::DcQuorum {
+            assert_eq!(reply, ":1\r\n");
+        } else {
+            let told = "dc1 has a newer write); the outcome is unknown\r\n";
+            assert!(reply.ends_with(told), "other datacenters may have the increment: {reply}");
+        }
+        cluster.join(0, 1);
+        cluster.advance(2000);
+        assert_eq!(cluster.stored_everywhere(&format!("EXISTS {key}")), [":0\r\n"; 6]);
+    }
+}
