@@ -299,7 +299,7 @@ fn crc_of(name: &str) -> u32 {
 const OPERATIONS_MAX: usize = 65_536;
 const LANE_WINDOW_MAX: usize = 65_536;
 /// Sizes with which nearly every value moves in pieces, of an element or a few bytes each.
-const SMALL_PIECES: PieceSizes = PieceSizes { large_bytes_min: 24, piece_bytes: 7 };
+pub(crate) const SMALL_PIECES: PieceSizes = PieceSizes { large_bytes_min: 24, piece_bytes: 7 };
 /// Limits that a handful of clients reaches.
 const TIGHT: (usize, usize) = (3, 2);
 

@@ -2,6 +2,9 @@
 
 use crate::plan::{MS, Micros};
 
+/// Longer lines are cut off after so many characters: some messages list thousands of buckets.
+const LINE_MAX: usize = 600;
+
 /// Where the lines of a run go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TraceTo {
@@ -51,7 +54,12 @@ impl Trace {
         }
     }
 
-    fn put(&mut self, line: String) {
+    fn put(&mut self, mut line: String) {
+        if let Some((end, _)) = line.char_indices().nth(LINE_MAX) {
+            let left_out = line.len() - end;
+            line.truncate(end);
+            line.push_str(&format!("... and {left_out} bytes more"));
+        }
         match self.to {
             TraceTo::Output => println!("{line}"),
             TraceTo::Memory => self.lines.push(line),

@@ -100,6 +100,16 @@ const SCRIPTS: &[Directed] = &[
         datastores::rebuilt_from_one_rack,
     ),
     script(
+        "pieces-of-two-states",
+        "a large state changes while its pieces are read; what arrives must not be a bit of each",
+        datastores::pieces_of_two_states,
+    ),
+    script(
+        "stage-is-lost",
+        "the datastore forgets the first pieces of a large state; what is left must not be taken for the whole",
+        datastores::stage_is_lost,
+    ),
+    script(
         "promise-binds-followers",
         "a follower has promised another claim; the primary, which does not know of it, runs a write",
         claims::promise_binds_followers,

@@ -2,7 +2,7 @@
 
 use super::script::Script;
 use crate::{
-    command::{Action, Kind},
+    command::{Action, Key, Kind},
     plan::{Fault, Group, Plan},
 };
 
@@ -64,4 +64,39 @@ pub(super) fn answers_wait_for_execution(seed: u64) -> Plan {
         .breaks(2100, 50, Fault::LaneBreak { node: 2, run_percent: 0 })
         .sends(9000, 1, key, Action::Read)
         .plan()
+}
+
+/// Node 2 has missed many elements and fetches them in pieces. Meanwhile node 0, which has them, adds one more that nobody
+/// else gets before it loses its data.
+pub(super) fn pieces_of_two_states(seed: u64) -> Plan {
+    let script = Script::three_racks(seed);
+    let key = script.key_of(Kind::List, 0);
+    misses_many(script, key)
+        .cuts(2150, 3000, 0, 1)
+        .sends(2550, 0, key, Action::Add)
+        .breaks(3000, 100, Fault::StoreLoss { node: 0 })
+        .sends(9000, 2, key, Action::Read)
+        .plan()
+}
+
+/// Node 2 has missed many elements and fetches them in pieces, of which its datastore forgets the first ones.
+pub(super) fn stage_is_lost(seed: u64) -> Plan {
+    let script = Script::three_racks(seed);
+    let key = script.key_of(Kind::List, 0);
+    misses_many(script, key)
+        .breaks(2550, 5, Fault::LaneBreak { node: 2, run_percent: 100 })
+        .breaks(3000, 1500, Fault::Partition { side: Group::Node(0), outbound: true, inbound: true })
+        .sends(4000, 2, key, Action::Read)
+        .plan()
+}
+
+/// Node 2 is away until 2100 and misses elements, which node 0 is slow to read.
+fn misses_many(script: Script, key: Key) -> Script {
+    let away = Fault::Partition { side: Group::Node(2), outbound: true, inbound: true };
+    let adds = |script: Script, number: u64| script.sends(200 + 10 * number, 0, key, Action::Add);
+    (0..12).fold(script.piecewise(), adds).breaks(100, 2000, away).breaks(
+        1500,
+        3000,
+        Fault::StoreSlow { node: 0, by_us: 20_000 },
+    )
 }

@@ -7,7 +7,7 @@ use dynomite_ring::Ring;
 
 use crate::{
     command::{Action, Command, Key, Kind},
-    plan::{Fault, MS, Plan, PlannedCommand, PlannedFault, Surroundings},
+    plan::{Fault, MS, Plan, PlannedCommand, PlannedFault, SMALL_PIECES, Surroundings},
     topology::Topology,
 };
 
@@ -32,6 +32,12 @@ impl Script {
     /// A node's clock is ahead from the beginning.
     pub(super) fn clock_ahead(mut self, node: usize, by_ms: i64) -> Self {
         self.plan.surroundings.skew_us[node] = by_ms * MS as i64;
+        self
+    }
+
+    /// States of a few elements move in pieces.
+    pub(super) fn piecewise(mut self) -> Self {
+        self.plan.surroundings.piece_sizes = SMALL_PIECES;
         self
     }
 
