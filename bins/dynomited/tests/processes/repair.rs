@@ -149,6 +149,63 @@ fn what_a_node_has_missed_is_told_by_a_preview_and_healed_by_a_repair() {
     assert_eq!(again.status.code(), Some(0), "{}", shown(&again));
 }
 
+/// Keys of all types, with a command that reads each.
+const OF_ALL_TYPES: [(&[&str], &[&str]); 5] = [
+    (&["SET", "string", "value"], &["GET", "string"]),
+    (&["SADD", "set", "a", "b"], &["SMEMBERS", "set"]),
+    (&["HSET", "hash", "f", "v"], &["HGETALL", "hash"]),
+    (&["RPUSH", "list", "a", "b"], &["LRANGE", "list", "0", "-1"]),
+    (&["ZADD", "zset", "1", "a"], &["ZRANGE", "zset", "0", "-1", "WITHSCORES"]),
+];
+
+#[test]
+fn values_that_were_changed_past_a_node_are_found_and_healed_by_a_full_repair() {
+    let cluster = at_level(three_racks(1), "DC_QUORUM").set("workers=2").set(NO_ROUNDS).start();
+    for (write, _) in OF_ALL_TYPES {
+        assert!(!cluster.client(0).command(write).starts_with(b"-"));
+    }
+    let before: Vec<Vec<u8>> =
+        OF_ALL_TYPES.map(|(_, read)| cluster.nodes()[0].redis.client().command(read)).into();
+    let mut changed = cluster.nodes()[1].redis.client();
+    for past in [
+        &["SET", "string", "other"][..],
+        &["SADD", "set", "c"],
+        &["DEL", "hash"],
+        &["LSET", "list", "0", "b"],
+        &["ZADD", "zset", "2", "a"],
+    ] {
+        assert!(!changed.command(past).starts_with(b"-"));
+    }
+    let by_records = run(&cluster, 0, &["repair"]);
+    assert_eq!(outcome(&run(&cluster, 0, &["repair", "status", "--json"]))["keys_differing"], 0);
+    assert_eq!(by_records.status.code(), Some(0), "{}", shown(&by_records));
+
+    eventually(LONG, "a preview that finds all of them", || {
+        let preview = run(&cluster, 0, &["repair", "--full", "--preview", "--json"]);
+        println!("{}", shown(&preview));
+        let is_whole = outcome(&preview)["keys_differing"].as_u64() >= Some(OF_ALL_TYPES.len() as u64);
+        if !is_whole {
+            std::thread::sleep(BETWEEN_PREVIEWS);
+        }
+        is_whole && preview.status.code() == Some(3)
+    });
+    assert_eq!(changed.command(&["GET", "string"]), b"$5\r\nother\r\n", "a preview changes nothing");
+
+    let repair = run(&cluster, 0, &["repair", "--full"]);
+    println!("{}", shown(&repair));
+    assert_eq!(repair.status.code(), Some(0), "{}", shown(&repair));
+    for node in 0..3 {
+        let mut redis = cluster.nodes()[node].redis.client();
+        let now: Vec<Vec<u8>> = OF_ALL_TYPES.map(|(_, read)| redis.command(read)).into();
+        for (now, before) in now.iter().zip(&before) {
+            assert_eq!(now.escape_ascii().to_string(), before.escape_ascii().to_string(), "node {node}");
+        }
+    }
+    assert!(info(&cluster, 0, "values_differing") >= OF_ALL_TYPES.len() as u64);
+    let again = run(&cluster, 0, &["repair", "--full", "--preview"]);
+    assert_eq!(again.status.code(), Some(0), "{}", shown(&again));
+}
+
 #[test]
 fn a_range_a_stop_and_nodes_that_are_away_are_told_of() {
     let mut cluster = with_a_node_that_missed_writes(2);
