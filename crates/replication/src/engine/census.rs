@@ -188,6 +188,17 @@ impl Engine {
         self.census.current.as_deref().is_some_and(Census::is_complete)
     }
 
+    /// A copy got a record of before the census, which another copy has had for longer: its bucket is not what was counted, and
+    /// cannot be settled at the census's mark.
+    pub(super) fn came_late(&mut self, key: &[u8], record: Record) {
+        if self.floor.covers(record.last) {
+            let bucket = Bucket::of(self.ring.token(key));
+            if let Some(census) = self.census.current.as_deref_mut() {
+                census.doubtful.insert(bucket);
+            }
+        }
+    }
+
     /// Somebody compares with the census.
     pub(super) fn census_is_used(&mut self, now: Now) {
         self.census.used_at_ms = now.ms;
@@ -225,10 +236,12 @@ impl Engine {
                 continue;
             }
             let bucket = holders.bucket;
+            let is_known_doubt = !entry.trust.is_trusted();
+            let entry = self.as_compared(entry);
             census.put(bucket, slot);
             if !entry.trust.is_trusted() {
                 census.doubtful.insert(bucket);
-                if !self.lost.buckets.contains(bucket) {
+                if is_known_doubt && !self.lost.buckets.contains(bucket) {
                     doubtful.push(Bytes::copy_from_slice(key));
                 }
             }
@@ -307,13 +320,22 @@ impl Engine {
             && super::settle::is_settled(entry, self.settled(holders))
     }
 
+    /// What an entry counts as where copies are compared: one of before the floor that the datastore has not executed yet is in
+    /// doubt, since a crash would leave what was there before.
+    pub(super) fn as_compared(&self, entry: Entry) -> Entry {
+        let is_under_way = entry.trust.is_trusted()
+            && self.floor.covers(entry.record.last)
+            && !self.lane.has_executed(entry.written_at);
+        if is_under_way { Entry { trust: Trust::Dirty, ..entry } } else { entry }
+    }
+
     /// The keys of a bucket, as they are now. There must be a census.
     pub(super) fn keys_of(&self, bucket: Bucket) -> impl Iterator<Item = (&[u8], Entry)> {
         let slots =
             self.census.current.as_deref().into_iter().flat_map(move |census| census.slots_of(bucket));
         slots
             .filter_map(|slot| self.records.slots(slot..slot + 1).next())
-            .map(|(_, key, entry)| (key, entry))
+            .map(|(_, key, entry)| (key, self.as_compared(entry)))
             .filter(move |(key, _)| Bucket::of(self.ring.token(key)) == bucket)
     }
 

@@ -586,9 +586,10 @@ impl Engine {
         if !is_complete && !planted::has(Planted::ForgetsUnconfirmed) {
             return true;
         }
+        let Some(census) = self.census.at(mark) else { return true };
         let slice = self.slice_range().map(Bucket);
-        let is_equal =
-            |bucket: &Bucket| !round.unequal.contains(*bucket) && !self.lost.buckets.contains(*bucket);
+        let unequal = [&round.unequal, &self.lost.buckets, &census.doubtful];
+        let is_equal = |bucket: &Bucket| !unequal.iter().any(|set| set.contains(*bucket));
         let runs = self.settled_at(mark, slice.filter(is_equal));
         let is_over = runs.is_empty();
         round.settling = Some(runs);

@@ -255,8 +255,12 @@ impl Engine {
     /// Another rack has claimed the key since it was claimed here with `term`, or has a write that is missing here: what runs
     /// here next claims it anew, and does not end with an unknown outcome as well.
     pub(super) fn lose_claim(&mut self, key: &Bytes, term: Version) {
-        let copy = self.records.find(key);
-        let held = match self.records.get(copy).claim {
+        let (copy, entry) = self.look_up(key, self.ring.token(key));
+        if entry.trust == Trust::Lost {
+            // It holds none; and an entry would make the copy look as if it was rebuilt.
+            return;
+        }
+        let held = match entry.claim {
             Claim::Birth => Version::ZERO,
             Claim::Void => return,
             Claim::Term(held) => held,

@@ -108,7 +108,7 @@ impl Engine {
     /// What is to be done about a key that a partner lists, because it is not known to be equal.
     pub(super) fn difference(&mut self, partner: usize, mark: Mark, theirs: &Listed) -> Found {
         let id = self.records.find(&theirs.key);
-        let own = self.records.get(id);
+        let own = self.as_compared(self.records.get(id));
         let Partner { is_local, dc, .. } = self.partners.all[partner];
         let holders = self.holders(self.ring.token(&theirs.key));
         let told =

@@ -38,6 +38,8 @@ pub(super) struct Member {
     pub(super) asked_for_expiry: usize,
     pub(super) lane_is_frozen: bool,
     pub(super) is_frozen: bool,
+    /// How often its process was started anew: answers to what an earlier one asked reach nobody.
+    pub(super) incarnation: u64,
     pub(super) clock_skew_ms: i64,
     /// The frames of its hint log that are needed, with their numbers.
     pub(super) hint_log: Vec<(u64, Vec<u8>)>,
@@ -72,6 +74,8 @@ pub(super) struct Cluster {
     pub(super) measured: u64,
 }
 
+/// An origin is a member's number with that of its process.
+const INCARNATION_SHIFT: u32 = 32;
 const FIRST_RUN_ID: &str = "1";
 const WALL_MS: u64 = 1_700_000_000_000;
 
@@ -319,6 +323,7 @@ impl Cluster {
     /// reads from its log.
     pub(super) fn restart(&mut self, member: usize, change: impl FnOnce(&mut EngineConfig)) {
         assert!(self.members[member].lane.is_empty(), "only when its datastore has nothing to do");
+        self.members[member].incarnation += 1;
         let others: Vec<usize> = (0..self.members.len()).filter(|&other| other != member).collect();
         for other in &others {
             self.links.remove(&(member, *other));
@@ -399,7 +404,8 @@ impl Cluster {
         self.traffic.1 += head.len() as u64;
         self.longest = self.longest.max(head.len());
         let request = ReplicaRequest::decode(head.freeze()).unwrap();
-        let (now, origin) = (self.now(to), Origin(from as u64));
+        let origin = Origin(self.members[from].incarnation << INCARNATION_SHIFT | from as u64);
+        let now = self.now(to);
         self.feed(to, |engine, out| engine.handle_request(now, origin, request, out));
     }
 
@@ -448,7 +454,11 @@ impl Cluster {
             self.links.entry((member, to)).or_default().requests.push_back(request);
         }
         for (origin, response) in out.responses {
-            let link = (member, origin.0 as usize);
+            let (to, incarnation) = (origin.0 as u32 as usize, origin.0 >> INCARNATION_SHIFT);
+            if self.members[to].incarnation != incarnation {
+                continue;
+            }
+            let link = (member, to);
             self.links.entry(link).or_default().responses.push_back(response);
         }
     }
@@ -501,6 +511,7 @@ impl Member {
             asked_for_expiry: 0,
             lane_is_frozen: false,
             is_frozen: false,
+            incarnation: 0,
             clock_skew_ms: 0,
             hint_log: Vec::new(),
         }

@@ -1,5 +1,5 @@
 use super::cluster::{Cluster, TIMEOUT_MS};
-use crate::{Level, engine::Recovery};
+use crate::{Level, Trust, engine::Recovery};
 
 fn quorum(cluster: &mut Cluster, member: usize, line: &str) -> String {
     cluster.run(member, line, Level::DcQuorum)
@@ -402,4 +402,28 @@ fn a_write_in_flight_and_lost_data_in_another_rack_do_not_wait_for_each_other() 
         assert!(stored.iter().all(|value| *value == stored[0]), "{stored:?}");
         assert!(quorum(&mut cluster, 1, "APPEND k .").starts_with(':'));
     }
+}
+
+#[test]
+fn a_lost_copy_whose_node_stamps_an_overwrite_that_others_miss_is_rebuilt_all_the_same() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(0);
+    quorum(&mut cluster, 0, &format!("SET {key} kept"));
+    cluster.settle();
+    cluster.lose_all(0);
+    cluster.held.extend([(0, 1), (0, 2)]);
+    let deletion = cluster.submit(2, &format!("DEL {key}"), Level::DcQuorum);
+    cluster.advance(TIMEOUT_MS + 20);
+    assert!(cluster.reply(deletion).unwrap().ends_with("the outcome is unknown\r\n"));
+    let token = cluster.ring.token(key.as_bytes());
+    let copy = cluster.members[0].engine.look_up(key.as_bytes(), token).1;
+    assert_eq!(copy.trust, Trust::Lost, "until it is rebuilt it does not vote");
+    for other in [1, 2] {
+        cluster.link_down(0, other);
+        cluster.link_up(0, other);
+    }
+    cluster.held.clear();
+    cluster.wait_for_rebuild();
+    cluster.settle();
+    assert_eq!(cluster.stored_everywhere(&format!("GET {key}")), ["$4\r\nkept\r\n"; 3]);
 }

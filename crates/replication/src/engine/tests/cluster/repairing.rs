@@ -169,6 +169,8 @@ impl Cluster {
 
     /// A member's process is started anew, over the same datastore.
     pub(in crate::engine::tests) fn restart_with(&mut self, member: usize, recovery: Recovery) {
+        self.break_lane(member);
+        self.members[member].incarnation += 1;
         for other in 0..self.members.len() {
             self.links.remove(&(other, member));
             self.links.remove(&(member, other));
@@ -176,7 +178,6 @@ impl Cluster {
                 self.link_down(other, member);
             }
         }
-        self.break_lane(member);
         let (now, ring) = (self.now(member), self.ring.clone());
         let state = &mut self.members[member];
         state.lane = VecDeque::new();
