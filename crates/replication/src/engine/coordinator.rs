@@ -177,7 +177,7 @@ impl Engine {
     }
 
     /// An overwrite at `DC_ONE` is stamped here. Above it the key's primary stamps, so that overwrites which arrive through
-    /// several nodes at once do not refuse each other; without it, this node does.
+    /// several nodes at once do not refuse each other; without it, this node does, unless it does not know the time yet.
     fn begin_overwrite(&mut self, now: Now, mut command: ClientCommand, out: &mut Out) {
         let Some(canonical) = rewrite::overwrite(&command.command, now.wall_ms()) else {
             // The datastore will refuse it, in its own words, and change nothing.
@@ -188,10 +188,19 @@ impl Engine {
         let primary = self.ring.node(self.ring.primary(command.token, self.place.dc)).id;
         // With a single replica here, that one is also the only judge of which write is newer.
         let is_one_of_many = command.level == Level::DcOne && self.ring.dc(self.place.dc).racks().len() > 1;
-        if is_one_of_many || primary == self.config.node || !self.reachable.contains(&primary) {
-            self.overwrite_here(now, &command, out);
-        } else {
+        let stamps_here = is_one_of_many || primary == self.config.node || !self.reachable.contains(&primary);
+        let stand_in = || {
+            let mut replicas = self.local_replicas(command.token, &State::Idle).into_iter();
+            replicas
+                .find(|replica| replica.node != self.config.node && self.reachable.contains(&replica.node))
+                .map(|replica| replica.node)
+        };
+        if !stamps_here {
             self.delegate(now, primary, command, out);
+        } else if let Some(node) = (!self.knows_clock(now)).then(stand_in).flatten() {
+            self.delegate(now, node, command, out);
+        } else {
+            self.overwrite_here(now, &command, out);
         }
     }
 

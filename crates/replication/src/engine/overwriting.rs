@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::{ClientCommand, Engine, Now, Out, Requester};
 use crate::{
-    KeyRequest, Level, RequestBody, ResponseBody, Stamper, Version,
+    Failure, KeyRequest, Level, RequestBody, ResponseBody, Stamper, Version,
     operation::{
         Kind, OperationId,
         overwrite::{OverwriteOperation, Step},
@@ -30,7 +30,18 @@ pub(super) struct Overwrite<'a> {
 }
 
 impl Engine {
+    /// Stamps a client's overwrite and coordinates it.
     pub(super) fn overwrite_here(&mut self, now: Now, command: &ClientCommand, out: &mut Out) {
+        if !self.knows_clock(now) {
+            let failed = ResponseBody::Failed(Failure::CopyLost);
+            return self.answer_or_explain(
+                Requester::Client(command.ticket),
+                self.config.node,
+                failed,
+                true,
+                out,
+            );
+        }
         let version = self.clock.stamp(now.wall_us);
         // The reply to a deletion tells what was there, and the client knows its own rack.
         let near = is_deletion(&command.command).then_some(self.place.rack);

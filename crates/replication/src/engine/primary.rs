@@ -36,6 +36,9 @@ impl Engine {
         if write.command.call().class != Class::Overwrite {
             return self.run(now, write, out);
         }
+        if !self.knows_clock(now) {
+            return self.answer(write.requester, ResponseBody::Failed(Failure::CopyLost), out);
+        }
         let version = self.clock.stamp(now.wall_us);
         let Sequenced { requester, ref command, token, level, near, deadline_ms } = write;
         let (near, timeout_ms) = (Some(near), deadline_ms.saturating_sub(now.ms));

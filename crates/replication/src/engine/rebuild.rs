@@ -16,17 +16,18 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use dynomite_ring::NodeId;
+use dynomite_ring::{NodeId, Rack, RackIdx};
 use hashbrown::HashMap;
 
 use super::{Engine, Now, Out, Requester, settle::is_settled};
 use crate::{
-    Bucket, BucketSet, Failure, Level, Mark, Position, RequestBody, ResponseBody, Trust, Version,
+    Bucket, BucketSet, Failure, Level, Mark, Position, Record, RequestBody, ResponseBody, Trust, Version,
     census::hash_key,
     heal::CountsLost,
     listing,
     operation::compare::Question,
     planted::{self, Planted},
+    records::Entry,
 };
 
 /// After so many rebuilt buckets it is noted which are left; a crash has the others rebuilt again.
@@ -93,6 +94,8 @@ struct Lister {
     partner: usize,
     upto: Position,
     is_asked: bool,
+    /// Whether it has answered, if only that it is not ready.
+    is_heard: bool,
     again_ms: u64,
     /// Buckets that it has lost itself.
     lost: BucketSet,
@@ -139,6 +142,32 @@ impl Engine {
         }
     }
 
+    /// Whether this node's clock is above every version that an earlier process stamped: its records tell, or those that have
+    /// them, since every message brings its sender's clock (rule R2). A version that was stamped twice would be taken for known by
+    /// whoever has the first write, and the second acknowledged without being executed.
+    pub(super) fn knows_clock(&self, now: Now) -> bool {
+        if !self.lost.log_too {
+            return true;
+        }
+        let Some(work) = self.rebuild.work.as_deref() else { return false };
+        let racks = self.ring.dc(self.place.dc).racks();
+        let is_heard = |rack: RackIdx| {
+            let mut nodes =
+                work.listers.iter().filter(|lister| self.partners.all[lister.partner].rack == rack);
+            nodes.all(|lister| lister.is_heard)
+        };
+        let others = || racks.iter().map(Rack::index).filter(|rack| *rack != self.place.rack);
+        let heard = others().filter(|rack| is_heard(*rack)).count();
+        heard >= Level::DcQuorum.needed(racks.len()).min(racks.len() - 1) || self.is_time_up(now, work)
+    }
+
+    /// Whether a lost copy may become one of `record`. Not while its own record, which the log has kept, is of a later write that
+    /// may still be acknowledged: this copy may have counted for that before it was lost, and the others executed it after they were
+    /// asked.
+    pub(super) fn may_be_rebuilt(&self, now: Now, lost: &Entry, record: &Record) -> bool {
+        *record >= lost.record || now.ms > self.lost.since_ms + self.config.request_timeout_ms
+    }
+
     fn begin_rebuild(&mut self, now: Now) -> Box<Work> {
         let first = self.slice_range().start;
         let partners = self.partners.all.iter().enumerate();
@@ -147,6 +176,7 @@ impl Engine {
                 partner,
                 upto: Position { bucket: first, hash: 0 },
                 is_asked: false,
+                is_heard: false,
                 again_ms: 0,
                 lost: BucketSet::default(),
             })
@@ -209,6 +239,7 @@ impl Engine {
             && lister.upto == from
         {
             lister.is_asked = false;
+            lister.is_heard |= !matches!(body, ResponseBody::Failed(_));
             let listed = match body {
                 ResponseBody::Listed { upto, is_lost, page, .. } if upto > from => {
                     listing::read(page).map(|keys| (upto, is_lost, keys))
@@ -551,7 +582,7 @@ impl Engine {
     }
 
     /// Whether a partner has to hear of a key: it holds it too, and there is something to know.
-    fn is_shared(&self, partner: usize, key: &[u8], entry: &crate::records::Entry) -> bool {
+    fn is_shared(&self, partner: usize, key: &[u8], entry: &Entry) -> bool {
         let holders = self.holders(self.ring.token(key));
         holders.all.iter().any(|node| self.partners.number(*node) == Some(partner))
             && !(entry.record.is_blank() && entry.trust.is_trusted())

@@ -305,7 +305,7 @@ impl Engine {
             Trust::Trusted if purpose == PushPurpose::Replace => record == entry.record,
             Trust::Trusted => record > entry.record,
             Trust::Dirty | Trust::DirtyOverwrite => record >= entry.record,
-            Trust::Lost => purpose == PushPurpose::Rebuild,
+            Trust::Lost => purpose == PushPurpose::Rebuild && self.may_be_rebuilt(now, &entry, &record),
         };
         let is_promised_away = purpose == PushPurpose::Acknowledge && record.term < entry.promised;
         if helps && !is_promised_away {
