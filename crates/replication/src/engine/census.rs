@@ -188,17 +188,6 @@ impl Engine {
         self.census.current.as_deref().is_some_and(Census::is_complete)
     }
 
-    /// A copy got a record of before the census, which another copy has had for longer: its bucket is not what was counted, and
-    /// cannot be settled at the census's mark.
-    pub(super) fn came_late(&mut self, key: &[u8], record: Record) {
-        if self.floor.covers(record.last) {
-            let bucket = Bucket::of(self.ring.token(key));
-            if let Some(census) = self.census.current.as_deref_mut() {
-                census.doubtful.insert(bucket);
-            }
-        }
-    }
-
     /// Somebody compares with the census.
     pub(super) fn census_is_used(&mut self, now: Now) {
         self.census.used_at_ms = now.ms;

@@ -170,7 +170,6 @@ impl Engine {
                     // What was known is known of what the write in flight would have left.
                     adopted.absent_from = presence::MAY_EXPIRE;
                 }
-                self.came_late(&key, record);
                 self.records.put(copy, &key, adopted);
                 self.stats.copies_adopted += 1;
                 self.heal_soon(key);

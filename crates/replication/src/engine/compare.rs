@@ -35,7 +35,7 @@ use crate::{
     marks::Run,
     operation::{
         Kind, OperationId,
-        compare::{CompareOperation, Question},
+        compare::{CompareOperation, Part, Question},
     },
     planted::{self, Planted},
 };
@@ -98,7 +98,7 @@ struct Progress {
     next: u16,
     /// Digests that came before this node's own were there.
     early: Option<(Bucket, Bytes)>,
-    differing: VecDeque<Bucket>,
+    differing: VecDeque<(Bucket, u64)>,
     asked: usize,
     /// When it is asked again, after it was not ready.
     again_ms: u64,
@@ -348,9 +348,10 @@ impl Engine {
             return;
         }
         while is_counted && progress.asked < DIFFERS_MAX && round.found.len() < FOUND_MAX {
-            let Some(bucket) = progress.differing.pop_front() else { break };
+            let Some((bucket, unexplained)) = progress.differing.pop_front() else { break };
             progress.asked += 1;
-            self.ask_differences(now, progress.partner, mark, bucket, 0, false, out);
+            let part = Part { bucket, from: 0, upto: u64::MAX, found: false, unexplained };
+            self.ask_differences(now, progress.partner, mark, part, out);
         }
         let progress = &mut round.partners[number];
         let wants_digests = progress.asked == 0
@@ -397,8 +398,7 @@ impl Engine {
                 Question::Digests { mark, first } if round.mark == Some(mark) => {
                     self.digests_came(now, &mut round, number, first, body, out);
                 }
-                Question::Differences { mark, bucket, from, upto, found } if round.mark == Some(mark) => {
-                    let part = Part { bucket, from, upto, found };
+                Question::Differences { mark, part } if round.mark == Some(mark) => {
                     self.differences_came(now, &mut round, number, part, body, out);
                 }
                 Question::Settle { first } => self.settle_answered(&mut round, number, first, body),
@@ -462,7 +462,8 @@ impl Engine {
             }
             keys += u64::from(sum.keys);
             if differs || round.request.full && sum.keys > 0 {
-                progress.differing.push_back(bucket);
+                let unexplained = u64::from_le_bytes(*theirs).wrapping_sub(sum.prints);
+                progress.differing.push_back((bucket, unexplained));
                 differing += u64::from(differs);
             } else {
                 done += 1;
@@ -475,17 +476,8 @@ impl Engine {
     }
 
     /// Sends the prints of some of a bucket's keys, so that the partner tells what differs.
-    #[allow(clippy::too_many_arguments, reason = "the parts of one question")]
-    fn ask_differences(
-        &mut self,
-        now: Now,
-        partner: usize,
-        mark: Mark,
-        bucket: Bucket,
-        from: u64,
-        found: bool,
-        out: &mut Out,
-    ) {
+    fn ask_differences(&mut self, now: Now, partner: usize, mark: Mark, part: Part, out: &mut Out) {
+        let Part { bucket, from, .. } = part;
         let mut prints = self.prints_of(partner, bucket, mark, from);
         prints.sort_unstable();
         let upto = match prints.get(PRINTS_MAX) {
@@ -497,7 +489,7 @@ impl Engine {
             prints.iter().take_while(|(hash, _)| *hash <= upto).map(|(_, print)| *print).collect();
         known.sort_unstable();
         let known: Vec<u8> = known.iter().flat_map(|print| print.to_le_bytes()).collect();
-        let question = Question::Differences { mark, bucket, from, upto, found };
+        let question = Question::Differences { mark, part: Part { upto, ..part } };
         let node = self.config.node;
         let body = RequestBody::Differ { node, mark, bucket, from, upto, known: known.into() };
         self.ask_partner(now, partner, bucket, question, body, out);
@@ -586,10 +578,9 @@ impl Engine {
         if !is_complete && !planted::has(Planted::ForgetsUnconfirmed) {
             return true;
         }
-        let Some(census) = self.census.at(mark) else { return true };
         let slice = self.slice_range().map(Bucket);
-        let unequal = [&round.unequal, &self.lost.buckets, &census.doubtful];
-        let is_equal = |bucket: &Bucket| !unequal.iter().any(|set| set.contains(*bucket));
+        let is_equal =
+            |bucket: &Bucket| !round.unequal.contains(*bucket) && !self.lost.buckets.contains(*bucket);
         let runs = self.settled_at(mark, slice.filter(is_equal));
         let is_over = runs.is_empty();
         round.settling = Some(runs);
@@ -648,15 +639,6 @@ impl RepairRequest {
     pub(super) fn has(&self, bucket: Bucket) -> bool {
         self.buckets.as_ref().is_none_or(|buckets| buckets.contains(bucket))
     }
-}
-
-/// A part of a bucket that is compared key by key.
-struct Part {
-    bucket: Bucket,
-    from: u64,
-    upto: u64,
-    /// Whether a difference was found in the parts before it.
-    found: bool,
 }
 
 #[cfg(test)]

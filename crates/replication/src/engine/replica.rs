@@ -257,7 +257,6 @@ impl Engine {
             return self.answer_when_executed(now, from, id, done, out);
         }
         let id = if record.term > entry.promised { self.records.promise(id, &key, record.term) } else { id };
-        self.came_late(&key, record);
         match effect {
             Some(request) => {
                 // Where the expiry is compared too, only that tells whether the copy may be spoken of (rule R12).
@@ -437,7 +436,6 @@ impl Engine {
         done: ResponseBody,
         out: &mut Out,
     ) {
-        self.came_late(&key, record);
         let copy = self.records.write(id, &key, record, self.lane.next_number());
         let (absent_from, bytes, operation) = match state {
             Ready::Whole(state) => {

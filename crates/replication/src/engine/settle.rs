@@ -9,7 +9,8 @@
 //!
 //! Let E be the mark, r the record of an absent key K at the teller, r.last <= E.
 //!
-//! *Every copy is r, or was written since E.* The digests compare the whole records of absent keys too, so at its census each
+//! *Every copy is r, or was written since E.* The digests compare the whole records of absent keys too, and a bucket whose digests
+//! differ is told of only if keys that may be forgotten anyway explain all of the difference; so at its census each
 //! replica of the datacenter had r (those of other datacenters one with the same `last`, which is the same write). From its
 //! census on a replica refuses overwrites up to E, with a floor that outlives a restart, and stamps above E. A copy's record
 //! only grows; so anything that arrives late with a `last` up to E, be it a push, a forward or an import, comes from a copy

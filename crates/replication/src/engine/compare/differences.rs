@@ -8,7 +8,7 @@ use hashbrown::HashSet;
 use super::{Found, PATIENCE_MS, Part, Round};
 use crate::{
     Bucket, Mark, ResponseBody,
-    census::hash_key,
+    census::{hash_key, local_print, remote_print},
     engine::{Engine, Now, Out, census::Partner},
     listing::{self, Listed},
     presence,
@@ -47,7 +47,9 @@ impl Engine {
         progress.patience_ms = now.ms + PATIENCE_MS;
         let is_whole = upto.bucket > part.bucket.0;
         let upto = if is_whole { part.upto } else { upto.hash.saturating_sub(1) };
-        let mut found = self.differences(partner, mark, part.bucket, part.from..=upto, theirs, &lacking);
+        let (mut found, explained) =
+            self.differences(partner, mark, part.bucket, part.from..=upto, theirs, &lacking);
+        let unexplained = part.unexplained.wrapping_sub(explained);
         let is_equal = found.iter().all(|found| *found == Found::Settled);
         found.retain(|found| !matches!(found, Found::Settled | Found::Changed));
         self.repair.status.keys_differing += found.len() as u64;
@@ -56,17 +58,19 @@ impl Engine {
         }
         let found = part.found || !is_equal;
         if upto < u64::MAX {
-            return self.ask_differences(now, partner, mark, part.bucket, upto + 1, found, out);
+            let rest = Part { from: upto + 1, upto: u64::MAX, found, unexplained, ..part };
+            return self.ask_differences(now, partner, mark, rest, out);
         }
         round.partners[number].asked -= 1;
         self.repair.status.buckets_done += 1;
-        if found {
+        // Entries may have changed since they were counted, and look equal now that were not then.
+        if found || unexplained != 0 {
             round.unequal.insert(part.bucket);
         }
     }
 
     /// What is to be done about keys of a bucket, with hashes in `range`: those that a partner lists, and those whose prints it
-    /// lacks.
+    /// lacks. And by how much those whose records may be forgotten make the partner's digest greater.
     pub(super) fn differences(
         &mut self,
         partner: usize,
@@ -75,11 +79,16 @@ impl Engine {
         range: RangeInclusive<u64>,
         theirs: Vec<Listed>,
         lacking: &[u8],
-    ) -> Vec<Found> {
+    ) -> (Vec<Found>, u64) {
         let mut found = Vec::new();
+        let mut explained = 0_u64;
         let mut listed = HashSet::new();
         for theirs in theirs {
-            found.push(self.difference(partner, mark, &theirs));
+            let difference = self.difference(partner, mark, &theirs);
+            if difference == Found::Settled {
+                explained = explained.wrapping_add(self.share_of(partner, mark, &theirs));
+            }
+            found.push(difference);
             listed.insert(theirs.key);
         }
         let mut lacking: HashSet<u64> =
@@ -102,7 +111,20 @@ impl Engine {
         }
         // Some have other entries now than when they were compared.
         found.extend((!lacking.is_empty()).then_some(Found::Changed));
-        found
+        (found, explained)
+    }
+
+    /// By how much a key that the partner lists makes its digest greater than the own one.
+    fn share_of(&self, partner: usize, mark: Mark, theirs: &Listed) -> u64 {
+        let Listed { ref key, record, trust, absent_from } = *theirs;
+        let own = self.as_compared(self.records.of(key));
+        let theirs = Entry { record, trust, absent_from, ..Entry::default() };
+        let hash = hash_key(key);
+        let print = match self.partners.all[partner].is_local {
+            true => local_print(hash, &theirs, mark),
+            false => remote_print(hash, &theirs, mark),
+        };
+        print.wrapping_sub(self.print_for(partner, key, &own, mark).unwrap_or(0))
     }
 
     /// What is to be done about a key that a partner lists, because it is not known to be equal.
@@ -116,8 +138,8 @@ impl Engine {
         let is_same =
             if is_local { own.record == theirs.record } else { own.record.last == theirs.record.last };
         let was_settled = told.covers(theirs.record.last) && (own.record.is_blank() || is_same);
-        // A copy that was rebuilt since knows only that the key is absent by now.
-        if was_settled && own.is_absent_at(told) && theirs.is_absent_at(mark) {
+        // A copy that was rebuilt since, here or there, knows only that the key is absent by now.
+        if was_settled && own.is_absent_at(mark) && theirs.is_absent_at(mark) {
             return Found::Settled;
         }
         // What was written since the mark is for the next round; what is forgotten here cannot be brought back.
