@@ -64,6 +64,7 @@ struct Key {
     value: Option<i64>,
     expires_at_ms: Option<u64>,
     under_way: Option<Sent>,
+    has_expired: bool,
 }
 
 /// Steps of each run.
@@ -145,10 +146,12 @@ impl Run {
             };
             let Some(reply) = self.cluster.reply(ticket) else { continue };
             let now_ms = self.cluster.now_ms;
-            // What a deletion found cannot be told by replicas that lost it, whose answers were lost, or that are slow.
+            // What a deletion found cannot be told by replicas that lost it, whose answers were lost, that are slow, or that hear of
+            // a key when it has expired.
             let counts = !self.has_lost()
                 && self.answers_lost_ms.is_none_or(|at_ms| at_ms < submitted_ms)
-                && now_ms < submitted_ms + FAILOVER_MS;
+                && now_ms < submitted_ms + FAILOVER_MS
+                && !self.keys[number].has_expired;
             let key = &mut self.keys[number];
             key.under_way = None;
             if reply.starts_with("-ERR") {
@@ -166,7 +169,7 @@ impl Run {
                 continue;
             }
             if key.expires_at_ms.is_some_and(|at_ms| at_ms <= submitted_ms) {
-                (key.value, key.expires_at_ms) = (None, None);
+                (key.value, key.expires_at_ms, key.has_expired) = (None, None, true);
             }
             let before = key.value;
             let context = format!("{write:?} on {key:?} at {now_ms}");
@@ -366,7 +369,13 @@ impl Run {
 
 impl Key {
     fn new(number: usize, generation: usize) -> Self {
-        Self { name: format!("key{number}:{generation}"), value: None, expires_at_ms: None, under_way: None }
+        Self {
+            name: format!("key{number}:{generation}"),
+            value: None,
+            expires_at_ms: None,
+            under_way: None,
+            has_expired: false,
+        }
     }
 }
 
