@@ -5,12 +5,13 @@
 //! what it has sent already. So the list is always read to its end without a pause, and what there is no room
 //! for is dropped here; and when it was not read for a while, it is read again.
 
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use dynomite_codec::WriteQueue;
 use memchr::memchr;
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::found::{Collection, Found};
 use crate::ReservedKeys;
@@ -22,6 +23,9 @@ use crate::pipe::Pipe;
 const READS_PER_POLL: usize = 8;
 /// The server gives up waiting for the reader after a second, and what it sends then is no list.
 const PAUSE_MAX: Duration = Duration::from_millis(500);
+/// The lane is polled at least as often as this, so that a server that has nothing to send is told from a worker that did not
+/// read.
+const BEAT: Duration = Duration::from_millis(100);
 /// Longer than any line of a list.
 const LINE_BYTES_MAX: usize = 8 << 10;
 
@@ -32,8 +36,9 @@ pub(super) struct Crawl {
     /// Whether the list cannot be trusted, or its keys are not wanted any more.
     is_void: bool,
     is_begun: bool,
-    /// When it was last read as far as it had come.
+    /// When it was last read as far as it had come, or as far as one poll reads.
     read_at: Instant,
+    beat: Pin<Box<Sleep>>,
 }
 
 /// How reading a list ended.
@@ -52,7 +57,13 @@ impl Crawl {
     /// Queues the command that begins a list, for the keys that go into `collection`.
     pub(super) fn begin(collection: Collection, output: &mut WriteQueue) -> Self {
         output.append(b"lru_crawler metadump hash\r\n");
-        Self { collection, is_void: false, is_begun: false, read_at: Instant::now() }
+        Self {
+            collection,
+            is_void: false,
+            is_begun: false,
+            read_at: Instant::now(),
+            beat: Box::pin(sleep(BEAT)),
+        }
     }
 
     /// The hash from which on keys are collected; `None` when they are not wanted any more.
@@ -72,9 +83,7 @@ impl Crawl {
         reserved: Option<&ReservedKeys>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<CrawlEnd, Broken>> {
-        if self.is_begun && self.read_at.elapsed() > PAUSE_MAX {
-            self.is_void = true;
-        }
+        self.is_void |= self.read_at.elapsed() > PAUSE_MAX;
         if let Poll::Ready(Err(error)) = pipe.poll_flush(cx) {
             return Poll::Ready(Err(error.into()));
         }
@@ -84,6 +93,9 @@ impl Crawl {
                 Poll::Ready(Err(broken)) => return Poll::Ready(Err(broken)),
                 Poll::Pending => {
                     self.read_at = Instant::now();
+                    self.beat.as_mut().reset(self.read_at + BEAT);
+                    // Only so that it wakes the lane.
+                    let _ = self.beat.as_mut().poll(cx);
                     return Poll::Pending;
                 }
             }

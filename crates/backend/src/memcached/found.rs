@@ -76,6 +76,11 @@ impl Found {
         self.from <= cursor && self.until.is_none_or(|until| cursor < until)
     }
 
+    /// Whether there are no keys after these.
+    pub(super) fn is_last(&self) -> bool {
+        self.until.is_none()
+    }
+
     /// Takes about `count` keys from `cursor` on, which is covered, and drops those before; gives the next page's cursor, 0
     /// at the end.
     pub(super) fn take(&mut self, cursor: u64, count: usize) -> (Vec<Bytes>, u64) {

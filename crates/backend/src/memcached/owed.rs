@@ -161,7 +161,8 @@ impl Owed {
 
 impl Purpose {
     fn found(self, item: &Item, asked_ms: u64) -> Output {
-        // Of the last second some has passed already: this is too late by less than a second, and never too early.
+        // Of the last second some has passed already: this is too late by less than a second, and too early by no more than
+        // the reply took.
         let expires_at_ms = item.seconds.map(|seconds| asked_ms + seconds * MS_PER_SECOND);
         match self {
             Self::Dump => {

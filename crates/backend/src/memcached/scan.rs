@@ -171,9 +171,10 @@ impl Scanner {
         let State::Crawling(pipe, crawl) = std::mem::replace(&mut self.state, State::Closed) else { return };
         let failure = match end {
             CrawlEnd::Found(found) => {
+                // Of what goes to the end no more is needed, and the server has only so many connections.
+                self.state = if found.is_last() { State::Closed } else { State::Idle(pipe) };
                 self.found = Some(found);
                 self.attempt_count = 0;
-                self.state = State::Idle(pipe);
                 return;
             }
             // Whoever asks next says from where on.

@@ -24,7 +24,7 @@ async fn every_command_gets_its_own_reply() {
         (&["cas", "a", "0", "0", "18446744073709551615", "z"], "EXISTS\r\n"),
         (&["cas", "c", "0", "0", "1", "z"], "NOT_FOUND\r\n"),
         (&["incr", "b", "10"], "133\r\n"),
-        (&["decr", "b", "200"], "0  \r\n"),
+        (&["decr", "b", "200"], "0\r\n"),
         (&["incr", "a", "1"], "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n"),
         (&["incr", "noreply", "1"], "NOT_FOUND\r\n"),
         (&["touch", "a", "100"], "TOUCHED\r\n"),

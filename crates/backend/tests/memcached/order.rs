@@ -40,13 +40,14 @@ fn operation(number: usize, step: Step, state: &KeyState) -> Operation {
         5 => command(&["mg", word, "v", "f", "k", &opaque]),
         6 => command(&["ms", word, "T0", "k", &opaque, &value]),
         7 => command(&["md", word, "k", &opaque]),
-        8 => command(&["incr", word, "3"]),
+        // Always of the same length: the server pads a shorter number, unless a reply still holds the item.
+        8 => command(&["ma", "n", "N0", "J1000000000", "D3", "v", &opaque]),
         9 => command(&["set", word, "7", "0", "noreply", &value]),
         10 => command(&["ms", word, "Z", &value]),
         11 => command(&["stats", "sizes"]),
         12 => Operation::Dump { key: key.into() },
         13 => {
-            let state = (step.size % 3 > 0).then(|| state.clone());
+            let state = (!step.size.is_multiple_of(3)).then(|| state.clone());
             Operation::Install { key: key.into(), state }
         }
         14 => Operation::Digest { key: key.into(), position: Position::default() },
@@ -86,7 +87,13 @@ fn pipelined_operations_answer_as_they_do_one_by_one() {
             (one_by_one, pipelined)
         });
         for (number, pair) in one_by_one.iter().zip(&pipelined).enumerate() {
-            prop_assert_eq!(pair.0, pair.1, "operation {}: {:?}", number, steps[number]);
+            prop_assert!(
+                pair.0 == pair.1,
+                "operation {number}, {:?}: {:.200} and not {:.200}",
+                steps[number],
+                format!("{:?}", pair.1),
+                format!("{:?}", pair.0),
+            );
         }
         Ok(())
     });

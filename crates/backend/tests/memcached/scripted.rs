@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
 use dynomite_backend::{LaneEvent, Operation, Output, StoreIdentity};
@@ -132,6 +133,17 @@ async fn list_with_a_torn_line_is_read_again() {
 }
 
 #[tokio::test]
+async fn server_that_lists_slowly_is_waited_for() {
+    let (url, heard) = server(vec![UP.to_vec(), vec![SLOW_LIST]]);
+    let mut lane = Conversation::open_up_with(config_of(&url)).await;
+    let Output::Scanned { keys, cursor: 0 } = lane.run(Operation::Scan { cursor: 0, count: 10 }).await else {
+        panic!("keys");
+    };
+    assert_eq!(keys.len(), 2);
+    assert_eq!(heard.try_iter().filter(|line| line.starts_with("lru_crawler")).count(), 1);
+}
+
+#[tokio::test]
 async fn side_connection_that_breaks_fails_the_scan_and_not_the_lane() {
     let whole = "key=a exp=-1 la=1\nEND\r\n";
     let (url, _heard) = server(vec![up_and(&["MN\r\n"]), vec![CLOSE], vec![whole]]);
@@ -145,6 +157,9 @@ async fn side_connection_that_breaks_fails_the_scan_and_not_the_lane() {
 
 /// In the place of an answer: the connection is closed.
 const CLOSE: &str = "close";
+/// An answer whose lines come one by one, after as long as makes a reader suspicious that did not read.
+const SLOW_LIST: &str = "key=a exp=-1 la=1\nkey=b exp=-1 la=1\nEND\r\n";
+const SLOW: Duration = Duration::from_millis(700);
 
 /// A server that answers the lines of each connection, in the order in which they come, from a script of its own; after
 /// the script it is silent. Gives the server's URL and the lines that it heard.
@@ -164,8 +179,13 @@ fn server(scripts: Vec<Vec<&'static str>>) -> (String, mpsc::Receiver<String>) {
                         return;
                     }
                     let _ = tell.send(line.trim_end().to_owned());
-                    if stream.write_all(answer.as_bytes()).is_err() {
-                        return;
+                    for line in answer.split_inclusive('\n') {
+                        if answer == SLOW_LIST {
+                            thread::sleep(SLOW);
+                        }
+                        if stream.write_all(line.as_bytes()).is_err() {
+                            return;
+                        }
                     }
                 }
                 // Until the lane closes it.
