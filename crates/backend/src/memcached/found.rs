@@ -110,6 +110,8 @@ mod tests {
 
     use super::*;
 
+    const READINGS_MAX: usize = 12;
+
     #[test]
     fn any_number_of_keys_comes_exactly_once_in_any_order_with_room_for_few() {
         let keys: Vec<String> = (0..5000).map(|number| format!("key-{number}")).collect();
@@ -124,6 +126,7 @@ mod tests {
                 assert!(collection.bytes <= BYTES_MIN);
             }
             reading_count += 1;
+            assert!(reading_count <= READINGS_MAX, "it goes on");
             let mut found = collection.finish();
             while cursor != 0 && found.covers(cursor) {
                 let (page, next) = found.take(cursor, 100);
@@ -134,7 +137,7 @@ mod tests {
         }
         assert_eq!(seen.len(), keys.len());
         assert!(seen.values().all(|count| *count == 1));
-        assert!((5..=12).contains(&reading_count), "{reading_count}");
+        assert!(reading_count >= 5, "{reading_count}");
     }
 
     #[test]

@@ -180,6 +180,33 @@ async fn scan_that_was_left_off_is_followed_by_a_whole_one() {
     assert_each_once(&scan(&mut lane).await.0, KEY_COUNT + 1);
 }
 
+#[tokio::test]
+async fn list_that_nobody_took_a_page_from_is_not_that_of_the_next_scan() {
+    let memcached = Memcached::start();
+    let mut lane = Conversation::open_up(&memcached).await;
+    fill(&mut lane, KEY_COUNT).await;
+    lane.submit(Operation::Scan { cursor: 0, count: PAGE });
+    lane.submit_command(&["mn"]);
+    assert!(matches!(lane.done().await, Output::Scanned { .. }));
+    assert_eq!(lane.done().await, Output::Reply("MN\r\n".into()));
+    assert_eq!(lane.event_within(Duration::from_millis(500)).await, None, "the list comes meanwhile");
+    assert_eq!(lane.command(&["ms", "key-20000", "v"]).await, "HD\r\n");
+    assert_each_once(&scan(&mut lane).await.0, KEY_COUNT + 1);
+}
+
+#[tokio::test]
+async fn cursor_from_before_a_restart_gives_no_keys_of_then() {
+    let mut memcached = Memcached::start();
+    let mut lane = Conversation::open_up(&memcached).await;
+    fill(&mut lane, 1000).await;
+    let (keys, cursor) = page(&mut lane, 0).await;
+    assert!(keys.len() == PAGE && cursor != 0);
+    memcached.restart();
+    lane.down().await;
+    lane.up().await;
+    assert_eq!(page(&mut lane, cursor).await, (Vec::new(), 0));
+}
+
 /// More keys than the sockets' buffers take when they are listed, so that the server has to wait.
 const MANY: usize = 120_000;
 

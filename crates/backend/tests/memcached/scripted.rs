@@ -144,6 +144,21 @@ async fn server_that_lists_slowly_is_waited_for() {
 }
 
 #[tokio::test]
+async fn list_that_comes_for_an_earlier_scan_is_not_that_of_the_next() {
+    let whole = "key=c exp=-1 la=1\nEND\r\n";
+    let (url, _heard) = server(vec![up_and(&["MN\r\n"]), vec![SLOW_LIST, whole]]);
+    let mut lane = Conversation::open_up_with(config_of(&url)).await;
+    lane.submit(Operation::Scan { cursor: 0, count: 10 });
+    lane.submit_command(&["mn"]);
+    assert_eq!(lane.done().await, Output::Scanned { keys: vec![], cursor: 1 });
+    assert_eq!(lane.done().await, Output::Reply("MN\r\n".into()));
+    // Until the connection is there and the list has begun.
+    assert_eq!(lane.event_within(SLOW).await, None);
+    let output = lane.run(Operation::Scan { cursor: 0, count: 10 }).await;
+    assert_eq!(output, Output::Scanned { keys: vec!["c".into()], cursor: 0 });
+}
+
+#[tokio::test]
 async fn side_connection_that_breaks_fails_the_scan_and_not_the_lane() {
     let whole = "key=a exp=-1 la=1\nEND\r\n";
     let (url, _heard) = server(vec![up_and(&["MN\r\n"]), vec![CLOSE], vec![whole]]);
