@@ -31,8 +31,8 @@ async fn broken_connection_is_told_once_and_opened_again() {
     let mut lane = Conversation::open_up(&memcached).await;
     for _ in 0..3 {
         memcached.kill();
-        lane.submit_command(&["get", "k"]);
-        lane.submit_command(&["get", "k"]);
+        lane.submit(Operation::Dump { key: "k".into() });
+        lane.submit(Operation::Dump { key: "k".into() });
         lane.down().await;
         assert_eq!(lane.event_within(Duration::from_millis(100)).await, None);
         memcached.restart();

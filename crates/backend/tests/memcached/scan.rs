@@ -1,11 +1,12 @@
 //! Listing keys.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use dynomite_backend::{MemcachedConfig, Operation, Output, ReservedKeys};
 use dynomite_testkit::Memcached;
+use tokio::time::sleep;
 
 use crate::conversation::{Conversation, NODE, WORKER, ask, config};
 
@@ -79,9 +80,31 @@ async fn all_keys_come_exactly_once_each_with_room_for_few() {
 
 /// How often the server's crawler was started.
 async fn starts(lane: &mut Conversation) -> u64 {
+    stat(lane, "lru_crawler_starts").await
+}
+
+/// One of the server's counts.
+async fn stat(lane: &mut Conversation, name: &str) -> u64 {
     let stats = lane.command(&["stats"]).await;
-    let line = stats.lines().find_map(|line| line.strip_prefix("STAT lru_crawler_starts "));
-    line.expect("the server counts").parse().expect("a number")
+    let field = format!("STAT {name} ");
+    let digits = stats.lines().find_map(|line| line.strip_prefix(&field));
+    digits.expect("the server counts").parse().expect("a number")
+}
+
+#[tokio::test]
+async fn second_connection_is_closed_when_all_keys_are_there() {
+    let memcached = Memcached::start();
+    let mut lane = Conversation::open_up(&memcached).await;
+    fill(&mut lane, PAGE * 2).await;
+    let (connection_count, total_count) =
+        (stat(&mut lane, "curr_connections").await, stat(&mut lane, "total_connections").await);
+    page(&mut lane, 0).await;
+    assert_eq!(stat(&mut lane, "total_connections").await, total_count + 1);
+    let until = Instant::now() + Duration::from_secs(10);
+    while stat(&mut lane, "curr_connections").await > connection_count {
+        assert!(Instant::now() < until, "it stays open");
+        sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test]
