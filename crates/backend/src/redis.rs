@@ -5,8 +5,6 @@
 //! `submit` and are never sent twice; a broken connection is said once, and nothing that was sent on it is answered
 //! afterwards.
 
-mod backoff;
-mod broken;
 mod commands;
 mod config;
 mod connection;
@@ -17,14 +15,17 @@ mod owed;
 mod page;
 mod side;
 mod stage;
-mod stream;
 mod transaction;
 
 use std::sync::Arc;
 
-pub use config::{RedisAddress, RedisConfig, RedisUrlError};
+pub use config::{RedisConfig, RedisUrlError};
 
+use crate::server_lane::ServerLane;
 use crate::{Backend, Lane};
+
+/// What the server's URL begins with.
+const SCHEME: &str = "redis";
 
 /// A Redis server on the other side of a TCP connection or a unix socket.
 ///
@@ -44,11 +45,12 @@ impl RedisBackend {
 
 impl Backend for RedisBackend {
     fn describe(&self) -> String {
-        self.config.address.to_string()
+        self.config.address.url(SCHEME)
     }
 
     fn open_lane(&self, worker: usize, _worker_count: usize) -> Box<dyn Lane> {
-        Box::new(lane::RedisLane::open(Arc::clone(&self.config), worker))
+        let server = lane::RedisServer::new(Arc::clone(&self.config), worker);
+        Box::new(ServerLane::open(server, worker, self.config.backoff_min, self.config.backoff_max))
     }
 
     fn has_parts(&self) -> bool {

@@ -1,7 +1,6 @@
 //! Where the server is and how to talk to it, also from a URL.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -9,18 +8,18 @@ use dynomite_codec::ReplyLimits;
 use thiserror::Error;
 
 use crate::ReservedKeys;
+use crate::address::{AddressFault, ServerAddress, scheme_of, unescape};
 
 #[cfg(test)]
 mod tests;
 
 const DEFAULT_PORT: u16 = 6379;
 
-/// Everything a [`RedisBackend`](crate::RedisBackend) needs to know. `Debug` and the address's `Display` show no
-/// password.
+/// Everything a [`RedisBackend`](crate::RedisBackend) needs to know. `Debug` shows no password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RedisConfig {
     /// Where the server listens.
-    pub address: RedisAddress,
+    pub address: ServerAddress,
     /// The ACL user; `None` is Redis's default user. Without a password it is not used.
     pub username: Option<String>,
     /// Sent with `AUTH` on every new connection.
@@ -36,20 +35,6 @@ pub struct RedisConfig {
     /// The node's own keys on the server. Without them no marker is read, and no state can be installed in pieces: for a
     /// caller that does not replicate. Default none.
     pub reserved: Option<ReservedKeys>,
-}
-
-/// A server's address. `Display` gives it as a URL.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum RedisAddress {
-    /// A host name or address, and a port.
-    Tcp {
-        /// Name, IPv4 or IPv6 address (without brackets). Names are resolved at every attempt to connect.
-        host: String,
-        /// TCP port.
-        port: u16,
-    },
-    /// A unix socket.
-    Unix(PathBuf),
 }
 
 /// A text is no URL of a Redis server. The operator's fault; the text of the error shows no credentials.
@@ -86,7 +71,7 @@ pub enum RedisUrlError {
 
 impl RedisConfig {
     /// A server at `address` that wants no password, with default timeouts.
-    pub fn new(address: RedisAddress) -> Self {
+    pub fn new(address: ServerAddress) -> Self {
         Self {
             address,
             username: None,
@@ -112,11 +97,8 @@ impl RedisConfig {
             None => (None, rest),
         };
         let address = match scheme {
-            "redis" => tcp_address(location)?,
-            "redis+unix" | "unix" if location.starts_with('/') => {
-                RedisAddress::Unix(PathBuf::from(unescape(location)?))
-            }
-            "redis+unix" | "unix" => return Err(RedisUrlError::Path),
+            "redis" => ServerAddress::read_tcp(location, DEFAULT_PORT, &["/", "/0"])?,
+            "redis+unix" | "unix" => ServerAddress::read_unix(location)?,
             "rediss" => return Err(RedisUrlError::Tls),
             other => return Err(RedisUrlError::Scheme(other.to_owned())),
         };
@@ -154,61 +136,14 @@ impl fmt::Debug for RedisConfig {
     }
 }
 
-impl fmt::Display for RedisAddress {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp { host, port } if host.contains(':') => write!(formatter, "redis://[{host}]:{port}"),
-            Self::Tcp { host, port } => write!(formatter, "redis://{host}:{port}"),
-            Self::Unix(path) => write!(formatter, "redis+unix://{}", path.display()),
+impl From<AddressFault> for RedisUrlError {
+    fn from(fault: AddressFault) -> Self {
+        match fault {
+            AddressFault::Host => Self::Host,
+            AddressFault::Port => Self::Port,
+            AddressFault::Path => Self::Path,
+            AddressFault::Rest => Self::Rest,
+            AddressFault::Escape => Self::Escape,
         }
     }
-}
-
-fn tcp_address(location: &str) -> Result<RedisAddress, RedisUrlError> {
-    let end = location.find(['/', '?', '#']).unwrap_or(location.len());
-    let (authority, rest) = location.split_at(end);
-    if !matches!(rest, "" | "/" | "/0") {
-        return Err(RedisUrlError::Rest);
-    }
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(bracketed) => bracketed.split_once(']').ok_or(RedisUrlError::Host)?,
-        None => authority.split_at(authority.find(':').unwrap_or(authority.len())),
-    };
-    let port = match port.strip_prefix(':') {
-        Some(digits) => digits.parse().ok().filter(|port| *port != 0),
-        None => port.is_empty().then_some(DEFAULT_PORT),
-    };
-    let port = port.ok_or(RedisUrlError::Port)?;
-    let host = unescape(host)?;
-    if host.is_empty() {
-        return Err(RedisUrlError::Host);
-    }
-    Ok(RedisAddress::Tcp { host, port })
-}
-
-/// What stands in the place of a scheme, shortened before anything that could be a password.
-fn scheme_of(url: &str) -> String {
-    url.chars().take_while(|character| !matches!(character, ':' | '@' | '/')).take(20).collect()
-}
-
-fn unescape(text: &str) -> Result<String, RedisUrlError> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let (digits, after) = rest.split_at_checked(2).ok_or(RedisUrlError::Escape)?;
-        let high = hex_value(digits[0])?;
-        let low = hex_value(digits[1])?;
-        bytes.push(high << 4 | low);
-        rest = after;
-    }
-    String::from_utf8(bytes).map_err(|_| RedisUrlError::Escape)
-}
-
-fn hex_value(digit: u8) -> Result<u8, RedisUrlError> {
-    char::from(digit).to_digit(16).map(|value| value as u8).ok_or(RedisUrlError::Escape)
 }

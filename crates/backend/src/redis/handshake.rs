@@ -9,11 +9,11 @@ use dynomite_codec::{ReplyView, STAGE_COUNT};
 use tokio::time::{sleep, timeout};
 
 use super::RedisConfig;
-use super::broken::Broken;
 use super::commands::error_text;
 use super::connection::Connection;
-use super::stream::Stream;
 use crate::StoreIdentity;
+use crate::broken::Broken;
+use crate::stream::Stream;
 
 /// How often a server that is not ready is asked again.
 const READY_INTERVAL: Duration = Duration::from_millis(100);

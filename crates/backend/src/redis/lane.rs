@@ -1,135 +1,71 @@
-//! The lane's life: connecting, up, waiting for the next attempt.
+//! A lane's conversation with a Redis server.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use dynomite_codec::Operation;
-use tokio::time::{Instant, Sleep, sleep};
 
-use super::backoff::Backoff;
-use super::broken::Broken;
 use super::connection::Connection;
 use super::owed::Owed;
 use super::stage::Stages;
 use super::{RedisConfig, handshake};
-use crate::{Lane, LaneEvent, StoreIdentity};
+use crate::LaneEvent;
+use crate::broken::Broken;
+use crate::server_lane::{Opening, Server};
 
 /// One poll reads no more often than this, so that a flood of replies does not keep a worker from its clients.
 const READS_PER_POLL: usize = 16;
 
-type Opening = Pin<Box<dyn Future<Output = Result<(Connection, StoreIdentity), Broken>>>>;
-
-pub(super) struct RedisLane {
+pub(super) struct RedisServer {
     config: Arc<RedisConfig>,
     worker: usize,
-    state: State,
-    backoff: Backoff,
     /// What the server owes for the operations under way, oldest first. Empty unless up.
     owed: VecDeque<Owed>,
     stages: Stages,
-    /// Whether the caller knows that the lane is down. False at first: the first failure is worth telling.
-    is_down_told: bool,
-    /// The last reason why connecting failed, so that each is logged once and not at every attempt.
-    last_failure: String,
 }
 
-enum State {
-    Opening(Opening),
-    Up { connection: Box<Connection>, since: Instant },
-    Waiting(Pin<Box<Sleep>>),
+impl RedisServer {
+    pub(super) fn new(config: Arc<RedisConfig>, worker: usize) -> Self {
+        let stages = Stages::new(Arc::clone(&config), worker);
+        Self { config, worker, owed: VecDeque::new(), stages }
+    }
 }
 
-impl RedisLane {
-    pub(super) fn open(config: Arc<RedisConfig>, worker: usize) -> Self {
-        Self {
-            state: State::Opening(opening(Arc::clone(&config), worker)),
-            backoff: Backoff::new(config.backoff_min, config.backoff_max),
-            stages: Stages::new(Arc::clone(&config), worker),
-            config,
-            worker,
-            owed: VecDeque::new(),
-            is_down_told: false,
-            last_failure: String::new(),
-        }
+impl Server for RedisServer {
+    type Connection = Connection;
+
+    fn address(&self) -> String {
+        self.config.address.url(super::SCHEME)
     }
 
-    /// Goes on for as long as the state changes.
-    fn advance(&mut self, cx: &mut Context<'_>, events: &mut Vec<LaneEvent>) {
-        loop {
-            match &mut self.state {
-                State::Waiting(delay) => match delay.as_mut().poll(cx) {
-                    Poll::Ready(()) => {
-                        self.state = State::Opening(opening(Arc::clone(&self.config), self.worker));
-                    }
-                    Poll::Pending => return,
-                },
-                State::Opening(opening) => match opening.as_mut().poll(cx) {
-                    Poll::Ready(Ok((connection, identity))) => self.begin(connection, identity, events),
-                    Poll::Ready(Err(broken)) => self.fail(&broken, events),
-                    Poll::Pending => return,
-                },
-                State::Up { connection, since } => {
-                    match exchange(connection, &mut self.owed, &mut self.stages, READS_PER_POLL, cx, events) {
-                        Ok(()) => return,
-                        Err(broken) => {
-                            let lifetime = since.elapsed();
-                            self.backoff.connection_lasted(lifetime);
-                            self.fail(&broken, events);
-                        }
-                    }
-                }
-            }
-        }
+    fn open(&self) -> Opening<Connection> {
+        let (config, worker) = (Arc::clone(&self.config), self.worker);
+        Box::pin(async move { handshake::open(&config, worker).await })
     }
 
-    fn begin(&mut self, connection: Connection, identity: StoreIdentity, events: &mut Vec<LaneEvent>) {
-        self.state = State::Up { connection: Box::new(connection), since: Instant::now() };
+    fn opened(&mut self) {
         self.stages.lane_opened();
-        self.is_down_told = false;
-        self.last_failure.clear();
-        events.push(LaneEvent::Up(identity));
     }
 
-    /// Ends the connection or the attempt, and says so unless that is known.
-    fn fail(&mut self, broken: &Broken, events: &mut Vec<LaneEvent>) {
-        let delay = self.backoff.delay();
-        self.state = State::Waiting(Box::pin(sleep(delay)));
+    fn closed(&mut self) {
         self.owed = VecDeque::new();
         self.stages.lane_closed();
-        let reason = broken.to_string();
-        if !self.is_down_told {
-            self.is_down_told = true;
-            events.push(LaneEvent::Down { reason: reason.clone() });
-        } else if reason != self.last_failure {
-            tracing::warn!(worker = self.worker, datastore = %self.config.address, reason, "still down");
-        }
-        self.last_failure = reason;
-    }
-}
-
-impl Lane for RedisLane {
-    fn submit(&mut self, now_ms: u64, operation: Operation) {
-        match &mut self.state {
-            State::Up { connection, .. } => {
-                let owed = Owed::send(now_ms, operation, &mut self.stages, connection.output());
-                self.owed.push_back(owed);
-            }
-            // Not sent, and so not answered: the caller hears once more that the lane is down.
-            State::Opening(_) | State::Waiting(_) => self.is_down_told = false,
-        }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, events: &mut Vec<LaneEvent>) -> Poll<()> {
-        let event_count = events.len();
-        self.advance(cx, events);
-        if events.len() > event_count { Poll::Ready(()) } else { Poll::Pending }
+    fn send(&mut self, now_ms: u64, operation: Operation, connection: &mut Connection) {
+        let owed = Owed::send(now_ms, operation, &mut self.stages, connection.output());
+        self.owed.push_back(owed);
     }
-}
 
-fn opening(config: Arc<RedisConfig>, worker: usize) -> Opening {
-    Box::pin(async move { handshake::open(&config, worker).await })
+    fn exchange(
+        &mut self,
+        connection: &mut Connection,
+        cx: &mut Context<'_>,
+        events: &mut Vec<LaneEvent>,
+    ) -> Result<(), Broken> {
+        exchange(connection, &mut self.owed, &mut self.stages, READS_PER_POLL, cx, events)
+    }
 }
 
 /// Writes what is queued and takes what has come. On an error, too, everything is taken that came before it.

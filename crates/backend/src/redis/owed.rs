@@ -5,13 +5,13 @@
 use bytes::Bytes;
 use dynomite_codec::{Extent, Operation, Output, Position, ReplyView, WriteQueue};
 
-use super::broken::Broken;
 use super::commands::{append_command, append_restore, error_text};
 use super::kind::Kind;
 use super::page;
 use super::side::Given;
 use super::stage::{StagedPiece, Stages, Way};
 use super::transaction::{Purpose, Transaction};
+use crate::broken::Broken;
 use crate::element::LARGE_BYTES_MIN;
 
 /// Requests up to this size are copied without touching their reference count.

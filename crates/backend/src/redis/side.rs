@@ -10,11 +10,11 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use super::broken::Broken;
 use super::commands::{append_arg, append_header, error_text};
 use super::connection::Connection;
 use super::stage::IDLE_MS;
 use super::{RedisConfig, handshake};
+use crate::broken::Broken;
 
 /// The connection and the string that is on its way. Where there is no connection, callers do without it.
 #[derive(Debug)]

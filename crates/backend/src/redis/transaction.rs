@@ -4,10 +4,10 @@ use bytes::Bytes;
 use dynomite_codec::reply::Elements;
 use dynomite_codec::{DigestPart, KeyState, Output, Piece, Position, ReplyView, WriteQueue};
 
-use super::broken::Broken;
 use super::commands::{append_command, error_text};
 use super::kind::Kind;
 use super::page::Page;
+use crate::broken::Broken;
 
 /// The replies to `MULTI` and what follows that are still to come; the last is `EXEC`'s.
 #[derive(Debug)]

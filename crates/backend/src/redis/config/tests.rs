@@ -1,4 +1,5 @@
 use super::*;
+use crate::RedisAddress;
 
 fn tcp(host: &str, port: u16) -> RedisAddress {
     RedisAddress::Tcp { host: host.to_owned(), port }
@@ -59,14 +60,14 @@ fn wrong_urls_are_refused_with_their_fault() {
 #[test]
 fn address_is_shown_as_a_url_that_reads_back() {
     for url in ["redis://h:1", "redis://[::1]:6379", "redis+unix:///run/redis.sock"] {
-        assert_eq!(RedisConfig::from_url(url).unwrap().address.to_string(), url);
+        assert_eq!(RedisConfig::from_url(url).unwrap().address.url("redis"), url);
     }
 }
 
 #[test]
 fn password_is_never_shown() {
     let config = RedisConfig::from_url("redis://user:secret@h:1").unwrap();
-    assert!(!format!("{config:?} {}", config.address).contains("secret"));
+    assert!(!format!("{config:?} {}", config.address.url("redis")).contains("secret"));
     for url in [
         "redis:/:secret@h",
         "redis://:secret@h:x",

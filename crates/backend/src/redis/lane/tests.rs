@@ -6,7 +6,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 
 use super::*;
-use crate::redis::stream::Stream;
+use crate::stream::Stream;
 
 #[derive(Default)]
 struct WakeCount(AtomicUsize);

@@ -9,7 +9,7 @@ use thiserror::Error;
 /// Ends a connection, or the attempt to open one. The lane tries again in every case: servers come back and operators
 /// correct passwords.
 #[derive(Debug, Error)]
-pub(super) enum Broken {
+pub(crate) enum Broken {
     /// Nobody listens there, or no way leads there.
     #[error("cannot connect to the datastore: {0}")]
     Connect(io::Error),
@@ -34,6 +34,15 @@ pub(super) enum Broken {
     /// What the server sent is no RESP, or over a limit.
     #[error("unreadable reply from the datastore: {0}")]
     Frame(#[from] FrameError),
+    /// What the server sent is no reply of memcached's to what was asked, or over a limit.
+    #[error("unreadable reply from the datastore: {0}")]
+    Unreadable(&'static str),
+    /// The server refused a command, and may go on by reading the command's data as if it were commands.
+    #[error("the datastore refused a command and perhaps not its data: {0}")]
+    DataLeft(String),
+    /// The server is too old for what is asked of it.
+    #[error("the datastore is {found}, and {needed} or later is needed")]
+    Version { found: String, needed: &'static str },
     /// The server answered something that was not asked: the conversation is out of step.
     #[error("the datastore sent a reply that nobody asked for")]
     OutOfStep,

@@ -11,7 +11,7 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::RedisAddress;
+use crate::ServerAddress;
 
 /// A host that vanished without a word is noticed after 19 s: by keepalive when nothing is under way …
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(10);
@@ -23,15 +23,15 @@ const KEEPALIVE_PROBE_COUNT: u32 = 3;
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
-pub(super) enum Stream {
+pub(crate) enum Stream {
     Tcp(TcpStream),
     Unix(UnixStream),
 }
 
 impl Stream {
-    pub(super) async fn connect(address: &RedisAddress) -> io::Result<Self> {
+    pub(crate) async fn connect(address: &ServerAddress) -> io::Result<Self> {
         match address {
-            RedisAddress::Tcp { host, port } => {
+            ServerAddress::Tcp { host, port } => {
                 // An address needs no resolver, which would cost a thread.
                 let stream = match host.parse::<IpAddr>() {
                     Ok(ip) => TcpStream::connect((ip, *port)).await?,
@@ -40,19 +40,19 @@ impl Stream {
                 set_options(&stream)?;
                 Ok(Self::Tcp(stream))
             }
-            RedisAddress::Unix(path) => UnixStream::connect(path).await.map(Self::Unix),
+            ServerAddress::Unix(path) => UnixStream::connect(path).await.map(Self::Unix),
         }
     }
 
     /// Appends what has arrived to `buf`, as far as its spare capacity goes; 0 bytes mean the end of the stream.
-    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(stream) => pin!(stream.read_buf(buf)).poll(cx),
             Self::Unix(stream) => pin!(stream.read_buf(buf)).poll(cx),
         }
     }
 
-    pub(super) fn poll_write(
+    pub(crate) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// Doubling delays between two bounds, each shortened by up to a half at random, so that the lanes of many nodes do
 /// not come back to a restarted server in the same millisecond.
 #[derive(Debug)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     min: Duration,
     max: Duration,
     next: Duration,
@@ -15,13 +15,13 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    pub(super) fn new(min: Duration, max: Duration) -> Self {
+    pub(crate) fn new(min: Duration, max: Duration) -> Self {
         let max = max.max(min);
         Self { min, max, next: min, randomness: RandomState::new(), draws: 0 }
     }
 
     /// The next delay.
-    pub(super) fn delay(&mut self) -> Duration {
+    pub(crate) fn delay(&mut self) -> Duration {
         let full = self.next;
         self.next = full.saturating_mul(2).min(self.max);
         self.draws += 1;
@@ -31,7 +31,7 @@ impl Backoff {
 
     /// A connection ended that lasted for `lifetime`. Only one that lasted proves that the server is well: one that
     /// accepts connections and drops them at once shall not be called every few milliseconds.
-    pub(super) fn connection_lasted(&mut self, lifetime: Duration) {
+    pub(crate) fn connection_lasted(&mut self, lifetime: Duration) {
         if lifetime >= self.next {
             self.next = self.min;
         }

@@ -1,0 +1,121 @@
+//! A lane's conversation with a memcached server.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use dynomite_codec::Operation;
+
+use super::connection::Connection;
+use super::owed::Owed;
+use super::scan::Scanner;
+use super::{MemcachedConfig, SCHEME, handshake};
+use crate::LaneEvent;
+use crate::broken::Broken;
+use crate::server_lane::{Opening, Server};
+
+/// One poll reads no more often than this, so that a flood of replies does not keep a worker from its clients.
+const READS_PER_POLL: usize = 16;
+
+pub(super) struct MemcachedServer {
+    config: Arc<MemcachedConfig>,
+    worker: usize,
+    /// What the server owes for the operations under way, oldest first. Empty unless up.
+    owed: VecDeque<Owed>,
+    scanner: Scanner,
+}
+
+impl MemcachedServer {
+    pub(super) fn new(config: Arc<MemcachedConfig>, worker: usize) -> Self {
+        let scanner = Scanner::new(Arc::clone(&config));
+        Self { config, worker, owed: VecDeque::new(), scanner }
+    }
+
+    /// Turns what has come into outputs, as far as it is their turn.
+    fn take_replies(
+        &mut self,
+        connection: &mut Connection,
+        events: &mut Vec<LaneEvent>,
+    ) -> Result<(), Broken> {
+        loop {
+            let is_urgent = self.owed.len() > 1;
+            let Some(oldest) = self.owed.front_mut() else {
+                return if connection.has_input() { Err(Broken::OutOfStep) } else { Ok(()) };
+            };
+            let output = match oldest.shape() {
+                None => oldest.take_aside(&mut self.scanner, is_urgent),
+                Some(shape) => connection.next_reply(shape)?.map(|reply| oldest.take(reply)).transpose()?,
+            };
+            let Some(output) = output else { return Ok(()) };
+            self.owed.pop_front();
+            events.push(LaneEvent::Done(output));
+        }
+    }
+
+    /// As [`Self::take_replies`], when keys may have come on the other connection.
+    fn take_all(
+        &mut self,
+        connection: &mut Connection,
+        cx: &mut Context<'_>,
+        events: &mut Vec<LaneEvent>,
+    ) -> Result<(), Broken> {
+        loop {
+            self.take_replies(connection, events)?;
+            if !self.scanner.is_due() {
+                return Ok(());
+            }
+            self.scanner.poll(cx);
+        }
+    }
+}
+
+impl Server for MemcachedServer {
+    type Connection = Connection;
+
+    fn address(&self) -> String {
+        self.config.address.url(SCHEME)
+    }
+
+    fn open(&self) -> Opening<Connection> {
+        let (config, worker) = (Arc::clone(&self.config), self.worker);
+        Box::pin(async move { handshake::open(&config, worker).await })
+    }
+
+    fn opened(&mut self) {}
+
+    fn closed(&mut self) {
+        self.owed = VecDeque::new();
+        self.scanner.close();
+    }
+
+    fn send(&mut self, now_ms: u64, operation: Operation, connection: &mut Connection) {
+        let owed = Owed::send(now_ms, operation, &mut self.scanner, connection.output());
+        self.owed.push_back(owed);
+    }
+
+    fn exchange(
+        &mut self,
+        connection: &mut Connection,
+        cx: &mut Context<'_>,
+        events: &mut Vec<LaneEvent>,
+    ) -> Result<(), Broken> {
+        let flushed = connection.poll_flush(cx);
+        self.scanner.poll(cx);
+        for _ in 0..READS_PER_POLL {
+            self.take_all(connection, cx, events)?;
+            match connection.poll_fill(cx) {
+                Poll::Ready(filled) => filled?,
+                Poll::Pending => {
+                    return match flushed {
+                        Poll::Ready(Err(error)) => Err(error.into()),
+                        Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
+                    };
+                }
+            }
+        }
+        self.take_all(connection, cx, events)?;
+        // More may be there, and nothing else would say so.
+        cx.waker().wake_by_ref();
+        Ok(())
+    }
+}
