@@ -25,7 +25,7 @@ pub struct EngineConfig {
     pub lane_window_max: usize,
     /// How far another node's clock may be ahead of this one's.
     pub clock_ahead_max_ms: u64,
-    /// Whether what is known of keys is to be kept in a log: see [`Engine::seal_log`].
+    /// Whether what is known of keys is to be kept in a log: see [`Engine::seal_log`](crate::Engine::seal_log).
     pub keeps_log: bool,
     /// A key of the datastore that is this engine's own; there it marks how far the datastore has come. Without it, a datastore
     /// that begins anew counts as having lost everything.
