@@ -30,23 +30,33 @@ pub(crate) struct Journal {
     is_failing: bool,
 }
 
+/// What became of the records that the engine wanted kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// All are in the log.
+    All,
+    /// The log cannot be written, and there are new ones: nothing that the engine wanted with them may be carried out.
+    Nothing,
+    /// The log cannot be written, but there was nothing new.
+    NothingNew,
+}
+
 impl Journal {
     fn new(records: SegmentLog, hints: SegmentLog) -> Self {
         Self { records, hints, frames: Vec::new(), hint_frames: Vec::new(), is_failing: false }
     }
 
-    /// Brings to the logs what the engine wants kept. Whether all records are there: until then nothing that came out of the
-    /// engine may be carried out. Hints that cannot be written stay in memory, and hold up nobody.
-    pub(crate) fn keep(&mut self, engine: &mut Engine) -> bool {
+    /// Brings to the logs what the engine wants kept. Hints that cannot be written stay in memory, and hold up nobody.
+    pub(crate) fn keep(&mut self, engine: &mut Engine) -> Kept {
         if engine.seal_hints(&mut self.hint_frames).is_some() {
             if self.hints.append(&self.hint_frames).is_err() {
                 engine.handle_hint_log_failed();
             }
             self.hint_frames.clear();
         }
-        engine.seal_log(&mut self.frames);
+        let is_new = engine.seal_log(&mut self.frames).is_some();
         if self.frames.is_empty() {
-            return true;
+            return Kept::All;
         }
         let is_kept = self.records.append(&self.frames).is_ok();
         if is_kept {
@@ -56,13 +66,17 @@ impl Journal {
             self.is_failing = !is_kept;
             engine.handle_log_failing(self.is_failing);
         }
-        is_kept
+        match (is_kept, is_new) {
+            (true, _) => Kept::All,
+            (false, true) => Kept::Nothing,
+            (false, false) => Kept::NothingNew,
+        }
     }
 
     /// Notes that the node stops in an orderly way, if nothing is in flight, and who has not got what is.
     pub(crate) fn close(&mut self, engine: &mut Engine, now: Now) {
         engine.handle_stop(now);
-        if self.keep(engine) {
+        if self.keep(engine) == Kept::All {
             engine.seal_clean(&mut self.frames);
             // Without that frame the next start is as after a crash, which it can be.
             let _ = self.records.append(&self.frames);

@@ -13,6 +13,7 @@ mod lane;
 mod links;
 mod mail;
 mod repairing;
+mod stalled;
 mod tasks;
 mod thread;
 mod turn;

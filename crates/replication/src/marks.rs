@@ -159,6 +159,16 @@ impl Marks {
         }
     }
 
+    /// Drops what was told of a bucket.
+    pub(crate) fn drop_bucket(&mut self, bucket: Bucket) {
+        for teller in &mut self.tellers {
+            let at = bucket.0.checked_sub(teller.first).map(usize::from);
+            if let Some(settled) = at.and_then(|at| teller.settled.get_mut(at)) {
+                *settled = Settled::default();
+            }
+        }
+    }
+
     /// What `node` has told of all buckets, as bytes that begin with its id.
     pub(crate) fn encode(&self, node: NodeIdx) -> Vec<u8> {
         let Some(teller) = self.teller(node) else { return Vec::new() };

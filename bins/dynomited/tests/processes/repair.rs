@@ -152,7 +152,7 @@ fn what_a_node_has_missed_is_told_by_a_preview_and_healed_by_a_repair() {
 /// Keys of all types, with a command that reads each.
 const OF_ALL_TYPES: [(&[&str], &[&str]); 5] = [
     (&["SET", "string", "value"], &["GET", "string"]),
-    (&["SADD", "set", "a", "b"], &["SMEMBERS", "set"]),
+    (&["SADD", "set", "a"], &["SMEMBERS", "set"]),
     (&["HSET", "hash", "f", "v"], &["HGETALL", "hash"]),
     (&["RPUSH", "list", "a", "b"], &["LRANGE", "list", "0", "-1"]),
     (&["ZADD", "zset", "1", "a"], &["ZRANGE", "zset", "0", "-1", "WITHSCORES"]),

@@ -8,9 +8,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use dynomite_replication::{ClientCommand, Engine, Input, Now, Origin, Out, ReplicaRequest, ReplicaResponse};
 
 use crate::counters::Counters;
-use crate::journal::Journal;
+use crate::journal::{Journal, Kept};
 use crate::shared::Shared;
 use crate::worker::mail::{Mail, Mailroom};
+use crate::worker::stalled::Stalled;
 use crate::worker::tasks::Tasks;
 
 /// So many inputs are given to the engine together: enough to share what each has to wait for, few enough to stay in the
@@ -25,6 +26,8 @@ pub(crate) struct Core {
     /// Where what the engine wants kept goes.
     pub(crate) journal: Option<Journal>,
     pub(crate) out: Out,
+    /// What waits for a log that cannot be written.
+    stalled: Stalled,
     /// What has arrived for the engine and was not given to it yet.
     inputs: Vec<Input>,
     pub(crate) mail: Mailroom,
@@ -61,6 +64,7 @@ impl Core {
             engine,
             journal,
             out: Out::default(),
+            stalled: Stalled::default(),
             inputs: Vec::with_capacity(INPUTS_MAX),
             mail,
             tasks,
@@ -126,13 +130,20 @@ impl Core {
         self.is_now_fresh = false;
     }
 
-    /// Brings to the log what the engine wants kept. Whether all of it is there: until then nothing that came out of the
-    /// engine may be carried out.
-    pub(crate) fn keep(&mut self) -> bool {
-        match &mut self.journal {
-            Some(journal) => journal.keep(&mut self.engine),
-            None => true,
+    /// Brings to the log what the engine wants kept. What is in `out` afterwards may be carried out: while the log cannot be
+    /// written, what depends on it is put aside.
+    pub(crate) fn keep(&mut self) {
+        let Some(journal) = &mut self.journal else { return };
+        let kept = journal.keep(&mut self.engine);
+        if kept == Kept::All {
+            return self.stalled.come_back(&mut self.out);
         }
+        let now = self.now();
+        if kept == Kept::Nothing {
+            self.stalled.put_aside(now, &mut self.out);
+        }
+        let patience_ms = self.shared.config.timeouts.request.as_millis() as u64;
+        self.stalled.give_up(now, patience_ms, &mut self.out);
     }
 
     /// Shows this worker's numbers to the others.

@@ -65,13 +65,9 @@ impl Worker {
     fn round(&mut self, cx: &mut Context<'_>) -> bool {
         let mut moved = self.core.run_inputs();
         self.run_held();
-        if !self.core.keep() {
-            return false;
-        }
+        self.core.keep();
         moved |= self.lane.turn(&mut self.core, cx);
-        if !self.core.keep() {
-            return false;
-        }
+        self.core.keep();
         moved |= self.deliver();
         moved | self.clients.resume(&mut self.core)
     }

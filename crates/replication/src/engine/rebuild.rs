@@ -76,6 +76,8 @@ struct Work {
     orphaned: BucketSet,
     /// Whether anybody here has listed a key.
     has_seen_keys: bool,
+    /// Whether what was told of a bucket does not count any more.
+    has_dropped_marks: bool,
     /// How far the own records were looked through for copies that nobody listed, once all buckets are done.
     looked_upto: Option<usize>,
 }
@@ -192,6 +194,7 @@ impl Engine {
             importing: HashMap::new(),
             orphaned: BucketSet::default(),
             has_seen_keys: false,
+            has_dropped_marks: false,
             looked_upto: None,
         })
     }
@@ -387,6 +390,11 @@ impl Engine {
         }
         let is_done = !work.has_keys_of(bucket);
         if is_done && self.lost.buckets.remove(Bucket(bucket)) {
+            if standing != Standing::Majority {
+                // Keys may be missing that are not absent, and must not look as if they had been forgotten (rule R22).
+                self.marks.drop_bucket(Bucket(bucket));
+                work.has_dropped_marks = true;
+            }
             if self.lost.log_too {
                 // What others forgot before they listed their keys must not come back here: their clocks, which this one
                 // follows, had passed the mark (rule R22).
@@ -530,6 +538,9 @@ impl Engine {
         }
         if std::mem::take(&mut self.lost.log_too) {
             self.look_for_strays();
+        }
+        if work.has_dropped_marks {
+            self.note_marks();
         }
         self.note_lost();
     }

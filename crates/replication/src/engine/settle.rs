@@ -154,6 +154,13 @@ impl Engine {
         self.records.note(number, &self.marks.encode(node));
     }
 
+    /// Notes anew all that was told.
+    pub(super) fn note_marks(&mut self) {
+        for (node, number) in &self.mark_notes {
+            self.records.note(*number, &self.marks.encode(*node));
+        }
+    }
+
     /// Another node has found all copies of some buckets equal.
     pub(super) fn serve_settle(
         &mut self,
