@@ -3,6 +3,7 @@
 mod address;
 mod backoff;
 mod broken;
+mod connection;
 mod element;
 mod lane;
 mod memcached;

@@ -9,21 +9,25 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::backoff::Backoff;
 use crate::broken::Broken;
+use crate::connection::{Connection, Framer};
 use crate::{Lane, LaneEvent, StoreIdentity};
+
+/// One poll reads no more often than this, so that a flood of replies does not keep a worker from its clients.
+const READS_PER_POLL: usize = 16;
 
 /// A connection that is being opened, and what the server says of itself.
 pub(crate) type Opening<C> = Pin<Box<dyn Future<Output = Result<(C, StoreIdentity), Broken>>>>;
 
 /// What a lane says to one kind of server.
 pub(crate) trait Server {
-    /// An open connection.
-    type Connection;
+    /// Finds the ends of its replies.
+    type Framer: Framer;
 
     /// The server's address, for the log.
     fn address(&self) -> String;
 
     /// Begins to connect.
-    fn open(&self) -> Opening<Self::Connection>;
+    fn open(&self) -> Opening<Connection<Self::Framer>>;
 
     /// There is a connection, on which nothing is under way.
     fn opened(&mut self);
@@ -32,22 +36,54 @@ pub(crate) trait Server {
     fn closed(&mut self);
 
     /// Queues what an operation asks for.
-    fn send(&mut self, now_ms: u64, operation: Operation, connection: &mut Self::Connection);
+    fn send(&mut self, now_ms: u64, operation: Operation, connection: &mut Connection<Self::Framer>);
 
-    /// Writes what is queued and takes what has come. On an error, too, everything is taken that came before it.
-    fn exchange(
+    /// Goes on with what is done beside the connection.
+    fn poll_aside(&mut self, cx: &mut Context<'_>);
+
+    /// Turns what has come into outputs, as far as it is their turn.
+    fn take_replies(
         &mut self,
-        connection: &mut Self::Connection,
+        connection: &mut Connection<Self::Framer>,
         cx: &mut Context<'_>,
         events: &mut Vec<LaneEvent>,
     ) -> Result<(), Broken>;
+}
+
+/// Writes what is queued and takes what has come, with at most `reads_max` reads. On an error, too, everything is taken that came
+/// before it.
+pub(crate) fn exchange<S: Server>(
+    server: &mut S,
+    connection: &mut Connection<S::Framer>,
+    reads_max: usize,
+    cx: &mut Context<'_>,
+    events: &mut Vec<LaneEvent>,
+) -> Result<(), Broken> {
+    let flushed = connection.poll_flush(cx);
+    server.poll_aside(cx);
+    for _ in 0..reads_max {
+        server.take_replies(connection, cx, events)?;
+        match connection.poll_fill(cx) {
+            Poll::Ready(filled) => filled?,
+            Poll::Pending => {
+                return match flushed {
+                    Poll::Ready(Err(error)) => Err(error.into()),
+                    Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
+                };
+            }
+        }
+    }
+    server.take_replies(connection, cx, events)?;
+    // More may be there, and nothing else would say so.
+    cx.waker().wake_by_ref();
+    Ok(())
 }
 
 /// A lane over one connection at a time, opened again whenever it breaks.
 pub(crate) struct ServerLane<S: Server> {
     server: S,
     worker: usize,
-    state: State<S::Connection>,
+    state: State<Connection<S::Framer>>,
     backoff: Backoff,
     /// Whether the caller knows that the lane is down. False at first: the first failure is worth telling.
     is_down_told: bool,
@@ -87,19 +123,26 @@ impl<S: Server> ServerLane<S> {
                     Poll::Ready(Err(broken)) => self.fail(&broken, events),
                     Poll::Pending => return,
                 },
-                State::Up { connection, since } => match self.server.exchange(connection, cx, events) {
-                    Ok(()) => return,
-                    Err(broken) => {
-                        let lifetime = since.elapsed();
-                        self.backoff.connection_lasted(lifetime);
-                        self.fail(&broken, events);
+                State::Up { connection, since } => {
+                    match exchange(&mut self.server, connection, READS_PER_POLL, cx, events) {
+                        Ok(()) => return,
+                        Err(broken) => {
+                            let lifetime = since.elapsed();
+                            self.backoff.connection_lasted(lifetime);
+                            self.fail(&broken, events);
+                        }
                     }
-                },
+                }
             }
         }
     }
 
-    fn begin(&mut self, connection: S::Connection, identity: StoreIdentity, events: &mut Vec<LaneEvent>) {
+    fn begin(
+        &mut self,
+        connection: Connection<S::Framer>,
+        identity: StoreIdentity,
+        events: &mut Vec<LaneEvent>,
+    ) {
         self.state = State::Up { connection: Box::new(connection), since: Instant::now() };
         self.server.opened();
         self.is_down_told = false;

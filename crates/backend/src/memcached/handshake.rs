@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::MemcachedConfig;
 use super::connection::Connection;
-use super::framer::Shape;
+use super::framer::{ReplyFramer, Shape};
 use super::key::KeyWord;
 use super::meta;
 use crate::StoreIdentity;
@@ -25,7 +25,7 @@ pub(super) async fn open(
     worker: usize,
 ) -> Result<(Connection, StoreIdentity), Broken> {
     let stream = connect(config).await?;
-    let mut connection = Connection::new(stream, config.reply_bytes_max);
+    let mut connection = Connection::new(stream, ReplyFramer::new(config.reply_bytes_max));
     let identity = survey(config, worker, &mut connection).await?;
     Ok((connection, identity))
 }
@@ -70,7 +70,8 @@ async fn ask(
     line: &[u8],
     shape: Shape,
 ) -> Result<Bytes, Broken> {
-    timeout(limit, connection.round_trip(line, shape)).await.unwrap_or(Err(Broken::AnswerTimeout(limit)))
+    connection.output().append(line);
+    timeout(limit, connection.round_trip(shape)).await.unwrap_or(Err(Broken::AnswerTimeout(limit)))
 }
 
 /// The version, unless it is too old.

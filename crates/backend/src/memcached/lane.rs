@@ -2,20 +2,18 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Context;
 
 use dynomite_codec::Operation;
 
 use super::connection::Connection;
+use super::framer::ReplyFramer;
 use super::owed::Owed;
 use super::scan::Scanner;
 use super::{MemcachedConfig, SCHEME, handshake};
 use crate::LaneEvent;
 use crate::broken::Broken;
 use crate::server_lane::{Opening, Server};
-
-/// One poll reads no more often than this, so that a flood of replies does not keep a worker from its clients.
-const READS_PER_POLL: usize = 16;
 
 pub(super) struct MemcachedServer {
     config: Arc<MemcachedConfig>,
@@ -31,8 +29,8 @@ impl MemcachedServer {
         Self { config, worker, owed: VecDeque::new(), scanner }
     }
 
-    /// Turns what has come into outputs, as far as it is their turn.
-    fn take_replies(
+    /// As [`Server::take_replies`], of what has come by now.
+    fn take_arrived(
         &mut self,
         connection: &mut Connection,
         events: &mut Vec<LaneEvent>,
@@ -51,26 +49,10 @@ impl MemcachedServer {
             events.push(LaneEvent::Done(output));
         }
     }
-
-    /// As [`Self::take_replies`], when keys may have come on the other connection.
-    fn take_all(
-        &mut self,
-        connection: &mut Connection,
-        cx: &mut Context<'_>,
-        events: &mut Vec<LaneEvent>,
-    ) -> Result<(), Broken> {
-        loop {
-            self.take_replies(connection, events)?;
-            if !self.scanner.is_due() {
-                return Ok(());
-            }
-            self.scanner.poll(cx);
-        }
-    }
 }
 
 impl Server for MemcachedServer {
-    type Connection = Connection;
+    type Framer = ReplyFramer;
 
     fn address(&self) -> String {
         self.config.address.url(SCHEME)
@@ -93,29 +75,22 @@ impl Server for MemcachedServer {
         self.owed.push_back(owed);
     }
 
-    fn exchange(
+    fn poll_aside(&mut self, cx: &mut Context<'_>) {
+        self.scanner.poll(cx);
+    }
+
+    fn take_replies(
         &mut self,
         connection: &mut Connection,
         cx: &mut Context<'_>,
         events: &mut Vec<LaneEvent>,
     ) -> Result<(), Broken> {
-        let flushed = connection.poll_flush(cx);
-        self.scanner.poll(cx);
-        for _ in 0..READS_PER_POLL {
-            self.take_all(connection, cx, events)?;
-            match connection.poll_fill(cx) {
-                Poll::Ready(filled) => filled?,
-                Poll::Pending => {
-                    return match flushed {
-                        Poll::Ready(Err(error)) => Err(error.into()),
-                        Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
-                    };
-                }
+        loop {
+            self.take_arrived(connection, events)?;
+            if !self.scanner.is_due() {
+                return Ok(());
             }
+            self.scanner.poll(cx);
         }
-        self.take_all(connection, cx, events)?;
-        // More may be there, and nothing else would say so.
-        cx.waker().wake_by_ref();
-        Ok(())
     }
 }

@@ -5,11 +5,11 @@ use std::future::Future;
 use std::time::Duration;
 
 use bytes::Bytes;
-use dynomite_codec::{ReplyView, STAGE_COUNT};
+use dynomite_codec::{ReplyFramer, ReplyView, STAGE_COUNT};
 use tokio::time::{sleep, timeout};
 
 use super::RedisConfig;
-use super::commands::error_text;
+use super::commands::{append_command, error_text};
 use super::connection::Connection;
 use crate::StoreIdentity;
 use crate::broken::Broken;
@@ -37,7 +37,7 @@ async fn connect(config: &RedisConfig, name: &str) -> Result<Connection, Broken>
         .await
         .map_err(|_| Broken::ConnectTimeout(limit))?
         .map_err(Broken::Connect)?;
-    let mut connection = Connection::new(stream, config.reply_limits);
+    let mut connection = Connection::new(stream, ReplyFramer::new(config.reply_limits));
     authenticate(config, &mut connection).await?;
     // For `CLIENT LIST`. An old server, or an ACL, may refuse it; that costs a name and nothing else.
     let _ = ask(limit, &mut connection, &[b"CLIENT", b"SETNAME", name.as_bytes()]).await?;
@@ -113,7 +113,8 @@ async fn survey(
 }
 
 async fn ask(limit: Duration, connection: &mut Connection, args: &[&[u8]]) -> Result<Bytes, Broken> {
-    within(limit, connection.round_trip(args)).await
+    append_command(connection.output(), args);
+    within(limit, connection.round_trip(())).await
 }
 
 async fn within<T>(limit: Duration, answer: impl Future<Output = Result<T, Broken>>) -> Result<T, Broken> {

@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Context;
 
-use dynomite_codec::Operation;
+use dynomite_codec::{Operation, ReplyFramer};
 
 use super::connection::Connection;
 use super::owed::Owed;
@@ -13,9 +13,6 @@ use super::{RedisConfig, handshake};
 use crate::LaneEvent;
 use crate::broken::Broken;
 use crate::server_lane::{Opening, Server};
-
-/// One poll reads no more often than this, so that a flood of replies does not keep a worker from its clients.
-const READS_PER_POLL: usize = 16;
 
 pub(super) struct RedisServer {
     config: Arc<RedisConfig>,
@@ -33,7 +30,7 @@ impl RedisServer {
 }
 
 impl Server for RedisServer {
-    type Connection = Connection;
+    type Framer = ReplyFramer;
 
     fn address(&self) -> String {
         self.config.address.url(super::SCHEME)
@@ -58,68 +55,33 @@ impl Server for RedisServer {
         self.owed.push_back(owed);
     }
 
-    fn exchange(
+    fn poll_aside(&mut self, cx: &mut Context<'_>) {
+        self.stages.poll(cx);
+    }
+
+    fn take_replies(
         &mut self,
         connection: &mut Connection,
-        cx: &mut Context<'_>,
+        _: &mut Context<'_>,
         events: &mut Vec<LaneEvent>,
     ) -> Result<(), Broken> {
-        exchange(connection, &mut self.owed, &mut self.stages, READS_PER_POLL, cx, events)
-    }
-}
-
-/// Writes what is queued and takes what has come. On an error, too, everything is taken that came before it.
-fn exchange(
-    connection: &mut Connection,
-    owed: &mut VecDeque<Owed>,
-    stages: &mut Stages,
-    reads_max: usize,
-    cx: &mut Context<'_>,
-    events: &mut Vec<LaneEvent>,
-) -> Result<(), Broken> {
-    let flushed = connection.poll_flush(cx);
-    stages.poll(cx);
-    for _ in 0..reads_max {
-        take_replies(connection, owed, stages, events)?;
-        match connection.poll_fill(cx) {
-            Poll::Ready(filled) => filled?,
-            Poll::Pending => {
-                return match flushed {
-                    Poll::Ready(Err(error)) => Err(error.into()),
-                    Poll::Ready(Ok(())) | Poll::Pending => Ok(()),
-                };
-            }
-        }
-    }
-    take_replies(connection, owed, stages, events)?;
-    // More may be there, and nothing else would say so.
-    cx.waker().wake_by_ref();
-    Ok(())
-}
-
-/// Turns what has come into outputs, as far as it is their turn.
-fn take_replies(
-    connection: &mut Connection,
-    owed: &mut VecDeque<Owed>,
-    stages: &mut Stages,
-    events: &mut Vec<LaneEvent>,
-) -> Result<(), Broken> {
-    loop {
-        let output = match owed.front_mut() {
-            Some(oldest) if oldest.is_aside() => {
-                let Some(output) = oldest.take_aside(stages) else { return Ok(()) };
-                output
-            }
-            oldest => {
-                let Some(reply) = connection.next_reply()? else { return Ok(()) };
-                match oldest.ok_or(Broken::OutOfStep)?.take(reply, stages)? {
-                    Some(output) => output,
-                    None => continue,
+        loop {
+            let output = match self.owed.front_mut() {
+                Some(oldest) if oldest.is_aside() => {
+                    let Some(output) = oldest.take_aside(&mut self.stages) else { return Ok(()) };
+                    output
                 }
-            }
-        };
-        owed.pop_front();
-        events.push(LaneEvent::Done(output));
+                oldest => {
+                    let Some(reply) = connection.next_reply(())? else { return Ok(()) };
+                    match oldest.ok_or(Broken::OutOfStep)?.take(reply, &mut self.stages)? {
+                        Some(output) => output,
+                        None => continue,
+                    }
+                }
+            };
+            self.owed.pop_front();
+            events.push(LaneEvent::Done(output));
+        }
     }
 }
 

@@ -179,7 +179,7 @@ fn exchange(connection: &mut Connection, cx: &mut Context<'_>) -> Result<Option<
     let flushed = connection.poll_flush(cx);
     while let Poll::Ready(filled) = connection.poll_fill(cx) {
         filled?;
-        if let Some(reply) = connection.next_reply()? {
+        if let Some(reply) = connection.next_reply(())? {
             return Ok(Some(reply));
         }
     }

@@ -1,35 +1,18 @@
-//! A lane driven as a worker drives it: by its polls alone.
+//! Conversations with a memcached server.
 
-use std::collections::VecDeque;
-use std::future::poll_fn;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use dynomite_backend::{
-    Backend, KeyState, Lane, LaneEvent, MemcachedBackend, MemcachedConfig, Operation, Output, ReservedKeys,
-    StoreIdentity,
-};
-use dynomite_codec::Request;
+use dynomite_backend::{KeyState, MemcachedBackend, MemcachedConfig, Operation, Output, ReservedKeys};
 use dynomite_testkit::{Memcached, RawClient};
-use tokio::time::timeout;
 
-const DEADLINE: Duration = Duration::from_secs(20);
-/// The name of the node with reserved keys.
-pub(crate) const NODE: &str = "node-1";
-/// The number of the lane's worker.
-pub(crate) const WORKER: usize = 3;
-
-pub(crate) struct Conversation {
-    lane: Box<dyn Lane>,
-    events: VecDeque<LaneEvent>,
-}
+pub(crate) use crate::shared::{Conversation, NODE, WORKER};
 
 impl Conversation {
-    /// Opens lane 3 of 4, with reserved keys.
+    /// Opens a lane with reserved keys.
     pub(crate) fn open(config: MemcachedConfig) -> Self {
         let reserved = Some(ReservedKeys::of_node(NODE));
-        let backend = MemcachedBackend::new(MemcachedConfig { reserved, ..config });
-        Self { lane: backend.open_lane(WORKER, 4), events: VecDeque::new() }
+        Self::with(&MemcachedBackend::new(MemcachedConfig { reserved, ..config }), now_ms)
     }
 
     pub(crate) async fn open_up(memcached: &Memcached) -> Self {
@@ -40,50 +23,6 @@ impl Conversation {
         let mut conversation = Self::open(config);
         conversation.up().await;
         conversation
-    }
-
-    /// Submits now.
-    pub(crate) fn submit(&mut self, operation: Operation) {
-        self.lane.submit(now_ms(), operation);
-    }
-
-    pub(crate) fn submit_command<A: AsRef<[u8]>>(&mut self, args: &[A]) {
-        self.submit(Operation::Command(Request::from_args(args)));
-    }
-
-    pub(crate) async fn event(&mut self) -> LaneEvent {
-        timeout(DEADLINE, self.next_event()).await.expect("an event before the deadline")
-    }
-
-    /// The event that comes within `patience`, if one does.
-    pub(crate) async fn event_within(&mut self, patience: Duration) -> Option<LaneEvent> {
-        timeout(patience, self.next_event()).await.ok()
-    }
-
-    pub(crate) async fn up(&mut self) -> StoreIdentity {
-        match self.event().await {
-            LaneEvent::Up(identity) => identity,
-            other => panic!("expected Up, got {other:?}"),
-        }
-    }
-
-    pub(crate) async fn down(&mut self) -> String {
-        match self.event().await {
-            LaneEvent::Down { reason } => reason,
-            other => panic!("expected Down, got {other:?}"),
-        }
-    }
-
-    pub(crate) async fn done(&mut self) -> Output {
-        match self.event().await {
-            LaneEvent::Done(output) => output,
-            other => panic!("expected Done, got {other:?}"),
-        }
-    }
-
-    pub(crate) async fn run(&mut self, operation: Operation) -> Output {
-        self.submit(operation);
-        self.done().await
     }
 
     /// The raw reply to one command.
@@ -113,16 +52,6 @@ impl Conversation {
     pub(crate) async fn install(&mut self, key: impl Into<Bytes>, state: Option<KeyState>) {
         let output = self.run(Operation::Install { key: key.into(), state }).await;
         assert_eq!(output, Output::Installed);
-    }
-
-    async fn next_event(&mut self) -> LaneEvent {
-        let mut arrived = Vec::new();
-        while self.events.is_empty() {
-            poll_fn(|cx| self.lane.poll(cx, &mut arrived)).await;
-            assert!(!arrived.is_empty(), "a poll that is ready gives an event");
-            self.events.extend(arrived.drain(..));
-        }
-        self.events.pop_front().expect("there is one")
     }
 }
 

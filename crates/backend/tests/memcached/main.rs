@@ -10,5 +10,7 @@ mod loss;
 mod order;
 mod scan;
 mod scripted;
+#[path = "../shared/conversation.rs"]
+mod shared;
 mod state;
 mod too_large;

@@ -10,5 +10,7 @@ mod loss;
 mod pieces;
 mod piecewise;
 mod scripted;
+#[path = "../shared/conversation.rs"]
+mod shared;
 mod stages;
 mod state;
