@@ -58,8 +58,8 @@ pub(super) struct Arguments {
     /// What happens to the node
     #[arg(long, value_enum, default_value_t = How::Kill)]
     how: How,
-    /// How long the latencies are measured before that
-    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    /// How long the latencies are measured before that: long enough for the record log to be compacted, as it is later
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     before: u64,
     /// How long they are measured when the copies are equal again
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]

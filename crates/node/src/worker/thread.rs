@@ -28,7 +28,7 @@ use crate::journal::Journal;
 use crate::shared::Shared;
 
 /// Hints that a worker replays at the same time, for each node or datacenter that has missed writes.
-const HANDOFF_MAX: usize = 64;
+const HANDOFF_MAX: usize = 24;
 
 /// What a worker needs to start.
 pub(crate) struct Plan {
