@@ -143,10 +143,10 @@ pub(crate) struct Taken {
 /// executed it has executed too. Of several one may have executed it with those that were not heard, and another not.
 ///
 /// A copy with an overwrite in flight, or whose datastore was set back, holds what its record says or any state before it,
-/// perhaps one that was superseded by acknowledged writes long ago. So where fewer than a majority can have executed what
-/// the record says, that is taken back: nobody was told that it succeeded. Where nobody knows of a write before it there is
-/// nothing to go back to: other copies may have been lost. A lost copy holds nothing that could be adopted, and counts as one
-/// that may have executed what its record tells.
+/// perhaps one that was superseded by acknowledged writes long ago. So it is taken back to the next record that is held, where
+/// fewer than a majority can have executed anything above that: nobody was told that it succeeded. Where nobody knows of a write
+/// before it there is nothing to go back to: other copies may have been lost. A lost copy holds nothing that could be adopted, and
+/// counts as one that may have executed what its record tells: a write below the one in flight, too.
 pub(crate) fn adoption(copies: &[Option<Copy>]) -> Adoption {
     let majority = copies.len() / 2 + 1;
     let kept = || heard(copies).filter(|(_, copy)| copy.trust != Trust::Lost);
@@ -174,8 +174,10 @@ pub(crate) fn adoption(copies: &[Option<Copy>]) -> Adoption {
         }
         let before =
             kept().map(|(_, copy)| copy.record).filter(|other| *other < record && !other.is_blank()).max();
+        let may_have_more =
+            |before: &Record| heard(copies).filter(|(_, copy)| copy.record > *before).count() >= majority;
         match before {
-            Some(before) if may_have < majority => record = before,
+            Some(before) if !may_have_more(&before) => record = before,
             _ => return take(first, true),
         }
     }
@@ -288,9 +290,21 @@ mod tests {
     fn a_lost_copy_tells_what_it_may_have_executed_and_is_not_waited_for() {
         let in_flight = copy(3, DirtyOverwrite);
         assert_eq!(taken(&[in_flight, copy(1, Trusted), copy(3, Lost)]), Some((0, true, false)));
-        assert_eq!(taken(&[in_flight, copy(1, Trusted), copy(2, Lost)]), Some((1, false, true)));
+        assert_eq!(taken(&[in_flight, copy(1, Trusted), copy(1, Lost)]), Some((1, false, true)));
         assert_eq!(taken(&[in_flight, copy(1, Trusted), Some(Copy::FORGOTTEN)]), Some((0, true, false)));
         assert_eq!(taken(&[copy(2, Trusted), copy(1, Trusted), copy(3, Lost)]), Some((0, false, false)));
+    }
+
+    #[test]
+    fn what_a_lost_copy_has_acknowledged_below_the_write_in_flight_is_not_taken_back() {
+        // The second write was acknowledged by the two that are not trusted now.
+        let copies = [copy(3, DirtyOverwrite), copy(1, Trusted), copy(2, Lost)];
+        assert_eq!(taken(&copies), Some((0, true, false)));
+        let of_five = [copy(3, DirtyOverwrite), copy(1, Trusted), copy(1, Trusted), copy(2, Lost), copy(2, Lost)];
+        assert_eq!(taken(&of_five), Some((0, true, false)));
+        let by_two_of_five =
+            [copy(3, DirtyOverwrite), copy(1, Trusted), copy(1, Trusted), copy(1, Trusted), copy(2, Lost)];
+        assert_eq!(taken(&by_two_of_five), Some((1, false, true)));
     }
 
     #[test]
