@@ -69,7 +69,8 @@ fn to_json(node: &Node, answer: Result<Value>) -> Value {
 }
 
 fn render(answers: &[(&Node, Result<Value>)], is_coloured: bool) -> Result<String> {
-    let headings = ["FROM", "NODE", "TO", "LAG", "ON ITS WAY", "BYTES", "MAY SEND"];
+    let headings =
+        ["FROM", "NODE", "TO", "LAG", "ON ITS WAY", "BYTES", "KEYS WAITING", "TO COMPARE", "MAY SEND"];
     let mut table = Table::new(&headings, is_coloured);
     let mut silent = String::new();
     for (node, answer) in answers {
@@ -93,6 +94,8 @@ fn render(answers: &[(&Node, Result<Value>)], is_coloured: bool) -> Result<Strin
                 plain(format!("{} ms", number(to, "lag_ms")?)),
                 plain(number(to, "in_flight")?.to_string()),
                 plain(number(to, "in_flight_bytes")?.to_string()),
+                plain(number(to, "waiting_keys")?.to_string()),
+                plain(format!("{} buckets", number(to, "buckets_needing_repair")?)),
                 plain(rate),
             ]);
         }

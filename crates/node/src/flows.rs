@@ -27,6 +27,8 @@ struct Flow {
 struct OnTheWay {
     in_flight: AtomicU64,
     bytes: AtomicU64,
+    waiting: AtomicU64,
+    buckets_needing_repair: AtomicU64,
     lag_ms: AtomicU64,
 }
 
@@ -67,10 +69,13 @@ impl Flows {
             let is_paused = flow.is_paused.load(Ordering::Relaxed);
             engine.set_flow(now, DcIdx(index as u16), DcFlow { is_paused, bytes_per_s });
         }
-        for DcStatus { dc, in_flight, in_flight_bytes, lag_ms } in engine.datacenters(now) {
+        for status in engine.datacenters(now) {
+            let DcStatus { dc, in_flight, in_flight_bytes, waiting, buckets_needing_repair, lag_ms } = status;
             let shared = &self.dcs[usize::from(dc.0)].workers[worker];
             shared.in_flight.store(in_flight, Ordering::Relaxed);
             shared.bytes.store(in_flight_bytes, Ordering::Relaxed);
+            shared.waiting.store(waiting, Ordering::Relaxed);
+            shared.buckets_needing_repair.store(buckets_needing_repair, Ordering::Relaxed);
             shared.lag_ms.store(lag_ms, Ordering::Relaxed);
         }
     }
@@ -94,6 +99,8 @@ impl Flow {
             "lag_ms": lag_ms,
             "in_flight": sum(|worker| &worker.in_flight),
             "in_flight_bytes": sum(|worker| &worker.bytes),
+            "waiting_keys": sum(|worker| &worker.waiting),
+            "buckets_needing_repair": sum(|worker| &worker.buckets_needing_repair),
             "paused": self.is_paused.load(Ordering::Relaxed),
             "bytes_per_s": (limit > 0).then_some(limit),
         })

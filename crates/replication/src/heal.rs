@@ -174,8 +174,10 @@ pub(crate) fn adoption(copies: &[Option<Copy>]) -> Adoption {
         }
         let before =
             kept().map(|(_, copy)| copy.record).filter(|other| *other < record && !other.is_blank()).max();
-        let may_have_more =
-            |before: &Record| heard(copies).filter(|(_, copy)| copy.record > *before).count() >= majority;
+        let may_have_more = |before: &Record| match planted::has(Planted::TakesBackTooMuch) {
+            true => may_have >= majority,
+            false => heard(copies).filter(|(_, copy)| copy.record > *before).count() >= majority,
+        };
         match before {
             Some(before) if !may_have_more(&before) => record = before,
             _ => return take(first, true),
@@ -300,7 +302,8 @@ mod tests {
         // The second write was acknowledged by the two that are not trusted now.
         let copies = [copy(3, DirtyOverwrite), copy(1, Trusted), copy(2, Lost)];
         assert_eq!(taken(&copies), Some((0, true, false)));
-        let of_five = [copy(3, DirtyOverwrite), copy(1, Trusted), copy(1, Trusted), copy(2, Lost), copy(2, Lost)];
+        let of_five =
+            [copy(3, DirtyOverwrite), copy(1, Trusted), copy(1, Trusted), copy(2, Lost), copy(2, Lost)];
         assert_eq!(taken(&of_five), Some((0, true, false)));
         let by_two_of_five =
             [copy(3, DirtyOverwrite), copy(1, Trusted), copy(1, Trusted), copy(1, Trusted), copy(2, Lost)];

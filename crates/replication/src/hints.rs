@@ -162,6 +162,14 @@ impl Hints {
         self.len == 0
     }
 
+    /// How many wait for a target or are being replayed, in how many buckets it may have missed more, and when the oldest of them was
+    /// noted, in seconds since the Unix epoch.
+    pub(crate) fn missed_by(&self, target: HintTarget) -> (usize, usize, Option<u32>) {
+        self.targets.get(&target).map_or((0, 0, None), |about| {
+            (about.queue.len(), about.needs_repair.len(), about.queue.oldest_s())
+        })
+    }
+
     /// Memory that they take, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.targets.values().map(|target| target.queue.bytes()).sum()

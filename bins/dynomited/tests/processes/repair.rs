@@ -18,7 +18,7 @@ const BETWEEN_PREVIEWS: Duration = Duration::from_secs(6);
 /// No comparison but those that are asked for.
 const NO_ROUNDS: &str = "repair.interval=0s";
 
-fn dynoctl(cluster: &Cluster, node: usize, args: &[&str]) -> Command {
+pub(crate) fn dynoctl(cluster: &Cluster, node: usize, args: &[&str]) -> Command {
     let mut command = Command::new(dynoctl_binary());
     command.args(["--node", &cluster.nodes()[node].server.client_address().to_string()]).args(args);
     command

@@ -7,7 +7,10 @@ use dynomite_ring::{DcIdx, Token};
 use smallvec::SmallVec;
 
 use super::{Engine, Now};
-use crate::operation::{Kind, overwrite::RemoteDc, replicas::State};
+use crate::{
+    HintTarget,
+    operation::{Kind, overwrite::RemoteDc, replicas::State},
+};
 
 /// How much may be sent to a datacenter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,7 +30,11 @@ pub struct DcStatus {
     pub in_flight: u64,
     /// Their bytes.
     pub in_flight_bytes: u64,
-    /// How long the oldest of them has been on its way, in milliseconds.
+    /// Keys whose writes were not sent, or did not arrive, and are sent later.
+    pub waiting: u64,
+    /// Buckets in which it may lack more than that: comparing finds what.
+    pub buckets_needing_repair: u64,
+    /// How long the oldest of all these writes has been on its way or waiting, in milliseconds; what waits is known to the second.
     pub lag_ms: u64,
 }
 
@@ -68,11 +75,16 @@ impl Engine {
         }
     }
 
-    /// What is on its way to each other datacenter. Looks at every operation: not for every turn.
+    /// What is on its way to each other datacenter, and what waits. Looks at every operation: not for every turn.
     pub fn datacenters(&mut self, now: Now) -> Vec<DcStatus> {
         let others = self.ring.other_dcs(self.place.dc);
-        let mut all: Vec<DcStatus> =
-            others.map(|dc| DcStatus { dc, in_flight: 0, in_flight_bytes: 0, lag_ms: 0 }).collect();
+        let waiting = |dc| {
+            let (waiting, marked, oldest_s) = self.hints.missed_by(HintTarget::Dc(dc));
+            let lag_ms = oldest_s.map_or(0, |s| now.wall_ms().saturating_sub(u64::from(s) * 1000));
+            let (waiting, buckets_needing_repair) = (waiting as u64, marked as u64);
+            DcStatus { dc, in_flight: 0, in_flight_bytes: 0, waiting, buckets_needing_repair, lag_ms }
+        };
+        let mut all: Vec<DcStatus> = others.map(waiting).collect();
         for (_, operation) in self.operations.iter_mut() {
             let (dcs, bytes): (&[RemoteDc], usize) = match &operation.kind {
                 Kind::Overwrite(overwrite) => (&overwrite.dcs, overwrite.command.request().raw().len()),

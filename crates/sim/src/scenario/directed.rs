@@ -100,6 +100,11 @@ const SCRIPTS: &[Directed] = &[
         datastores::rebuilt_from_one_rack,
     ),
     script(
+        "acknowledged-below-what-is-in-flight",
+        "a write in flight is taken back; one before it was acknowledged with a copy that is lost by now",
+        datastores::acknowledged_below_what_is_in_flight,
+    ),
+    script(
         "pieces-of-two-states",
         "a large state changes while its pieces are read; what arrives must not be a bit of each",
         datastores::pieces_of_two_states,

@@ -223,6 +223,11 @@ fn a_paused_datacenter_is_sent_nothing_and_its_lag_is_told() {
     cluster.run(0, "INCR n", Level::DcQuorum);
     cluster.advance(50);
     assert_eq!(cluster.stored_everywhere("EXISTS k n")[3..], [":0\r\n"; 3]);
+    cluster.advance(3000);
+    let now = cluster.now(0);
+    let told: Vec<_> = (0..3).map(|member| cluster.members[member].engine.datacenters(now)[0]).collect();
+    assert_eq!(told.iter().map(|status| status.waiting).sum::<u64>(), 2, "{told:?}");
+    assert!(told.iter().any(|status| status.lag_ms >= 3000), "{told:?}");
     (0..3).for_each(|member| cluster.members[member].engine.set_flow(now, DcIdx(1), DcFlow::default()));
     let primary = cluster.primary_of("k", 0);
     cluster.held.extend((0..3).flat_map(|a| (3..6).map(move |b| (a, b))));
@@ -232,6 +237,30 @@ fn a_paused_datacenter_is_sent_nothing_and_its_lag_is_told() {
     let [status] = cluster.members[primary].engine.datacenters(now)[..] else { panic!("one other") };
     assert_eq!((status.dc, status.in_flight), (DcIdx(1), 1));
     assert!(status.in_flight_bytes >= 20 && status.lag_ms >= 70, "{status:?}");
+}
+
+#[test]
+fn no_more_is_sent_to_a_datacenter_than_its_rate_allows() {
+    let mut cluster = Cluster::racks(&[3, 3]);
+    let now = cluster.now(0);
+    let limited = DcFlow { is_paused: false, bytes_per_s: Some(1000) };
+    (0..3).for_each(|member| cluster.members[member].engine.set_flow(now, DcIdx(1), limited));
+    let value = "v".repeat(400);
+    for number in 0..40 {
+        assert_eq!(cluster.run(0, &format!("SET limited{number} {value}"), Level::DcQuorum), "+OK\r\n");
+    }
+    let arrived = |cluster: &mut Cluster| {
+        let mut keys = (0..40).map(|number| format!("EXISTS limited{number}"));
+        keys.by_ref().filter(|line| cluster.stored(3, line) == ":1\r\n").count()
+    };
+    cluster.advance(1000);
+    let first = arrived(&mut cluster);
+    cluster.advance(2000);
+    let later = arrived(&mut cluster);
+    // Each of three nodes sends two of these in a second.
+    assert!(first <= 12 && (6..=18).contains(&later), "{first} {later}");
+    cluster.advance(30_000);
+    assert_eq!(arrived(&mut cluster), 40);
 }
 
 #[test]

@@ -30,6 +30,26 @@ fn broken_with_a_write_in_flight(seed: u64, run_percent: u64) -> Plan {
         .plan()
 }
 
+/// Node 1 misses a write; of the two that have it, node 2 loses its data, and node 0 another write that was in flight.
+pub(super) fn acknowledged_below_what_is_in_flight(seed: u64) -> Plan {
+    let script = Script::three_racks(seed);
+    let key = script.key_of(Kind::Plain, 0);
+    let alone = Fault::Partition { side: Group::Node(1), outbound: true, inbound: true };
+    let deaf = Fault::Partition { side: Group::Node(2), outbound: false, inbound: true };
+    script
+        .sends(1, 0, key, Action::Set)
+        .breaks(100, 4000, alone)
+        .sends(2000, 0, key, Action::Set)
+        .breaks(3000, 400, deaf)
+        .breaks(3000, 200, Fault::StoreSlow { node: 0, by_us: 300_000 })
+        .sends(3010, 0, key, Action::Set)
+        .breaks(3060, 50, Fault::LaneBreak { node: 0, run_percent: 0 })
+        .breaks(3100, 100, Fault::StoreLoss { node: 2 })
+        .sends(9000, 1, key, Action::Read)
+        .sends(9100, 0, key, Action::Read)
+        .plan()
+}
+
 /// Node 1 misses a write; node 2, one of its two witnesses, loses its data while the other is down.
 pub(super) fn rebuilt_from_one_rack(seed: u64) -> Plan {
     let script = Script::three_racks(seed);
