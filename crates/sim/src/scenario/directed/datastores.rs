@@ -40,7 +40,7 @@ pub(super) fn acknowledged_below_what_is_in_flight(seed: u64) -> Plan {
         .sends(1, 0, key, Action::Set)
         .breaks(100, 4000, alone)
         .sends(2000, 0, key, Action::Set)
-        .breaks(3000, 400, deaf)
+        .breaks(3000, 3000, deaf)
         .breaks(3000, 200, Fault::StoreSlow { node: 0, by_us: 300_000 })
         .sends(3010, 0, key, Action::Set)
         .breaks(3060, 50, Fault::LaneBreak { node: 0, run_percent: 0 })
