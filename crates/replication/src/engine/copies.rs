@@ -180,7 +180,7 @@ impl Engine {
             self.records.note(RUN_ID_NOTE, seen.run_id.as_bytes());
             self.marker.is_expected = false;
             match seen.marker {
-                Some(marker) => self.doubt_after(marker),
+                Some(marker) => self.doubt_after(now, marker),
                 None if self.records.len() > 0 => self.lose_copies(now),
                 None => {}
             }
@@ -189,14 +189,23 @@ impl Engine {
         self.take_own_answers(now, out);
     }
 
-    /// The datastore may have lost what was executed after `marker`.
-    fn doubt_after(&mut self, marker: u64) {
-        let recent = self.marker.recent.iter().find(|(number, _)| *number == marker);
-        let doubtful = match recent {
-            Some((_, operation)) => self.records.doubt_after(*operation),
-            None => self.records.doubt_since_frame(marker),
+    /// The datastore may have lost what was executed after `marker`. It has, if it had executed a later marker: then the copies of
+    /// what was written since are lost, and no choice where another datastore was only started anew (rule R13).
+    fn doubt_after(&mut self, now: Now, marker: u64) {
+        let recent = &self.marker.recent;
+        let is_set_back =
+            recent.iter().any(|(number, operation)| *number > marker && self.lane.has_executed(*operation));
+        let trust = if is_set_back { Trust::Lost } else { Trust::DirtyOverwrite };
+        let concerned = match recent.iter().find(|(number, _)| *number == marker) {
+            Some((_, operation)) => self.records.doubt_after(*operation, trust),
+            None => self.records.doubt_since_frame(marker, trust),
         };
-        for copy in doubtful {
+        if is_set_back {
+            let buckets: Vec<Bucket> =
+                concerned.iter().map(|copy| Bucket::of(self.ring.token(self.records.key(*copy)))).collect();
+            return self.lose(now, buckets.into_iter());
+        }
+        for copy in concerned {
             self.stats.copies_doubted += 1;
             self.heal_soon(self.key_of(copy));
         }
@@ -247,11 +256,16 @@ impl Engine {
 
     /// Every copy of this engine is lost until it is rebuilt.
     fn lose_copies(&mut self, now: Now) {
+        self.records.lose_all();
+        self.lose(now, self.slice());
+    }
+
+    /// Has these buckets rebuilt: copies of theirs are lost.
+    fn lose(&mut self, now: Now, buckets: impl Iterator<Item = Bucket>) {
         self.lost.since_ms = now.ms;
-        for bucket in self.slice() {
+        for bucket in buckets {
             self.lost.buckets.insert(bucket);
         }
-        self.records.lose_all();
         self.rebuild = Rebuild::default();
         self.note_lost();
         self.stats.stores_lost += 1;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use dynomite_ring::{NodeId, Rack, Token};
 use smallvec::SmallVec;
 
-use super::{Engine, Now, Out, Requester};
+use super::{Engine, Now, Out, Requester, replica::told};
 use crate::{
     Content, Failure, PushPurpose, Record, RequestBody, ResponseBody,
     hints::{HintTarget, Replay},
@@ -144,7 +144,8 @@ impl Engine {
         };
         let replay = match (handoff.phase, body) {
             (Phase::Fetching(node), ResponseBody::State { record, trust, state }) if trust.is_trusted() => {
-                return self.push_handoff(now, id, node, record, state, out);
+                // A mark is no write: where it is installed, it may not be known.
+                return self.push_handoff(now, id, node, told(record), state, out);
             }
             (Phase::Pushing(..), ResponseBody::Accepted { .. }) => Replay::Done,
             (Phase::Pushing(_, pushed), ResponseBody::Nacked { record, dirty: false })

@@ -8,7 +8,7 @@ use dynomite_ring::Token;
 use hashbrown::HashSet;
 use smallvec::SmallVec;
 
-use super::{Engine, Now, Out};
+use super::{Engine, Now, Out, replica::told};
 use crate::{
     Content, Failure, RequestBody, ResponseBody,
     heal::{Behind, Copy, CountsLost, Plan, plan},
@@ -258,8 +258,10 @@ impl Engine {
         }
         match body {
             ResponseBody::State { record, trust, state }
-                if trust.is_trusted() && wanted.is_some_and(|copy| record >= copy.record) =>
+                if trust.is_trusted() && wanted.is_some_and(|copy| told(record) >= copy.record) =>
             {
+                // A mark is no write: where it is installed, it may not be known.
+                let record = told(record);
                 if state.is_in_pieces() && !self.begin_large_heal(now, id, out) {
                     return;
                 }

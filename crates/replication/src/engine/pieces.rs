@@ -96,8 +96,6 @@ impl Engine {
         }
         let (copy, entry) = self.look_up(&key, token);
         let Entry { record, trust, .. } = entry;
-        // Whoever installs it must not take a mark for a write: the mark may not be known where the key was written.
-        let record = told(record);
         if let Some(failure) = distrusted(trust)
             && (trust == crate::Trust::Lost || !doubtful)
         {

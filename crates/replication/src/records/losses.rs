@@ -19,20 +19,21 @@ impl Records {
         self.distrust(Trust::Lost, |_| true);
     }
 
-    /// Puts all copies in doubt whose state was brought by a lane operation of this process after `written_at`; their keys' ids.
-    pub(crate) fn doubt_after(&mut self, written_at: u64) -> Vec<RecordId> {
-        self.distrust(Trust::DirtyOverwrite, |entry_written_at| entry_written_at > written_at)
+    /// Trusts no copy more than `trust` whose state was brought by a lane operation of this process after `written_at`; their keys'
+    /// ids.
+    pub(crate) fn doubt_after(&mut self, written_at: u64, trust: Trust) -> Vec<RecordId> {
+        self.distrust(trust, |entry_written_at| entry_written_at > written_at)
     }
 
     /// The same for all that was written since frame `frame` of the log, by an earlier process or by this one. If that is
-    /// not known any more, all copies are put in doubt.
-    pub(crate) fn doubt_since_frame(&mut self, frame: u64) -> Vec<RecordId> {
+    /// not known any more, of all copies.
+    pub(crate) fn doubt_since_frame(&mut self, frame: u64, trust: Trust) -> Vec<RecordId> {
         let is_known = self.since_markers.first_frame.is_some_and(|first| first <= frame);
         let changes = std::mem::take(&mut self.since_markers.changes);
-        let mut ids = self.distrust(Trust::DirtyOverwrite, |written_at| !is_known || written_at > 0);
+        let mut ids = self.distrust(trust, |written_at| !is_known || written_at > 0);
         for (_, id) in changes.into_iter().filter(|(of, _)| is_known && *of >= frame) {
             let is_new = self.update(id, |entry| {
-                entry.trust = entry.trust.max(Trust::DirtyOverwrite);
+                entry.trust = entry.trust.max(trust);
                 entry.claim = Claim::Void;
             });
             ids.extend(is_new.then_some(id));

@@ -1,6 +1,8 @@
 use super::cluster::{Cluster, TIMEOUT_MS};
 use crate::{Level, Recovery};
 
+const MARKER: &str = "own:marker";
+
 #[test]
 fn a_copy_in_doubt_does_not_vote_until_it_is_overwritten() {
     let mut cluster = Cluster::racks(&[3]);
@@ -40,6 +42,46 @@ fn a_broken_lane_leaves_sequenced_writes_unknown_and_the_key_in_doubt() {
     assert_eq!(cluster.stored_everywhere(&format!("GET {key}")), ["$1\r\n1\r\n"; 3]);
     let stats = cluster.members[0].engine.stats();
     assert_eq!((stats.copies_doubted, stats.copies_adopted), (1, 1), "claimed, and adopted as it is");
+}
+
+#[test]
+fn a_datastore_that_was_set_back_does_not_win_over_one_that_was_only_started_anew() {
+    let mut cluster = Cluster::racks(&[3]);
+    cluster.configure(|config| config.marker_key = Some(MARKER.into()));
+    for number in 0..20 {
+        cluster.run(0, &format!("SET key{number} old"), Level::DcQuorum);
+    }
+    cluster.advance(1500);
+    let earlier = cluster.stored(0, &format!("GET {MARKER}"));
+    cluster.run(0, "SET another value", Level::DcQuorum);
+    cluster.advance(1500);
+    assert_ne!(cluster.stored(0, &format!("GET {MARKER}")), earlier);
+    cluster.kill(2);
+    for number in 0..20 {
+        let reply = cluster.run(0, &format!("SET key{number} acknowledged"), Level::DcQuorum);
+        assert_eq!(reply, "+OK\r\n");
+    }
+    // The first datastore comes back as it was; the second has all that it had, but for all that is known.
+    for number in 0..20 {
+        cluster.stored(0, &format!("SET key{number} old"));
+    }
+    let marker = earlier.lines().nth(1).unwrap().to_owned();
+    cluster.stored(0, &format!("SET {MARKER} {marker}"));
+    cluster.start_store_anew(0, MARKER);
+    cluster.start_store_anew(1, MARKER);
+    cluster.advance(500);
+    cluster.revive(2);
+    cluster.wait_for_rebuild();
+    cluster.advance(10_000);
+    for number in 0..20 {
+        let key = format!("key{number}");
+        assert_eq!(
+            cluster.run(0, &format!("GET {key}"), Level::DcQuorum),
+            "$12\r\nacknowledged\r\n",
+            "{key}"
+        );
+        assert_eq!(cluster.stored_everywhere(&format!("GET {key}")), ["$12\r\nacknowledged\r\n"; 3], "{key}");
+    }
 }
 
 #[test]

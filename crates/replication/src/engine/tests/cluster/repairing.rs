@@ -167,6 +167,19 @@ impl Cluster {
         self.feed(member, |engine, out| engine.handle_lane_up(now, seen, out));
     }
 
+    /// A member's datastore ends, and comes back with what is in it; its marker too.
+    pub(in crate::engine::tests) fn start_store_anew(&mut self, member: usize, marker_key: &str) {
+        self.break_lane(member);
+        let marker = self.stored(member, &format!("GET {marker_key}"));
+        let marker = marker.lines().nth(1).and_then(|number| number.parse().ok());
+        let now = self.now(member);
+        let state = &mut self.members[member];
+        state.run_id.push('1');
+        let run_id = state.run_id.clone();
+        let seen = StoreSeen { run_id: &run_id, marker };
+        self.feed(member, |engine, out| engine.handle_lane_up(now, seen, out));
+    }
+
     /// A member's process is started anew, over the same datastore.
     pub(in crate::engine::tests) fn restart_with(&mut self, member: usize, recovery: Recovery) {
         self.break_lane(member);
