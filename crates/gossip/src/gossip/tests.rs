@@ -1,0 +1,5 @@
+mod basics;
+mod bounds;
+mod faults;
+mod figures;
+mod identity;
