@@ -44,8 +44,8 @@ pub struct Config {
     pub seeds_max: usize,
 }
 
-/// What a message holds besides one item, at most.
-const AROUND_ITEM: usize = 160;
+/// What a message holds besides one item, at most: two lives, and what stands around deltas and items.
+const AROUND_ITEM: usize = 200;
 
 impl Config {
     /// The defaults, at an interval of one second.
