@@ -102,7 +102,10 @@ impl Config {
             (self.interval > Duration::from_secs(3600), "interval is above an hour"),
             (!(1..=16).contains(&self.fanout), "fanout is not 1 to 16"),
             (self.message_bytes_max < 512, "message_bytes_max is below 512"),
-            (self.received_bytes_max < self.message_bytes_max, "received_bytes_max is below message_bytes_max"),
+            (
+                self.received_bytes_max < self.message_bytes_max,
+                "received_bytes_max is below message_bytes_max",
+            ),
             (!(1..=65_536).contains(&self.members_max), "members_max is not 1 to 65536"),
             (self.items_max > 65_536, "items_max is above 65536"),
             (self.probes_max == 0, "probes_max is 0"),

@@ -2,6 +2,8 @@
 //!
 //! What others send is never an error: it is counted, see [`crate::Counts`].
 
+use std::net::SocketAddr;
+
 use crate::NodeId;
 
 /// Why something was not done.
@@ -51,6 +53,17 @@ pub enum GossipError {
     /// It left: nothing is said any more. Whose fault: the embedder's.
     #[error("this member has left the cluster")]
     HasLeft,
+    /// The driver cannot have this address. Whose fault: the operator's.
+    #[error("cannot listen at {addr}: {kind}")]
+    Bind {
+        /// The address.
+        addr: SocketAddr,
+        /// Why not.
+        kind: std::io::ErrorKind,
+    },
+    /// The driver's task has ended. Whose fault: the embedder's, who left or let the runtime go.
+    #[error("the driver has stopped")]
+    Stopped,
     /// A message that is not one. Whose fault: the sender's.
     #[error("not a gossip message of this version")]
     Malformed,

@@ -364,9 +364,8 @@ impl Gossip {
     fn some_live(&mut self, count: usize, except: &[u32]) -> Vec<u32> {
         let live = self.members.live();
         let mut chosen: Vec<u32> = Vec::with_capacity(count);
-        let is_wanted = |slot: u32, chosen: &[u32]| {
-            slot != ME && !except.contains(&slot) && !chosen.contains(&slot)
-        };
+        let is_wanted =
+            |slot: u32, chosen: &[u32]| slot != ME && !except.contains(&slot) && !chosen.contains(&slot);
         if live.len() > 4 * (count + except.len() + 1) {
             // Few misses.
             while chosen.len() < count {

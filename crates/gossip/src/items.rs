@@ -95,8 +95,13 @@ impl Items {
         let mut items: Vec<ItemChange<'_>> = self
             .entries
             .iter()
-            .filter(|(_, entry)| is_told(entry.version))
-            .map(|(key, entry)| ItemChange { key: *key, version: entry.version, value: entry.value.as_deref() })
+            // What is left from before everything was told afresh may be gone by now.
+            .filter(|(_, entry)| is_told(entry.version) && entry.is_confirmed)
+            .map(|(key, entry)| ItemChange {
+                key: *key,
+                version: entry.version,
+                value: entry.value.as_deref(),
+            })
             .collect();
         items.sort_unstable_by_key(|item| item.version);
         let mut left = room.checked_sub(ItemsDelta::BYTES_AROUND)?;

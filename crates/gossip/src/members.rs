@@ -317,7 +317,9 @@ impl Members {
         for (place, byte) in places.zip(group.pulses) {
             let live = self.live[place];
             let risen = byte.wrapping_sub(live.pulse as u8) as i8;
-            if risen > 0 && u32::from(risen.unsigned_abs()) <= plausible(now - live.heard_at.min(now), interval) {
+            if risen > 0
+                && u32::from(risen.unsigned_abs()) <= plausible(now - live.heard_at.min(now), interval)
+            {
                 self.hear_at(now, place, Some(live.pulse + u64::from(risen.unsigned_abs())));
                 heard(self.at(live.slot).life.id);
             }
@@ -374,10 +376,8 @@ impl Entry {
         let is_life_new = known.is_none_or(|known| known.rank() < self.life.rank());
         let (version, collected) = known.map_or((0, 0), |known| (known.version, known.collected));
         let items_room = room.checked_sub(crate::wire::LIFE_BYTES_MAX)?;
-        let items = self
-            .items
-            .missing_from(version, collected)
-            .and_then(|from| self.items.delta(from, items_room));
+        let items =
+            self.items.missing_from(version, collected).and_then(|from| self.items.delta(from, items_room));
         (is_life_new || items.is_some()).then_some(Delta { life, items })
     }
 

@@ -149,9 +149,14 @@ pub(crate) struct ItemChange<'a> {
 pub(crate) enum Refusal {
     OtherCluster,
     /// This run of yours is known, and it is not the one you say.
-    Stale { known: Life },
+    Stale {
+        known: Life,
+    },
     /// Two live processes claim one identity.
-    Conflict { kept: Life, refused: Life },
+    Conflict {
+        kept: Life,
+        refused: Life,
+    },
 }
 
 impl Life {

@@ -52,9 +52,8 @@ impl Gossip {
         if (others == 0 || self.rng.index(others + 1) == 0)
             && let Some(seed) = self.next_seed()
         {
-            let is_known = |addr| {
-                self.members.live().iter().any(|live| self.members.at(live.slot).life().addr == addr)
-            };
+            let is_known =
+                |addr| self.members.live().iter().any(|live| self.members.at(live.slot).life().addr == addr);
             if !is_known(seed) {
                 self.send_open(now, seed, None, out);
             }
@@ -88,7 +87,8 @@ impl Gossip {
         out: &mut Out,
     ) {
         self.take_exchange(now, exchange, out);
-        let sums = (exchange.root != self.members.root()).then(|| self.members.group_sums(self.members.bits()));
+        let sums =
+            (exchange.root != self.members.root()).then(|| self.members.group_sums(self.members.bits()));
         let slot = self.members.slot(sender.id);
         let known = slot.map(|slot| self.members.life(now, slot));
         self.send_exchange(now, from, sums, known.filter(|life| !life.is_live()), true, out);
@@ -193,7 +193,8 @@ impl Gossip {
             deltas: deltas.collect(),
         };
         let body = if is_answer { Body::Answer(exchange) } else { Body::Open(exchange) };
-        let message = crate::wire::Message { cluster: self.cluster, sender: self.members.life(now, ME), body };
+        let message =
+            crate::wire::Message { cluster: self.cluster, sender: self.members.life(now, ME), body };
         out.send(to, |bytes| crate::wire::encode(&message, bytes));
     }
 
@@ -367,7 +368,8 @@ impl Gossip {
         out: &mut Out,
     ) {
         let body = Body::Delta { wanted, deltas };
-        let message = crate::wire::Message { cluster: self.cluster, sender: self.members.life(now, ME), body };
+        let message =
+            crate::wire::Message { cluster: self.cluster, sender: self.members.life(now, ME), body };
         out.send(to, |bytes| crate::wire::encode(&message, bytes));
     }
 }

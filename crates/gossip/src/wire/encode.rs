@@ -2,9 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{
-    Body, Delta, Digest, Exchange, ItemsDelta, Known, MAGIC_AND_VERSION, Message, Pulses, Refusal,
-};
+use super::{Body, Delta, Digest, Exchange, ItemsDelta, Known, MAGIC_AND_VERSION, Message, Pulses, Refusal};
 use crate::NodeId;
 use crate::node::{Life, Status, Verdict};
 

@@ -71,9 +71,8 @@ fn delta() -> impl Strategy<Value = Delta<'static>> {
 
 fn an_exchange() -> impl Strategy<Value = Exchange<'static>> {
     let sums = proptest::option::of((0..=4u8).prop_map(|bits| &*vec![bits; 4 << bits].leak()));
-    let group = (0..8u16, any::<u32>(), vec(any::<u8>(), 0..20)).prop_map(|(group, list, pulses)| {
-        GroupPulses { group, list, pulses: pulses.leak() }
-    });
+    let group = (0..8u16, any::<u32>(), vec(any::<u8>(), 0..20))
+        .prop_map(|(group, list, pulses)| GroupPulses { group, list, pulses: pulses.leak() });
     (any::<u64>(), sums, vec(group, 0..5), vec(delta(), 0..4)).prop_map(|(root, sums, groups, deltas)| {
         Exchange { root, sums, pulses: Pulses { bits: 3, groups }, deltas }
     })
@@ -88,11 +87,17 @@ fn a_body() -> impl Strategy<Value = Body<'static>> {
         an_exchange().prop_map(Body::Answer),
         vec(group, 0..4).prop_map(|groups| Body::Digest(Digest { bits: 3, groups })),
         (vec(known(), 0..4), vec(delta(), 0..4)).prop_map(|(wanted, deltas)| Body::Delta { wanted, deltas }),
-        (any::<u32>(), number(), origin())
-            .prop_map(|(seq, target, origin)| Body::Ping { seq, target: NodeId(target), origin }),
+        (any::<u32>(), number(), origin()).prop_map(|(seq, target, origin)| Body::Ping {
+            seq,
+            target: NodeId(target),
+            origin
+        }),
         (any::<u32>(), origin()).prop_map(|(seq, origin)| Body::Pong { seq, origin }),
-        (any::<u32>(), number(), address())
-            .prop_map(|(seq, target, addr)| Body::ProbeFor { seq, target: NodeId(target), addr }),
+        (any::<u32>(), number(), address()).prop_map(|(seq, target, addr)| Body::ProbeFor {
+            seq,
+            target: NodeId(target),
+            addr
+        }),
         (any::<u32>(), a_life()).prop_map(|(seq, subject)| Body::Vouch { seq, subject }),
         Just(Body::Refusal(Refusal::OtherCluster)),
         a_life().prop_map(|known| Body::Refusal(Refusal::Stale { known })),

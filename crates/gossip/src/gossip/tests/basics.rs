@@ -101,9 +101,12 @@ fn items_reach_all_and_unknown_ones_are_passed_on() {
     assert!(net.events(later).any(|event| *event == Event::ItemSet { id: id(4), key: 300 }));
     let now = net.now;
     net.nodes[4].gossip.remove(now, 300).unwrap();
-    assert!(net.run_until_so(secs(4), |net| net.running().all(|(_, node)| {
-        node.gossip.member(id(4)).unwrap().item::<Own>(300).is_none()
-    })).is_some());
+    assert!(
+        net.run_until_so(secs(4), |net| net
+            .running()
+            .all(|(_, node)| { node.gossip.member(id(4)).unwrap().item::<Own>(300).is_none() }))
+            .is_some()
+    );
     assert!(net.events(2).any(|event| *event == Event::ItemRemoved { id: id(4), key: 300 }));
 }
 
@@ -152,9 +155,15 @@ fn the_departed_are_forgotten_by_all_and_stay_so() {
     net.add(identity(8, 1));
     net.run(secs(10));
     assert_eq!(net.seen_as(6, Health::Gone), 8);
-    net.run(secs(90));
+    net.run(secs(30));
+    // And one that comes later still does not hear of it.
+    let later = net.add(identity(9, 1));
+    net.run(secs(10));
+    assert_eq!((net.seen_as(6, Health::Gone), net.nodes[later].gossip.member(id(6)).is_none()), (8, true));
+    assert!(net.agree());
+    net.run(secs(60));
     assert!(net.running().all(|(_, node)| node.gossip.member(id(6)).is_none()));
-    net.add(identity(9, 1));
+    net.add(identity(10, 1));
     net.run(secs(60));
     assert!(net.running().all(|(_, node)| node.gossip.member(id(6)).is_none()));
     assert!(net.agree());

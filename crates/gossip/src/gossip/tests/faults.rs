@@ -1,5 +1,8 @@
-use crate::testing::{Net, id, identity, millis, secs};
-use crate::{Config, Event, Health};
+use std::net::SocketAddr;
+
+use crate::testing::{Net, addr, id, identity, millis, secs};
+use crate::wire::{Body, decode};
+use crate::{Config, Event, Health, Out};
 
 fn downs(net: &Net) -> usize {
     let events = net.nodes.iter().flat_map(|node| &node.events);
@@ -36,6 +39,89 @@ fn a_partition_heals_by_itself_and_takes_nobody_down_who_is_heard() {
     assert_eq!(net.events(0).filter(|event| matches!(event, Event::Down { .. })).count(), 12);
     assert_eq!(net.nodes[0].gossip.member(id(19)).unwrap().raw_item(1), Some(b"said there".as_slice()));
     assert_eq!(net.nodes[19].gossip.member(id(0)).unwrap().raw_item(1), Some(b"said here".as_slice()));
+}
+
+#[test]
+fn a_partition_heals_without_a_seed() {
+    let mut net = Net::new(12, 4);
+    net.run(secs(10));
+    net.kill(0);
+    net.is_cut = |from, to| (from < 5) != (to < 5);
+    net.run(secs(300));
+    assert_eq!((net.nodes[1].gossip.live_count(), net.nodes[11].gossip.live_count()), (4, 7));
+    net.is_cut = |_, _| false;
+    assert!(net.run_until_so(secs(20), Net::agree).is_some());
+}
+
+/// Three that know each other, and a minute in which the first two may say what they like.
+fn three() -> Net {
+    let mut net = Net::new(3, 4);
+    net.run(secs(10));
+    net
+}
+
+/// What is in `out`, decoded, and nothing is left in it.
+fn said(out: &mut Out) -> Vec<(SocketAddr, Vec<u8>)> {
+    let said = out.sends().map(|(to, bytes)| (to, bytes.to_vec())).collect();
+    out.clear();
+    said
+}
+
+#[test]
+fn a_probe_goes_through_others_when_it_is_not_answered() {
+    let mut net = three();
+    let mut out = Out::new();
+    let mut now = net.now;
+    net.nodes[0].gossip.link_lost(now, id(1), &mut out);
+    let is_ping = |bytes: &[u8]| matches!(decode(bytes).unwrap().body, Body::Ping { .. });
+    assert!(said(&mut out).iter().any(|(to, bytes)| *to == addr(1) && is_ping(bytes)));
+    now += millis(500);
+    net.nodes[0].gossip.handle_timeout(now, &mut out);
+    let asked = said(&mut out);
+    let asked = asked.iter().find(|(_, bytes)| matches!(decode(bytes).unwrap().body, Body::ProbeFor { .. }));
+    let (to, mut bytes) = asked.cloned().unwrap();
+    assert_eq!(to, addr(2));
+    // It goes to the relay, the suspect, the relay and back.
+    for (from, to) in [(0, 2), (2, 1), (1, 2), (2, 0)] {
+        assert_eq!(net.nodes[0].gossip.member(id(1)).unwrap().health(), Health::Suspect);
+        net.nodes[to].gossip.handle_message(now, addr(from), &bytes, &mut out);
+        bytes = said(&mut out).pop().map_or_else(Vec::new, |(_, bytes)| bytes);
+    }
+    assert_eq!(net.nodes[0].gossip.member(id(1)).unwrap().health(), Health::Alive);
+}
+
+#[test]
+fn who_hears_a_member_tells_it_that_it_is_called_down_and_does_not_follow() {
+    let mut net = three();
+    let mut out = Out::new();
+    let now = net.now;
+    // The third calls the second down, as if it had probed it in vain, and tells the first.
+    net.nodes[2].gossip.link_lost(now, id(1), &mut out);
+    let mut verdict_at = now;
+    while net.nodes[2].gossip.member(id(1)).unwrap().health() != Health::Down {
+        verdict_at += millis(100);
+        out.clear();
+        net.nodes[2].gossip.handle_timeout(verdict_at, &mut out);
+    }
+    let told = said(&mut out).into_iter().find(|(to, _)| *to == addr(0));
+    let told = told.map(|(_, bytes)| bytes).unwrap_or_else(|| {
+        (0..20)
+            .find_map(|step| {
+                net.nodes[2].gossip.handle_timeout(verdict_at + millis(300 * step), &mut out);
+                said(&mut out).into_iter().find(|(to, _)| *to == addr(0)).map(|(_, bytes)| bytes)
+            })
+            .unwrap()
+    });
+    net.nodes[0].gossip.handle_message(now, addr(2), &told, &mut out);
+    assert_eq!(net.nodes[0].gossip.member(id(1)).unwrap().health(), Health::Alive);
+    assert_eq!(net.nodes[0].gossip.counts().verdict_held_count, 1);
+    let warning = said(&mut out).into_iter().find(|(to, _)| *to == addr(1)).unwrap().1;
+    net.nodes[1].gossip.handle_message(now, addr(0), &warning, &mut out);
+    assert_eq!(out.events(), [Event::Refuted { incarnation: 1 }]);
+    // Told once more, it does not warn again.
+    out.clear();
+    net.nodes[0].gossip.handle_message(now, addr(2), &told, &mut out);
+    assert!(said(&mut out).iter().all(|(to, _)| *to != addr(1)));
 }
 
 #[test]

@@ -44,7 +44,9 @@ fn figures() {
             .map(|(at, _)| *at - start)
             .min();
         let probes: u64 = net.nodes.iter().map(|node| node.gossip.counts().probe_count).sum();
-        println!("suspect {suspect:?} down first {first:?} 99 % {most:?}, all +{all:?}, probes so far {probes}");
+        println!(
+            "suspect {suspect:?} down first {first:?} 99 % {most:?}, all +{all:?}, probes so far {probes}"
+        );
         net.run(secs(5));
     }
     let place = 9;
@@ -63,14 +65,13 @@ fn figures() {
     let downs = |net: &Net| {
         let events = net.nodes.iter().flat_map(|node| &node.events);
         let sum = |count: fn(&Event) -> bool| events.clone().filter(|(_, event)| count(event)).count();
-        (sum(|event| matches!(event, Event::Down { .. })), sum(|event| matches!(event, Event::Suspected { .. })))
+        (
+            sum(|event| matches!(event, Event::Down { .. })),
+            sum(|event| matches!(event, Event::Suspected { .. })),
+        )
     };
     let before = downs(&net);
     println!("traffic KB/s: {:?}", traffic(&mut net, secs(seconds)));
     let after = downs(&net);
-    println!(
-        "{seconds} s of loss: downs {}, suspicions {}",
-        after.0 - before.0,
-        after.1 - before.1
-    );
+    println!("{seconds} s of loss: downs {}, suspicions {}", after.0 - before.0, after.1 - before.1);
 }

@@ -60,7 +60,9 @@ fn of_two_live_claimants_the_first_keeps_its_place_and_both_are_told() {
             let member = net.nodes[other].gossip.member(id(3)).unwrap();
             assert_eq!((member.identity(), member.health()), (identity(3, 1), Health::Alive));
             let flaps = net.events(other).filter(|event| match event {
-                Event::Restarted { id: who } | Event::Down { id: who } | Event::Up { id: who } => *who == id(3),
+                Event::Restarted { id: who } | Event::Down { id: who } | Event::Up { id: who } => {
+                    *who == id(3)
+                }
                 _ => false,
             });
             assert_eq!(flaps.count(), 0);
