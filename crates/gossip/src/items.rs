@@ -4,7 +4,7 @@
 //! tombstones, which are collected after a while; `collected` is the last change of which a tombstone was collected. Who
 //! knows less than that could not tell a removed item from one that was not told, so it gets everything afresh
 //! (chitchat's rule): its old items stay visible until the new ones have passed that point, and those not among
-//! them go.
+//! them go. Until then only those are believed who collected as much; who hears that somebody did does so too.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -128,7 +128,9 @@ impl Items {
     ) -> Applied {
         let must_renew = delta.collected > self.collected && self.version < delta.collected;
         let known = if must_renew { 0 } else { self.version };
-        if delta.from > known || delta.upto <= known && !must_renew {
+        // What is told afresh comes from those who collected as much: others may still tell what was removed.
+        let is_behind = !must_renew && self.version < self.collected && delta.collected < self.collected;
+        if is_behind || delta.from > known || delta.upto <= known && !must_renew {
             return Applied::Nothing;
         }
         if !self.has_room(&delta.items, bounds) {
@@ -171,6 +173,14 @@ impl Items {
         let last = self.entries.values().filter(|entry| is_old(entry)).map(|entry| entry.version).max();
         self.collected = self.collected.max(last.unwrap_or(0));
         self.drop_entries(is_old, &mut Vec::new());
+    }
+
+    /// Somebody collected the tombstones up to here; so does this node, so that they can go on from each other.
+    pub(crate) fn collect_upto(&mut self, horizon: u64) {
+        if horizon > self.collected && horizon <= self.version {
+            self.collected = horizon;
+            self.drop_entries(|entry| entry.value.is_none() && entry.version <= horizon, &mut Vec::new());
+        }
     }
 
     fn put(&mut self, now: Duration, item: &ItemChange<'_>) {

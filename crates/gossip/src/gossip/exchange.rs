@@ -111,6 +111,7 @@ impl Gossip {
         let mut wanted = Vec::new();
         let mut lacking = Vec::new();
         for group in &digest.groups {
+            self.collect_with(&group.known);
             self.compare(digest.bits, group, &mut wanted, &mut lacking);
         }
         // What they lack has the greater part of the message; what is not asked for now is asked for next time.
@@ -135,10 +136,22 @@ impl Gossip {
         for delta in deltas {
             self.take_delta(now, delta, Source::Told, out);
         }
+        self.collect_with(wanted);
         let slots = wanted.iter().filter_map(|known| Some((self.members.slot(known.id)?, Some(known))));
         let deltas = self.deltas(now, slots, self.config.message_bytes_max - AROUND);
         if !deltas.is_empty() {
             self.send_delta(now, from, Vec::new(), deltas, out);
+        }
+    }
+
+    /// Who is being told afresh goes on only with those who collected as much.
+    fn collect_with(&mut self, known: &[Known]) {
+        for known in known.iter().filter(|known| known.collected > 0) {
+            if let Some(slot) = self.members.slot(known.id)
+                && self.members.at(slot).life().run() == (known.generation, known.nonce)
+            {
+                self.members.at_mut(slot).items.collect_upto(known.collected);
+            }
         }
     }
 

@@ -129,6 +129,25 @@ fn who_is_told_afresh_does_not_pass_on_what_may_be_gone() {
 }
 
 #[test]
+fn who_is_told_afresh_believes_only_those_who_collected_as_much() {
+    let mut owner = Items::default();
+    set(&mut owner, 0, 1, "stays");
+    set(&mut owner, 0, 2, "goes");
+    let (mut late, mut renewing) = (Items::default(), Items::default());
+    tell(&owner, &mut late, 0, 1000);
+    tell(&owner, &mut renewing, 0, 1000);
+    owner.set(at(1), 2, None, BOUNDS);
+    set(&mut owner, 1, 3, "stays");
+    owner.collect(at(100), GRACE);
+    let first = owner.delta(0, ItemsDelta::BYTES_AROUND + 10).expect("there is room for one");
+    renewing.apply(at(100), &first, BOUNDS, &mut Vec::new());
+    let stale = late.delta(renewing.version(), 1000).expect("there is room");
+    assert_eq!(renewing.apply(at(100), &stale, BOUNDS, &mut Vec::new()), Applied::Nothing);
+    tell(&owner, &mut renewing, 100, 1000);
+    assert_eq!(values(&renewing), values(&owner));
+}
+
+#[test]
 fn bounds_hold_for_the_owner_and_for_what_is_told() {
     let small = ItemBounds { count_max: 2, bytes_max: 10 };
     let mut items = Items::default();
@@ -200,6 +219,8 @@ proptest! {
                 }
                 Step::Collect { who } => replicas[who].collect(at(now), GRACE),
                 Step::Tell { from, to, room } => {
+                    let horizon = replicas[to].collected();
+                    replicas[from].collect_upto(horizon);
                     let teller = replicas[from].clone();
                     let listener = &mut replicas[to];
                     if let Some(start) = teller.missing_from(listener.version(), listener.collected())
@@ -210,8 +231,9 @@ proptest! {
                 }
             }
         }
-        let owner = replicas[0].clone();
+        let mut owner = replicas[0].clone();
         for other in &mut replicas[1..] {
+            owner.collect_upto(other.collected());
             tell(&owner, other, now, 100);
             prop_assert_eq!(values(other), values(&owner));
         }
