@@ -14,7 +14,7 @@ use crate::wire::{Body, Refusal};
 use crate::{Event, Out};
 
 /// So many suspects of one member begin to probe it in an interval, of all that suspect it.
-const PROBERS: u32 = 12;
+const PROBERS: u32 = 32;
 
 #[derive(Debug, Default)]
 pub(super) struct Probing {
