@@ -124,9 +124,9 @@ fn check_words(name: &str, source: &Path, violations: &mut Vec<String>) -> Resul
 
 /// Whether the file is a driver's module or lies in its directory.
 fn is_driver(name: &str) -> bool {
-    DRIVERS.iter().any(|driver| {
-        name.strip_prefix(driver).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
-    })
+    DRIVERS
+        .iter()
+        .any(|driver| name.strip_prefix(driver).is_some_and(|rest| rest == ".rs" || rest.starts_with('/')))
 }
 
 /// The lines, counted from 1, outside comments.

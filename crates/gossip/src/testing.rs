@@ -147,7 +147,7 @@ impl Net {
                 What::Timer(place) if self.nodes[place].timer_at == Some(at) => {
                     self.nodes[place].timer_at = None;
                     if self.nodes[place].is_running {
-                        self.call(place, |gossip, now, out| gossip.handle_timeout(now, out));
+                        self.call(place, Gossip::handle_timeout);
                     }
                 }
                 What::Packet { from, to, bytes } if self.nodes[to].is_running => {

@@ -195,9 +195,9 @@ impl Gossip {
             .map(|(group, list, range)| GroupPulses { group, list, pulses: &bytes[range] })
             .collect();
         let about = about.map(|life| Delta { life, items: None });
-        let deltas = about.into_iter().chain(told.iter().filter_map(|(slot, from, room)| {
+        let deltas = about.into_iter().chain(told.iter().map(|(slot, from, room)| {
             let items = from.and_then(|from| self.members.at(*slot).items.delta(from, *room));
-            Some(Delta { life: self.members.life(now, *slot), items })
+            Delta { life: self.members.life(now, *slot), items }
         }));
         let exchange = Exchange {
             root: self.members.root(),
@@ -245,7 +245,7 @@ impl Gossip {
     }
 
     /// Heartbeats of as many groups as fit, from where the last message ended.
-    fn pick_pulses(&mut self, bits: u8, mut room: usize) -> (Vec<u8>, Vec<(u16, u32, Range<usize>)>) {
+    fn pick_pulses(&mut self, bits: u8, mut room: usize) -> (Vec<u8>, Vec<PickedGroup>) {
         let places = self.members.live_groups(bits);
         let mut bytes = Vec::with_capacity(self.members.live().len().min(room));
         let mut groups = Vec::with_capacity(places.len());
@@ -386,6 +386,9 @@ impl Gossip {
         out.send(to, |bytes| crate::wire::encode(&message, bytes));
     }
 }
+
+/// A group's number, the sum over its list, and where its heartbeats lie.
+type PickedGroup = (u16, u32, Range<usize>);
 
 /// Takes so much of the room, if it is there.
 fn take(room: &mut usize, len: usize) -> bool {

@@ -109,7 +109,6 @@ impl Gossip {
     fn handle_refusal(&mut self, now: Duration, from: SocketAddr, refusal: Refusal, out: &mut Out) {
         let mine = *self.me();
         match refusal {
-            Refusal::OtherCluster => {}
             Refusal::Stale { known } => {
                 if known.id == mine.id && known.run() > mine.run() {
                     self.take_place(now);
@@ -127,7 +126,7 @@ impl Gossip {
                     self.tell_conflict(kept.identity(), refused.identity(), out);
                 }
             }
-            Refusal::Conflict { .. } => {}
+            Refusal::OtherCluster | Refusal::Conflict { .. } => {}
         }
     }
 

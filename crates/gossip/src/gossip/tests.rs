@@ -1,5 +1,4 @@
 mod basics;
 mod bounds;
 mod faults;
-mod figures;
 mod identity;

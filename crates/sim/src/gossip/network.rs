@@ -136,7 +136,7 @@ impl Network {
     }
 
     pub(super) fn leave(&mut self, place: usize) {
-        self.call(place, |gossip, now, out| gossip.leave(now, out));
+        self.call(place, Gossip::leave);
         self.members[place].state = State::Left;
     }
 
@@ -156,7 +156,7 @@ impl Network {
                     if self.members[place].timer_at == Some(at) {
                         self.members[place].timer_at = None;
                         if self.members[place].is_process() {
-                            self.call(place, |gossip, now, out| gossip.handle_timeout(now, out));
+                            self.call(place, Gossip::handle_timeout);
                         }
                     }
                 }

@@ -130,7 +130,7 @@ fn a_status_reaches_all() {
 fn who_leaves_is_gone_at_once_never_down_and_does_not_return() {
     let mut net = Net::new(20, 3);
     net.run(secs(10));
-    net.call(6, |gossip, now, out| gossip.leave(now, out));
+    net.call(6, Gossip::leave);
     net.kill(6);
     let took = net.run_until_so(secs(3), |net| net.seen_as(6, Health::Gone) == 19);
     assert!(took.is_some());
@@ -148,7 +148,7 @@ fn the_departed_are_forgotten_by_all_and_stay_so() {
     let config = Config { departed_grace: secs(120), ..Config::new("test") };
     let mut net = Net::with_config(8, 3, config);
     net.run(secs(10));
-    net.call(6, |gossip, now, out| gossip.leave(now, out));
+    net.call(6, Gossip::leave);
     net.kill(6);
     net.run(secs(40));
     // One that comes late hears of it, and forgets it with the others.

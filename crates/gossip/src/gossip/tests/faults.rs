@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use crate::testing::{Net, addr, id, identity, millis, secs};
 use crate::wire::{Body, decode};
-use crate::{Config, Event, Health, Out};
+use crate::{Config, Event, Gossip, Health, Out};
 
 fn downs(net: &Net) -> usize {
     let events = net.nodes.iter().flat_map(|node| &node.events);
@@ -170,7 +170,7 @@ fn who_paused_takes_nobody_down() {
     net.run(secs(60));
     // The same process goes on; all others were silent to it for a minute.
     net.nodes[2].is_running = true;
-    net.call(2, |gossip, now, out| gossip.handle_timeout(now, out));
+    net.call(2, Gossip::handle_timeout);
     assert!(net.events(2).any(|event| matches!(event, Event::Paused { late } if *late > secs(50))));
     assert!(net.run_until_so(secs(5), Net::agree).is_some());
     assert!(net.events(2).all(|event| !matches!(event, Event::Down { .. })));
