@@ -1,9 +1,35 @@
-//! Membership for clusters, as pure state machines: time comes in as an argument, nothing is sent and no clock is read.
+//! Membership for clusters, as a pure state machine: time comes in as an argument, nothing is sent and no clock is read.
 //!
-//! What is here: failure detection by phi accrual, [`PhiAccrual`].
+//! [`Gossip`] is one member: it finds the others through seeds, tells and hears of changes, notices who is gone, and keeps
+//! each member's typed items. [`PhiAccrual`] is the failure detector in it, for links of other kinds.
 
+mod config;
+mod counts;
+mod error;
+mod event;
+mod gossip;
+mod item;
+mod items;
+mod members;
+mod node;
+mod out;
 mod phi;
+mod rng;
+mod rumours;
+#[cfg(test)]
+mod testing;
+#[cfg(feature = "udp")]
+pub mod udp;
+mod wire;
 
+pub use config::Config;
+pub use counts::Counts;
+pub use error::GossipError;
+pub use event::Event;
+pub use gossip::{Gossip, Health, Member};
+pub use item::Item;
+pub use node::{Identity, NodeId, Status};
+pub use out::Out;
 pub use phi::{PhiAccrual, PhiConfig};
 
 #[cfg(doctest)]

@@ -86,6 +86,12 @@ impl PhiAccrual {
         self.last_heartbeat = Some(now);
     }
 
+    /// A sign of life that is not a heartbeat, or a reason why there was none: the silence begins anew, and nothing is learnt
+    /// about intervals.
+    pub fn excuse(&mut self, now: Duration) {
+        self.last_heartbeat = self.last_heartbeat.max(Some(now));
+    }
+
     /// How surprising the silence is: 0 or more, and growing with the silence. 0 before the first heartbeat.
     pub fn phi(&self, now: Duration) -> f64 {
         let Some(last) = self.last_heartbeat else { return 0.0 };

@@ -12,6 +12,7 @@ struct Readme;
 mod campaign;
 mod check;
 mod command;
+mod gossip;
 mod history;
 #[cfg(feature = "mutants")]
 mod mutants;
@@ -30,6 +31,7 @@ mod world;
 pub use campaign::{Campaign, Tally};
 pub use check::Violation;
 pub use command::{Action, Command, Key, Kind};
+pub use gossip::{Figures, GOSSIP_SCENARIOS, GossipScenario, measure, play_gossip};
 pub use history::{Entry, History, Outcome};
 #[cfg(feature = "mutants")]
 pub use mutants::{Found, Hunt, Planted, hunt_all, plant};

@@ -1,5 +1,6 @@
 //! Runs simulated clusters from the command line; `cargo xtask sim` builds it for speed and passes its arguments on.
 
+mod gossip_table;
 mod output;
 
 use std::{process::ExitCode, time::Duration};
@@ -41,6 +42,15 @@ struct Arguments {
     /// Threads
     #[arg(long, default_value_t = 2)]
     jobs: usize,
+    /// Membership instead: what it costs and how fast it is, then faults; --seeds of each, 3 unless said
+    #[arg(long)]
+    gossip: bool,
+    /// With --gossip: so many members; 10, 100 and 1000 unless said
+    #[arg(long, requires = "gossip", value_delimiter = ',')]
+    members: Vec<usize>,
+    /// With --gossip: so long there is loss
+    #[arg(long, requires = "gossip", default_value_t = 10)]
+    loss_minutes: u64,
     /// List the scenarios and what they demand
     #[arg(long)]
     list: bool,
@@ -73,6 +83,14 @@ fn main() -> ExitCode {
 }
 
 fn start(arguments: &Arguments) -> Result<ExitCode, String> {
+    if arguments.gossip {
+        return Ok(gossip_table::run(
+            &arguments.members,
+            arguments.loss_minutes,
+            arguments.first,
+            arguments.seeds,
+        ));
+    }
     let scenarios = scenarios(&arguments.scenario)?;
     let campaign = Campaign {
         scenarios,

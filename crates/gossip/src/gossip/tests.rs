@@ -1,0 +1,4 @@
+mod basics;
+mod bounds;
+mod faults;
+mod identity;
