@@ -88,7 +88,7 @@ fn harm(network: &mut Network, scenario: GossipScenario, round: usize) {
         let generation = network.members[of].generation + network.random.below(2);
         network.add_twin(of, generation);
     }
-    if is(S::Departures) && round % 3 == 0 {
+    if is(S::Departures) && round.is_multiple_of(3) {
         let place = some_running(network);
         network.leave(place);
     }
