@@ -41,7 +41,7 @@ impl Missed {
 
     /// Takes what a worker's engine keeps.
     pub(crate) fn note(&self, worker: usize, engine: &Engine) {
-        for HintsFor { target, hints, bytes, buckets_needing_repair } in engine.hint_targets() {
+        for HintsFor { target, hints, bytes, buckets_needing_repair, .. } in engine.hint_targets() {
             let Some(known) = self.targets.iter().find(|known| known.target == target) else { continue };
             let kept = &known.workers[worker];
             kept.hints.store(hints, Ordering::Relaxed);

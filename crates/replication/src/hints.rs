@@ -59,6 +59,8 @@ pub struct HintsFor {
     pub bytes: u64,
     /// Buckets in which it may have missed more.
     pub buckets_needing_repair: u64,
+    /// When the oldest hint that waits was noted, in seconds since the Unix epoch.
+    pub oldest_s: Option<u32>,
 }
 
 /// How many hints are kept, and for how long.
@@ -155,19 +157,12 @@ impl Hints {
             hints: about.queue.len() as u64,
             bytes: about.queue.bytes() as u64,
             buckets_needing_repair: about.needs_repair.len() as u64,
+            oldest_s: about.queue.oldest_s(),
         })
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.len == 0
-    }
-
-    /// How many wait for a target or are being replayed, in how many buckets it may have missed more, and when the oldest of them was
-    /// noted, in seconds since the Unix epoch.
-    pub(crate) fn missed_by(&self, target: HintTarget) -> (usize, usize, Option<u32>) {
-        self.targets.get(&target).map_or((0, 0, None), |about| {
-            (about.queue.len(), about.needs_repair.len(), about.queue.oldest_s())
-        })
     }
 
     /// Memory that they take, in bytes.

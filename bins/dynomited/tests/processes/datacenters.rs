@@ -101,7 +101,12 @@ fn a_rate_bounds_what_is_sent_to_a_datacenter() {
     let (mut here, mut there) = (cluster.client(0), cluster.client(4));
     let limited = flows(&cluster, &["rate", "dc2", "64KiB"]);
     assert!(limited.iter().all(|flow| flow["bytes_per_s"] == 64 << 10), "{limited:?}");
-    std::thread::sleep(Duration::from_millis(500));
+    // Each worker hears of a change within a moment; what waits is sent when all have heard of both.
+    flows(&cluster, &["pause", "dc2"]);
+    eventually(LONG, "a write that is held back", || {
+        here.command(&["SET", "probe", "v"]);
+        sum(&flows(&cluster, &[]), "waiting_keys") > 0
+    });
     // What is sent later goes as the datastore dumps it, which compresses what it can.
     let mut random = 1_u32;
     let mut letter = || {
@@ -109,10 +114,11 @@ fn a_rate_bounds_what_is_sent_to_a_datacenter() {
         char::from(b'!' + (random >> 24) as u8 % 90)
     };
     let value: String = (0..VALUE_BYTES).map(|_| letter()).collect();
-    let began = Instant::now();
     for number in 0..KEYS {
         assert_eq!(here.command(&["SET", &format!("limited:{number}"), &value]), OK);
     }
+    let began = Instant::now();
+    flows(&cluster, &["resume", "dc2"]);
     let last = |there: &mut RawClient| {
         (0..KEYS).all(|number| {
             there.command(&["STRLEN", &format!("limited:{number}")]) == integer(VALUE_BYTES as i64)

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::{Engine, Now};
 use crate::{
-    HintTarget,
+    HintTarget, HintsFor,
     operation::{Kind, overwrite::RemoteDc, replicas::State},
 };
 
@@ -77,14 +77,13 @@ impl Engine {
 
     /// What is on its way to each other datacenter, and what waits. Looks at every operation: not for every turn.
     pub fn datacenters(&mut self, now: Now) -> Vec<DcStatus> {
-        let others = self.ring.other_dcs(self.place.dc);
-        let waiting = |dc| {
-            let (waiting, marked, oldest_s) = self.hints.missed_by(HintTarget::Dc(dc));
-            let lag_ms = oldest_s.map_or(0, |s| now.wall_ms().saturating_sub(u64::from(s) * 1000));
-            let (waiting, buckets_needing_repair) = (waiting as u64, marked as u64);
-            DcStatus { dc, in_flight: 0, in_flight_bytes: 0, waiting, buckets_needing_repair, lag_ms }
+        let waiting = |about: HintsFor| {
+            let HintTarget::Dc(dc) = about.target else { return None };
+            let lag_ms = about.oldest_s.map_or(0, |s| now.wall_ms().saturating_sub(u64::from(s) * 1000));
+            let HintsFor { hints: waiting, buckets_needing_repair, .. } = about;
+            Some(DcStatus { dc, in_flight: 0, in_flight_bytes: 0, waiting, buckets_needing_repair, lag_ms })
         };
-        let mut all: Vec<DcStatus> = others.map(waiting).collect();
+        let mut all: Vec<DcStatus> = self.hints.targets().filter_map(waiting).collect();
         for (_, operation) in self.operations.iter_mut() {
             let (dcs, bytes): (&[RemoteDc], usize) = match &operation.kind {
                 Kind::Overwrite(overwrite) => (&overwrite.dcs, overwrite.command.request().raw().len()),

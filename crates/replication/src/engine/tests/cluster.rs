@@ -358,12 +358,16 @@ impl Cluster {
     }
 
     pub(super) fn lane_up(&mut self, member: usize) {
-        let now = self.now(member);
         for stage in 0..STAGE_COUNT {
             self.members[member].store.clear_stage(stage).unwrap();
         }
-        let run_id = self.members[member].run_id.clone();
-        let seen = StoreSeen { run_id: &run_id, marker: None };
+        self.store_is_up(member, None);
+    }
+
+    /// A member's datastore takes operations, and says who it is.
+    fn store_is_up(&mut self, member: usize, marker: Option<u64>) {
+        let (now, run_id) = (self.now(member), self.members[member].run_id.clone());
+        let seen = StoreSeen { run_id: &run_id, marker };
         self.feed(member, |engine, out| engine.handle_lane_up(now, seen, out));
     }
 

@@ -134,14 +134,11 @@ impl Cluster {
     /// A member's datastore comes back empty. Its records are kept.
     pub(in crate::engine::tests) fn lose_data(&mut self, member: usize) {
         self.break_lane(member);
-        let now = self.now(member);
         let state = &mut self.members[member];
         state.store = MemoryStore::new(7, MemoryConfig::default());
         // It is never the name of an earlier one.
         state.run_id.push('1');
-        let run_id = state.run_id.clone();
-        let seen = StoreSeen { run_id: &run_id, marker: None };
-        self.feed(member, |engine, out| engine.handle_lane_up(now, seen, out));
+        self.store_is_up(member, None);
     }
 
     /// A member claims a key that the primary cannot be asked about, and does nothing with it.
@@ -172,12 +169,8 @@ impl Cluster {
         self.break_lane(member);
         let marker = self.stored(member, &format!("GET {marker_key}"));
         let marker = marker.lines().nth(1).and_then(|number| number.parse().ok());
-        let now = self.now(member);
-        let state = &mut self.members[member];
-        state.run_id.push('1');
-        let run_id = state.run_id.clone();
-        let seen = StoreSeen { run_id: &run_id, marker };
-        self.feed(member, |engine, out| engine.handle_lane_up(now, seen, out));
+        self.members[member].run_id.push('1');
+        self.store_is_up(member, marker);
     }
 
     /// A member's process is started anew, over the same datastore.
@@ -203,9 +196,7 @@ impl Cluster {
         }
         state.engine.finish_recovery(now, recovery);
         state.is_frozen = false;
-        let run_id = state.run_id.clone();
-        let seen = StoreSeen { run_id: &run_id, marker: None };
-        self.feed(member, |engine, out| engine.handle_lane_up(now, seen, out));
+        self.store_is_up(member, None);
         for other in 0..self.members.len() {
             if self.members[other].id != self.members[member].id {
                 self.link_up(member, other);
