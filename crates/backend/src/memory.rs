@@ -107,6 +107,7 @@ pub struct MemoryStats {
 }
 
 /// The keys of one worker.
+#[derive(Clone)]
 pub struct MemoryStore {
     keys: Keyspace,
     stages: Stages,

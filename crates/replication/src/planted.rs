@@ -41,6 +41,7 @@ planted! {
     AdoptsUnderFreshBase: "A copy in doubt is resolved under a base of its own (rule R13).",
     AdoptsWithoutAll: "A copy with an overwrite in flight is adopted without hearing the whole datacenter (rule R13).",
     TakesBackTooMuch: "An overwrite in flight is taken back past one that a lost copy may have acknowledged (rule R13).",
+    SetBackIsDoubt: "A datastore that was set back is in doubt, like one that was only started anew (rule R13).",
     RebuildsFromOne: "A lost copy is rebuilt from whoever answers (rule R14).",
     LostVotes: "A lost copy votes as one that was never written (rule R14).",
     ForgetsAtRestart: "A restart forgets all records (rule R1).",

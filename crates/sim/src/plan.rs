@@ -166,6 +166,19 @@ pub enum Fault {
         /// The node.
         node: usize,
     },
+    /// The datastore dies and is started again with its data, of which nobody else knows that it is all there.
+    StoreRestart {
+        /// The node.
+        node: usize,
+        /// How many of a hundred operations under way run.
+        run_percent: u64,
+    },
+    /// The datastore's data is saved when the fault begins. When it ends, the datastore dies and begins anew with what was
+    /// saved, if its node can see that this is not all that it had acknowledged; if not, it begins with all.
+    StoreSetBack {
+        /// The node.
+        node: usize,
+    },
     /// The datastore stands still.
     StoreFreeze {
         /// The node.
@@ -229,7 +242,7 @@ impl Fault {
     /// The node that loses data by it.
     pub fn loses_data_of(&self) -> Option<usize> {
         match self {
-            Self::StoreLoss { node } => Some(*node),
+            Self::StoreLoss { node } | Self::StoreSetBack { node } => Some(*node),
             Self::Crash { node, loss } if *loss != Loss::Nothing => Some(*node),
             _ => None,
         }

@@ -16,6 +16,7 @@ const EVICTION_SAMPLE: usize = 8;
 /// Milliseconds in one unit of [`Entry::used_at`].
 const CLOCK_MS: u64 = 16;
 
+#[derive(Clone)]
 pub(crate) struct Keyspace {
     map: DenseMap<Entry>,
     pub(crate) now_ms: u64,
@@ -29,6 +30,7 @@ pub(crate) struct Keyspace {
     pub(crate) evicted_count: u64,
 }
 
+#[derive(Clone)]
 pub(crate) struct Entry {
     pub(crate) value: Value,
     /// 0 when the key does not expire.

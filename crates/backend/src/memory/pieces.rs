@@ -46,11 +46,12 @@ pub(crate) fn digest(value: &Value, position: Position) -> Option<(u64, Option<P
 }
 
 /// Values that are being put together.
+#[derive(Clone)]
 pub(crate) struct Stages {
     stages: Vec<Stage>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 enum Stage {
     #[default]
     Empty,

@@ -39,6 +39,8 @@ const MARKER_MS: u64 = 1000;
 const MARKERS_MAX: usize = 64;
 /// The note that keeps the datastore's `run_id`.
 const RUN_ID_NOTE: u32 = 0x4000_0002;
+/// The note that keeps the number of the last marker that the datastore has acknowledged.
+const MARKED_NOTE: u32 = 0x4000_0007;
 /// The note that keeps which buckets are lost.
 const LOST_NOTE: u32 = 0x4000_0004;
 
@@ -189,14 +191,13 @@ impl Engine {
         self.take_own_answers(now, out);
     }
 
-    /// The datastore may have lost what was executed after `marker`. It has, if it had executed a later marker: then the copies of
-    /// what was written since are lost, and no choice where another datastore was only started anew (rule R13).
+    /// The datastore may have lost what was executed after `marker`. It has, if it had acknowledged a later marker: then the copies
+    /// of what was written since are lost, and no choice where another datastore was only started anew (rule R13).
     fn doubt_after(&mut self, now: Now, marker: u64) {
-        let recent = &self.marker.recent;
-        let is_set_back =
-            recent.iter().any(|(number, operation)| *number > marker && self.lane.has_executed(*operation));
+        let is_set_back = self.acknowledged_marker().is_some_and(|acknowledged| acknowledged > marker)
+            && !planted::has(Planted::SetBackIsDoubt);
         let trust = if is_set_back { Trust::Lost } else { Trust::DirtyOverwrite };
-        let concerned = match recent.iter().find(|(number, _)| *number == marker) {
+        let concerned = match self.marker.recent.iter().find(|(number, _)| *number == marker) {
             Some((_, operation)) => self.records.doubt_after(*operation, trust),
             None => self.records.doubt_since_frame(marker, trust),
         };
@@ -237,21 +238,35 @@ impl Engine {
         if self.marker.recent.len() > MARKERS_MAX {
             self.marker.recent.pop_front();
         }
-        self.lane.push(now, Requester::Nobody, JobKind::Marker);
+        self.lane.push(now, Requester::Nobody, JobKind::Marker(number));
         self.marker.covered = self.lane.submitted();
         let digits = itoa::Buffer::new().format(number).to_owned();
         let request = Request::from_args([&b"SET"[..], &key, digits.as_bytes(), b"GET"]);
         out.lane.push(LaneOperation::Command(request));
     }
 
-    /// A marker was written; `reply` has the one before it.
-    pub(super) fn marker_written(&mut self, now: Now, reply: &Bytes) {
+    /// The number of the last marker that the datastore has acknowledged to this process, or to an earlier one whose log is here.
+    pub fn acknowledged_marker(&self) -> Option<u64> {
+        let note = self.records.note_value(MARKED_NOTE)?;
+        Some(u64::from_le_bytes(note.try_into().ok()?))
+    }
+
+    /// Whether the datastore has acknowledged a marker behind everything that it was given.
+    pub fn is_all_marked(&self) -> bool {
+        self.marker.covered == self.lane.submitted() && self.lane.executed() == self.lane.submitted()
+    }
+
+    /// Marker `number` was written; `reply` has the one before it.
+    pub(super) fn marker_written(&mut self, now: Now, number: u64, reply: &Bytes) {
         let was_there = matches!(ReplyView::parse(reply), Some(ReplyView::Bulk(_)));
         if self.marker.is_expected && !was_there {
             // Somebody has emptied the datastore under way.
             self.lose_copies(now);
         }
         self.marker.is_expected = error_text(reply).is_none();
+        if self.marker.is_expected {
+            self.records.note(MARKED_NOTE, &number.to_le_bytes());
+        }
     }
 
     /// Every copy of this engine is lost until it is rebuilt.

@@ -60,7 +60,7 @@ impl Engine {
                 let done = self.in_doubt(copy, &record, text);
                 self.answer(job.requester, done, out);
             }
-            (JobKind::Marker, Output::Reply(reply)) => self.marker_written(now, &reply),
+            (JobKind::Marker(number), Output::Reply(reply)) => self.marker_written(now, number, &reply),
             (JobKind::Fetch { copy, record, doubtful, is_final }, Output::State(state)) => {
                 self.fetched(now, job.requester, copy, record, state, doubtful, is_final, out);
             }
@@ -122,7 +122,7 @@ impl Engine {
         let lost =
             || ResponseBody::Failed(Failure::Datastore(format!("Datastore connection lost ({reason})")));
         match kind {
-            JobKind::Marker | JobKind::ClearStage => {}
+            JobKind::Marker(_) | JobKind::ClearStage => {}
             JobKind::Scan => self.scan_failed(now),
             JobKind::StagePiece(id) => {
                 self.piece_staged(now, id, Output::Failed(reason.to_owned()), out);

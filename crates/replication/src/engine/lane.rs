@@ -37,8 +37,8 @@ pub(super) enum JobKind {
     FollowExpiry { copy: RecordId, record: Record, expires_at_ms: i64 },
     /// A whole state; then `done` is the answer.
     Install { copy: RecordId, record: Record, done: Box<ResponseBody> },
-    /// The engine's own mark in the datastore.
-    Marker,
+    /// The engine's own mark in the datastore, with its number.
+    Marker(u64),
     /// Record and state for whoever asks; of a copy in doubt, too, if `doubtful`. Unless it is final, one that is large is
     /// measured instead.
     Fetch { copy: RecordId, record: Record, doubtful: bool, is_final: bool },

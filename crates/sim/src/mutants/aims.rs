@@ -27,6 +27,7 @@ pub(super) fn of(bug: Planted) -> &'static [&'static str] {
             "everything",
         ],
         Planted::TakesBackTooMuch => &["acknowledged-below-what-is-in-flight", "everything"],
+        Planted::SetBackIsDoubt => &["set-back-while-another-starts-anew", "set-back"],
         Planted::RebuildsFromOne | Planted::LostVotes => &["rebuilt-from-one-rack", "data-loss"],
         Planted::ForgetsAtRestart => &["records-forgotten-at-restart", "set-nx-won-twice", "crashes"],
         Planted::ForgetsPromises => &["promise-survives-restart", "crashes", "everything"],

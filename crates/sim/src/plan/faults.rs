@@ -44,6 +44,10 @@ pub enum FaultKind {
     StoreFreeze,
     /// A datastore loses its data.
     StoreLoss,
+    /// A datastore is started anew, with its data.
+    StoreRestart,
+    /// A datastore is started anew, with what it had some time ago.
+    StoreSetBack,
     /// A node loses log, data or both.
     DataLoss,
     /// A wall clock is set.
@@ -54,6 +58,8 @@ pub enum FaultKind {
 const STEP_MAX_US: u64 = 500 * MS;
 /// Slow nodes, links and datastores are slowed by at most so much.
 const SLOW_MAX_US: Micros = 150 * MS;
+/// A datastore is set back by this much at least: its node marks once a second how far it has come.
+const SET_BACK_MIN: Micros = 1000 * MS;
 /// Some faults last as short as this.
 const LASTS_MIN: Micros = 5 * MS;
 /// So many of a hundred faults that cut something off are announced by its being slow.
@@ -86,7 +92,11 @@ pub(super) fn draw(
         let at = draw_time(workload, random);
         // Short ones as often as long ones.
         let longest = mix.lasts_max >> random.below(6);
-        faults.push(PlannedFault { at, lasts: random.between(LASTS_MIN, longest), fault });
+        let lasts = match fault {
+            Fault::StoreSetBack { .. } => random.between(SET_BACK_MIN, mix.lasts_max),
+            _ => random.between(LASTS_MIN, longest),
+        };
+        faults.push(PlannedFault { at, lasts, fault });
         if random.chance(PRELUDE_PERCENT) {
             faults.extend(prelude(&fault, at, random));
         }
@@ -107,8 +117,15 @@ fn draw_time(workload: &Workload, random: &mut Random) -> Micros {
 fn prelude(fault: &Fault, at: Micros, random: &mut Random) -> Option<PlannedFault> {
     let by_us = random.between(MS, PRELUDE_SLOW_MAX);
     let slow = match *fault {
-        Fault::Crash { node, .. } | Fault::LaneBreak { node, .. } | Fault::StoreLoss { node } => {
-            if random.chance(50) { Fault::StoreSlow { node, by_us } } else { Fault::StoreFreeze { node } }
+        Fault::Crash { node, .. }
+        | Fault::LaneBreak { node, .. }
+        | Fault::StoreRestart { node, .. }
+        | Fault::StoreLoss { node } => {
+            if random.chance(50) {
+                Fault::StoreSlow { node, by_us }
+            } else {
+                Fault::StoreFreeze { node }
+            }
         }
         Fault::Cut { from, to } | Fault::Reset { from, to } => Fault::SlowLink { from, to, by_us },
         Fault::Partition { side: Group::Node(node), .. } => Fault::SlowNode { node, by_us },
@@ -149,6 +166,8 @@ fn draw_fault(topology: &Topology, kind: FaultKind, lossy: &[usize], random: &mu
         FaultKind::Freeze if random.chance(25) => Fault::SlowNode { node, by_us },
         FaultKind::Freeze => Fault::Freeze { node },
         FaultKind::LaneBreak => Fault::LaneBreak { node, run_percent: random.between(0, 100) },
+        FaultKind::StoreRestart => Fault::StoreRestart { node, run_percent: random.between(0, 100) },
+        FaultKind::StoreSetBack => Fault::StoreSetBack { node: lossy? },
         FaultKind::StoreFreeze if random.chance(25) => Fault::StoreSlow { node, by_us },
         FaultKind::StoreFreeze => Fault::StoreFreeze { node },
         FaultKind::StoreLoss => Fault::StoreLoss { node: lossy? },

@@ -105,6 +105,11 @@ const SCRIPTS: &[Directed] = &[
         datastores::acknowledged_below_what_is_in_flight,
     ),
     script(
+        "set-back-while-another-starts-anew",
+        "one datastore is set back behind an acknowledged write, another one only started anew, and the third rack is away",
+        datastores::set_back_while_another_starts_anew,
+    ),
+    script(
         "pieces-of-two-states",
         "a large state changes while its pieces are read; what arrives must not be a bit of each",
         datastores::pieces_of_two_states,

@@ -105,6 +105,18 @@ const DATA_LOSS: FaultMix = FaultMix {
     ..FAULTS
 };
 
+const SET_BACK: FaultMix = FaultMix {
+    kinds: &[
+        (4, FaultKind::StoreSetBack),
+        (4, FaultKind::StoreRestart),
+        (2, FaultKind::Partition),
+        (2, FaultKind::Crash),
+        (1, FaultKind::Cut),
+    ],
+    lossy_rack_count: 1,
+    ..FAULTS
+};
+
 const PIECES_BREAK: FaultMix = FaultMix {
     count_max: 12,
     kinds: &[
@@ -210,6 +222,14 @@ pub const SCENARIOS: &[Scenario] = &[
         shape: SMALL,
         workload: TRAFFIC,
         faults: DATA_LOSS,
+        demands: EVERYTHING,
+    },
+    Scenario {
+        name: "set-back",
+        about: "datastores of one rack begin anew with what they had some time ago, others with all they had",
+        shape: SMALL,
+        workload: TRAFFIC,
+        faults: SET_BACK,
         demands: EVERYTHING,
     },
     Scenario {
@@ -341,7 +361,9 @@ pub const SCENARIOS: &[Scenario] = &[
                 (2, FaultKind::Freeze),
                 (4, FaultKind::LaneBreak),
                 (2, FaultKind::StoreFreeze),
+                (2, FaultKind::StoreRestart),
                 (1, FaultKind::StoreLoss),
+                (1, FaultKind::StoreSetBack),
                 (1, FaultKind::DataLoss),
                 (2, FaultKind::ClockStep),
             ],

@@ -149,6 +149,19 @@ impl World {
         self.nodes[node].empty_store();
     }
 
+    /// The datastore dies; its data stays.
+    pub(super) fn end_store(&mut self, node: usize, run_percent: u64) {
+        self.break_lanes(node, run_percent);
+        self.nodes[node].begin_store_life();
+    }
+
+    /// The datastore dies and begins anew, with what was saved when fault `saved_by` began.
+    pub(super) fn set_store_back(&mut self, node: usize, saved_by: usize) {
+        self.cut_lanes(node, 0);
+        let is_set_back = self.nodes[node].load_store(saved_by, self.now);
+        self.trace.line(|| format!("    n{node}'s datastore begins anew, set back: {is_set_back}"));
+    }
+
     /// It is started again.
     pub(super) fn restart_store(&mut self, node: usize) {
         self.nodes[node].store_down_by -= 1;

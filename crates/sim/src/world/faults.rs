@@ -23,6 +23,8 @@ impl World {
             Fault::Freeze { node } => self.freeze(node),
             Fault::SlowNode { node, by_us } => self.nodes[node].slow_us += by_us,
             Fault::LaneBreak { node, run_percent } => self.break_lanes(node, run_percent),
+            Fault::StoreRestart { node, run_percent } => self.end_store(node, run_percent),
+            Fault::StoreSetBack { node } => self.nodes[node].save_store(index),
             Fault::StoreLoss { node } => self.lose_store(node),
             Fault::StoreFreeze { node } => self.freeze_store(node),
             Fault::StoreSlow { node, by_us } => self.nodes[node].store_slow_us += by_us,
@@ -46,7 +48,10 @@ impl World {
             Fault::Crash { node, .. } => self.events.push(self.now, Event::Restart { node }),
             Fault::Freeze { node } => self.thaw(node),
             Fault::SlowNode { node, by_us } => self.nodes[node].slow_us -= by_us,
-            Fault::LaneBreak { node, .. } | Fault::StoreLoss { node } => self.restart_store(node),
+            Fault::LaneBreak { node, .. } | Fault::StoreRestart { node, .. } | Fault::StoreLoss { node } => {
+                self.restart_store(node)
+            }
+            Fault::StoreSetBack { node } => self.set_store_back(node, index),
             Fault::StoreFreeze { node } => self.thaw_store(node),
             Fault::StoreSlow { node, by_us } => self.nodes[node].store_slow_us -= by_us,
             // These are over in a moment, or for good.

@@ -2,7 +2,7 @@
 //!
 //! Everything that begins, ends or resumes a life is here, and only here.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use dynomite_backend::{MemoryConfig, MemoryStore, PieceSizes, SyncStore};
 use dynomite_codec::{Operation, Output, ReplyView, Request, STAGE_COUNT};
@@ -30,6 +30,8 @@ pub(super) struct Node {
     deferred: Vec<Event>,
     pub(super) slow_us: Micros,
     pub(super) store: MemoryStore,
+    /// What the datastore had when faults that set it back began.
+    saves: BTreeMap<usize, MemoryStore>,
     piece_sizes: PieceSizes,
     /// Counts the datastore's lives.
     store_life: u64,
@@ -48,6 +50,8 @@ pub(super) struct Node {
 struct Worker {
     /// None while the process is down.
     engine: Option<Engine>,
+    /// The last marker that the datastore has acknowledged, as far as the log tells.
+    acknowledged: Option<u64>,
     lane: Lane,
     /// When the next timer fires.
     timer_at: Option<Micros>,
@@ -73,6 +77,7 @@ impl Node {
             slow_us: 0,
             store: MemoryStore::new(0, MemoryConfig::default()),
             piece_sizes: plan.surroundings.piece_sizes,
+            saves: BTreeMap::new(),
             store_life: 0,
             store_frozen_by: 0,
             store_down_by: 0,
@@ -84,6 +89,7 @@ impl Node {
         };
         node.workers.resize_with(plan.topology.worker_count, || Worker {
             engine: None,
+            acknowledged: None,
             lane: Lane::default(),
             timer_at: None,
             disk: Disk::default(),
@@ -156,6 +162,7 @@ impl Node {
         if engine.seal_hints(&mut frames).is_some() {
             hints.append(now, &frames, engine.hints_floor());
         }
+        self.workers[worker].acknowledged = engine.acknowledged_marker();
     }
 
     /// What the datastore tells of itself to a worker that connects: its life, and the worker's marker.
@@ -223,9 +230,36 @@ impl Node {
         self.clock.step(by_us);
     }
 
+    /// The datastore is a new process.
+    pub(super) fn begin_store_life(&mut self) {
+        self.store_life += 1;
+    }
+
+    /// The datastore saves all that it has.
+    pub(super) fn save_store(&mut self, fault: usize) {
+        self.saves.insert(fault, self.store.clone());
+    }
+
+    /// The datastore begins anew with what it saved then, if every worker will see whether something is missing; whether it does.
+    pub(super) fn load_store(&mut self, fault: usize, now: Micros) -> bool {
+        self.begin_store_life();
+        let Some(saved) = self.saves.remove(&fault) else { return false };
+        let present = std::mem::replace(&mut self.store, saved);
+        let is_seen = (0..self.workers.len()).all(|worker| {
+            let (_, marker) = self.seen(worker, now);
+            let Worker { engine, acknowledged, .. } = &self.workers[worker];
+            *acknowledged > marker
+                || (*acknowledged == marker && engine.as_ref().is_some_and(Engine::is_all_marked))
+        });
+        if !is_seen {
+            self.store = present;
+        }
+        is_seen
+    }
+
     /// The datastore begins anew, without data.
     pub(super) fn empty_store(&mut self) {
-        self.store_life += 1;
+        self.begin_store_life();
         let seed = self.seed ^ (self.number as u64) << 32 ^ self.store_life;
         let store = MemoryStore::new(Random::new(seed).draw(), MemoryConfig::default());
         self.store = store.with_pieces(self.piece_sizes, self.workers.len());
@@ -254,6 +288,9 @@ impl Node {
         for worker in &mut self.workers {
             worker.engine = None;
             worker.timer_at = None;
+            if loss != Loss::Nothing && loss != Loss::Store {
+                worker.acknowledged = None;
+            }
             match loss {
                 Loss::Power => {
                     worker.disk.lose_power(random.clone());

@@ -3,7 +3,7 @@
 use super::script::Script;
 use crate::{
     command::{Action, Key, Kind},
-    plan::{Fault, Group, Plan},
+    plan::{Fault, Group, Loss, Plan},
 };
 
 /// A write waits in node 0's lane when the connection breaks; it never runs.
@@ -84,6 +84,29 @@ pub(super) fn answers_wait_for_execution(seed: u64) -> Plan {
         .breaks(2100, 50, Fault::LaneBreak { node: 2, run_percent: 0 })
         .sends(9000, 1, key, Action::Read)
         .plan()
+}
+
+/// Node 2 misses a write. Of the two that have it, one's datastore is set back to before it, and the other's is started anew and
+/// has it: which of them, the seed decides, and whether the node of the first ends and starts over that.
+pub(super) fn set_back_while_another_starts_anew(seed: u64) -> Plan {
+    let script = Script::three_racks(seed);
+    let keys = [script.key_of(Kind::Plain, 0), script.key_of(Kind::Plain, 1), script.key_of(Kind::Plain, 2)];
+    let to_all = |script: Script, at_ms: u64, action: &Action| {
+        (at_ms..).zip(keys).fold(script, |script, (at_ms, key)| script.sends(at_ms, 0, key, action.clone()))
+    };
+    let alone = Fault::Partition { side: Group::Node(2), outbound: true, inbound: true };
+    let (set_back, anew) = if seed % 4 < 2 { (0, 1) } else { (1, 0) };
+    let script = to_all(script, 1, &Action::Set)
+        .breaks(2000, 3600, Fault::StoreSetBack { node: set_back })
+        .breaks(2500, 6000, alone)
+        .breaks(5500, 80, Fault::StoreRestart { node: anew, run_percent: 0 });
+    // A marker covers the first of these, and none the last.
+    let script = to_all(to_all(script, 4900, &Action::Set), 5200, &Action::Set);
+    let script = to_all(script, 15_000, &Action::Read);
+    if seed.is_multiple_of(2) {
+        return script.plan();
+    }
+    script.breaks(5550, 200, Fault::Crash { node: set_back, loss: Loss::Nothing }).plan()
 }
 
 /// Node 2 has missed many elements and fetches them in pieces. Meanwhile node 0, which has them, adds one more that nobody
