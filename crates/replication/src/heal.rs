@@ -102,7 +102,7 @@ pub(crate) fn plan(copies: &[Option<Copy>], counts_lost: CountsLost) -> Plan {
     for (index, copy) in heard(copies) {
         match copy.trust {
             Trust::Trusted if copy.record == record => {}
-            Trust::Trusted | Trust::Dirty | Trust::DirtyOverwrite => behind.push((index, PushPurpose::Heal)),
+            Trust::Trusted | Trust::Restarted | Trust::Dirty | Trust::DirtyOverwrite => behind.push((index, PushPurpose::Heal)),
             Trust::Lost if rebuilds => behind.push((index, PushPurpose::Rebuild)),
             Trust::Lost => has_lost = true,
         }
@@ -142,8 +142,9 @@ pub(crate) struct Taken {
 /// A copy with a sequenced write in flight holds that or the state before it. One alone can be taken as it is: what a majority
 /// executed it has executed too. Of several one may have executed it with those that were not heard, and another not.
 ///
-/// A copy with an overwrite in flight, or whose datastore was set back, holds what its record says or any state before it,
-/// perhaps one that was superseded by acknowledged writes long ago. So it is taken back to the next record that is held, where
+/// A copy with an overwrite in flight, or whose datastore was started anew, holds what its record says or any state before it,
+/// perhaps one that was superseded by acknowledged writes long ago. Of several with one record, who has executed it is the better
+/// choice: it may be acknowledged, and is lost only where a datastore lost it. So it is taken back to the next record that is held, where
 /// fewer than a majority can have executed anything above that: nobody was told that it succeeded. Where nobody knows of a write
 /// before it there is nothing to go back to: other copies may have been lost. A lost copy holds nothing that could be adopted, and
 /// counts as one that may have executed what its record tells: a write below the one in flight, too.
@@ -158,19 +159,21 @@ pub(crate) fn adoption(copies: &[Option<Copy>]) -> Adoption {
             let above = (record < greatest).then_some(greatest);
             Adoption::Take(Taken { from, record, as_it_is, above })
         };
-        let first = holders().next().map_or(0, |(index, _)| index);
-        if let Some((index, _)) = holders().find(|(_, copy)| copy.trust.is_trusted()) {
-            return take(index, false);
+        let Some((best, copy)) = holders().min_by_key(|(_, copy)| copy.trust) else {
+            return take(0, true);
+        };
+        if copy.trust.is_trusted() {
+            return take(best, false);
         }
         let unheard = copies.len() - heard(copies).count();
         let may_have = heard(copies).filter(|(_, copy)| copy.record >= record).count();
-        let is_sequenced = !holders().any(|(_, copy)| copy.trust == Trust::DirtyOverwrite);
+        let is_sequenced = holders().all(|(_, copy)| copy.trust == Trust::Dirty);
         let is_sure = is_sequenced && may_have + unheard <= majority;
         if unheard > 0 && !is_sure && !planted::has(Planted::AdoptsWithoutAll) {
             return Adoption::NeedsAll;
         }
         if is_sequenced || unheard > 0 {
-            return take(first, true);
+            return take(best, true);
         }
         let before =
             kept().map(|(_, copy)| copy.record).filter(|other| *other < record && !other.is_blank()).max();
@@ -180,7 +183,7 @@ pub(crate) fn adoption(copies: &[Option<Copy>]) -> Adoption {
         };
         match before {
             Some(before) if !may_have_more(&before) => record = before,
-            _ => return take(first, true),
+            _ => return take(best, true),
         }
     }
 }

@@ -17,16 +17,17 @@ pub(crate) struct Listed {
     pub(crate) absent_from: Option<u32>,
 }
 
-/// An entry begins with its trust in the lowest two bits, and these.
-const IS_PLAIN: u8 = 4;
-const HAS_ABSENCE: u8 = 8;
+/// An entry begins with its trust in the lowest three bits, and these.
+const TRUST: u8 = 7;
+const IS_PLAIN: u8 = 8;
+const HAS_ABSENCE: u8 = 16;
 
 /// Appends a key.
 pub(crate) fn put(page: &mut Vec<u8>, key: &[u8], entry: &Entry) {
     let Entry { record, trust, absent_from, .. } = entry;
     let is_plain = *record == Record::overwritten(record.base);
     let plain = if is_plain { IS_PLAIN } else { 0 };
-    page.push(*trust as u8 | plain | if absent_from.is_some() { HAS_ABSENCE } else { 0 });
+    page.push(trust.code() | plain | if absent_from.is_some() { HAS_ABSENCE } else { 0 });
     put_version(page, record.base);
     if !is_plain {
         put_version(page, record.term);
@@ -57,7 +58,7 @@ pub(crate) fn read(mut page: Bytes) -> Option<Vec<Listed>> {
 
 fn read_one(page: &mut Bytes) -> Option<Listed> {
     let tag = page.try_get_u8().ok()?;
-    let trust = [Trust::Trusted, Trust::Dirty, Trust::DirtyOverwrite, Trust::Lost][usize::from(tag & 3)];
+    let trust = Trust::from_code(tag & TRUST)?;
     let mut record = Record::overwritten(read_version(page)?);
     if tag & IS_PLAIN == 0 {
         record.term = read_version(page)?;
@@ -92,7 +93,7 @@ mod tests {
         let version = |clock| Version { clock, node: NodeId(9) };
         let plain = Record::overwritten(version(5));
         let records = [plain, plain.sequenced(version(7), version(8), 3), Record::default()];
-        let trusts = [Trust::Trusted, Trust::DirtyOverwrite, Trust::Lost];
+        let trusts = [Trust::Restarted, Trust::DirtyOverwrite, Trust::Lost];
         let absences = [None, Some(0), Some(77)];
         let mut page = Vec::new();
         let mut wanted = Vec::new();

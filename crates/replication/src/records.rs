@@ -202,7 +202,7 @@ impl Records {
         }
         let trust = if doubt == Doubt::Whole { Trust::DirtyOverwrite } else { Trust::Dirty };
         self.update(id, |entry| {
-            entry.trust = entry.trust.max(trust);
+            entry.trust = entry.trust.and(trust);
             entry.claim = Claim::Void;
         })
     }

@@ -196,7 +196,7 @@ impl Engine {
     fn doubt_after(&mut self, now: Now, marker: u64) {
         let is_set_back = self.acknowledged_marker().is_some_and(|acknowledged| acknowledged > marker)
             && !planted::has(Planted::SetBackIsDoubt);
-        let trust = if is_set_back { Trust::Lost } else { Trust::DirtyOverwrite };
+        let trust = if is_set_back { Trust::Lost } else { Trust::Restarted };
         let concerned = match self.marker.recent.iter().find(|(number, _)| *number == marker) {
             Some((_, operation)) => self.records.doubt_after(*operation, trust),
             None => self.records.doubt_since_frame(marker, trust),

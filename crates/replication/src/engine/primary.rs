@@ -48,7 +48,7 @@ impl Engine {
 
     /// Runs a sequenced write here, after the key was claimed if that is needed (rule R6).
     pub(super) fn run(&mut self, now: Now, write: Sequenced, out: &mut Out) {
-        let (_, entry) = self.look_up(write.command.key(), write.token);
+        let (_, entry) = self.look_up_to_build_on(write.command.key(), write.token);
         let refusal = match entry.trust {
             Trust::Lost => Some(Failure::CopyLost),
             _ => self.lane_refusal_of(now, 1 + usize::from(self.is_expiring(now, &entry))),

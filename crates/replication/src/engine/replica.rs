@@ -237,7 +237,7 @@ impl Engine {
         if self.are_refused(now, from, 1 + usize::from(step.expires_at_ms.is_some()), out) {
             return;
         }
-        let (id, entry) = self.look_up(&key, token);
+        let (id, entry) = self.look_up_to_build_on(&key, token);
         if entry.trust == Trust::Lost {
             return self.answer(from, ResponseBody::Failed(Failure::CopyLost), out);
         }
@@ -303,7 +303,7 @@ impl Engine {
             Trust::Trusted if planted::has(Planted::HealInstallsOlder) => record != entry.record,
             Trust::Trusted if purpose == PushPurpose::Replace => record == entry.record,
             Trust::Trusted => record > entry.record,
-            Trust::Dirty | Trust::DirtyOverwrite => record >= entry.record,
+            Trust::Restarted | Trust::Dirty | Trust::DirtyOverwrite => record >= entry.record,
             Trust::Lost => purpose == PushPurpose::Rebuild && self.may_be_rebuilt(now, &entry, &record),
         };
         let is_promised_away = purpose == PushPurpose::Acknowledge && record.term < entry.promised;
@@ -559,7 +559,7 @@ pub(super) fn told(record: Record) -> Record {
 pub(super) fn distrusted(trust: Trust) -> Option<Failure> {
     match trust {
         Trust::Trusted => None,
-        Trust::Dirty | Trust::DirtyOverwrite => Some(Failure::Untrusted),
+        Trust::Restarted | Trust::Dirty | Trust::DirtyOverwrite => Some(Failure::Untrusted),
         Trust::Lost => Some(Failure::CopyLost),
     }
 }

@@ -12,6 +12,9 @@
 //! | nobody knows it, and all have answered | it is adopted |
 //! | anything else | they are asked again later |
 //!
+//! A write that builds on what is there does not wait for that: where one comes for a key without a record before the search is over,
+//! the key is adopted at once.
+//!
 //! What is adopted becomes a copy in doubt (rule R13), as if it were of a sequenced write in flight on a key that was never written. A claim
 //! resolves it: what any rack of a majority knows by then wins, and otherwise all racks get what the datastore holds. Its record goes on from
 //! the same base as those that know nothing, so every overwrite supersedes it, even one that is on its way already. Its
@@ -22,6 +25,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use dynomite_codec::Operation as LaneOperation;
+use dynomite_ring::Token;
 use hashbrown::HashSet;
 use smallvec::SmallVec;
 
@@ -36,7 +40,7 @@ use crate::{
         stray::StrayOperation,
     },
     presence,
-    records::{Claim, Entry},
+    records::{Claim, Entry, RecordId},
 };
 
 /// About so many keys of the datastore are looked at in one go.
@@ -263,6 +267,21 @@ impl Engine {
             self.adopt_stray(&stray.key, entry);
         }
         can_be_adopted
+    }
+
+    /// The copy of a key on which a write is to build. As long as the datastore was not looked through, it may hold something
+    /// under a key that has no record: such a key is taken for a stray at once.
+    pub(super) fn look_up_to_build_on(&mut self, key: &[u8], token: Token) -> (RecordId, Entry) {
+        let (id, entry) = self.look_up(key, token);
+        let may_be_stray = self.strays.search != Search::Off
+            && entry.trust.is_trusted()
+            && entry.record.is_blank()
+            && self.lane.has_executed(entry.written_at);
+        if !may_be_stray {
+            return (id, entry);
+        }
+        self.adopt_stray(&Bytes::copy_from_slice(key), entry);
+        self.look_up(key, token)
     }
 
     /// Takes over what the datastore holds under a key that nobody knows, as a copy in doubt.

@@ -316,13 +316,13 @@ impl ReplicaResponse {
             ResponseBody::Inspected { record, trust } => {
                 head.put_u8(10);
                 put_record(head, record);
-                head.put_u8(*trust as u8);
+                head.put_u8(trust.code());
                 Bytes::new()
             }
             ResponseBody::Promised { record, trust } => {
                 head.put_u8(11);
                 put_record(head, record);
-                head.put_u8(*trust as u8);
+                head.put_u8(trust.code());
                 Bytes::new()
             }
             ResponseBody::Outbid { term } => {
@@ -333,7 +333,7 @@ impl ReplicaResponse {
             ResponseBody::State { record, trust, state } => {
                 head.put_u8(13);
                 put_record(head, record);
-                head.put_u8(*trust as u8);
+                head.put_u8(trust.code());
                 put_content(head, state)
             }
             ResponseBody::Piece(Piece { payload, expires_at_ms, next }) => {
@@ -347,7 +347,7 @@ impl ReplicaResponse {
             ResponseBody::Value { record, trust, digest } => {
                 head.put_u8(15);
                 put_record(head, record);
-                head.put_u8(*trust as u8);
+                head.put_u8(trust.code());
                 head.put_u8(u8::from(digest.is_some()));
                 let ValueDigest { hash, expires_at_ms } =
                     digest.unwrap_or(ValueDigest { hash: 0, expires_at_ms: None });

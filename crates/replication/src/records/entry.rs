@@ -36,6 +36,8 @@ pub enum Trust {
     /// The datastore holds the state that the record describes.
     #[default]
     Trusted,
+    /// The datastore executed it all, and was started anew since: it may hold the state of any earlier record.
+    Restarted,
     /// A sequenced write on the key was in flight when the lane broke or the process died, or it failed: the datastore may
     /// lack it.
     Dirty,
@@ -51,9 +53,36 @@ impl Trust {
         self == Self::Trusted
     }
 
-    /// Whether a write was in flight when the copy was last known to be right.
+    /// Whether the copy is in doubt: it may be the one that its record describes.
     pub fn is_dirty(self) -> bool {
-        matches!(self, Self::Dirty | Self::DirtyOverwrite)
+        matches!(self, Self::Restarted | Self::Dirty | Self::DirtyOverwrite)
+    }
+
+    /// The trust in a copy that there are two reasons to doubt. Whose datastore was started anew may lack more than the write that
+    /// was in flight.
+    #[must_use]
+    pub(crate) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Restarted, Self::Dirty) | (Self::Dirty, Self::Restarted) => Self::DirtyOverwrite,
+            _ => self.max(other),
+        }
+    }
+
+    /// Its number in logs and messages: three bits.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Trusted => 0,
+            Self::Dirty => 1,
+            Self::DirtyOverwrite => 2,
+            Self::Lost => 3,
+            Self::Restarted => 4,
+        }
+    }
+
+    /// The one with this number.
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
+        let all = [Self::Trusted, Self::Dirty, Self::DirtyOverwrite, Self::Lost, Self::Restarted];
+        all.get(usize::from(code)).copied()
     }
 }
 

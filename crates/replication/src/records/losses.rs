@@ -33,7 +33,7 @@ impl Records {
         let mut ids = self.distrust(trust, |written_at| !is_known || written_at > 0);
         for (_, id) in changes.into_iter().filter(|(of, _)| is_known && *of >= frame) {
             let is_new = self.update(id, |entry| {
-                entry.trust = entry.trust.max(trust);
+                entry.trust = entry.trust.and(trust);
                 entry.claim = Claim::Void;
             });
             ids.extend(is_new.then_some(id));
@@ -47,7 +47,7 @@ impl Records {
             all.filter(|(.., entry)| concerns(entry.written_at)).map(|(id, ..)| id).collect();
         for id in &ids {
             self.update(*id, |entry| {
-                entry.trust = entry.trust.max(trust);
+                entry.trust = entry.trust.and(trust);
                 entry.claim = Claim::Void;
             });
         }

@@ -169,7 +169,7 @@ impl Records {
     fn doubt_recovered(&mut self, id: RecordId, change: Change) -> bool {
         let trust = if change == Change::Replaced { Trust::DirtyOverwrite } else { Trust::Dirty };
         self.update(id, |entry| {
-            entry.trust = entry.trust.max(trust);
+            entry.trust = entry.trust.and(trust);
             entry.claim = Claim::Void;
         })
     }

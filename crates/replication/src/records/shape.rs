@@ -9,7 +9,9 @@ use crate::{Record, Version};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Shape(pub(super) u16);
 
+/// Of the three bits of trust, the highest is elsewhere.
 const TRUST_SHIFT: u32 = 4;
+const TRUST_HIGH: u16 = 1 << 14;
 const CLAIM_SHIFT: u32 = 6;
 const TWO_BITS: u16 = 0b11;
 const CLAIM_VOID: u16 = 1;
@@ -24,7 +26,7 @@ impl Shape {
     pub(super) const TERM: u16 = 1 << 11;
     pub(super) const PROMISED: u16 = 1 << 12;
     pub(super) const ABSENT_FROM: u16 = 1 << 13;
-    const UNUSED: u16 = 0b11 << 14;
+    const UNUSED: u16 = 1 << 15;
 
     pub(super) fn of(entry: &Entry) -> Self {
         let Record { base, term, ops, last, digest } = entry.record;
@@ -34,8 +36,10 @@ impl Shape {
             Claim::Term(_) => CLAIM_TERM,
         };
         let part = |is_there: bool, part: u16| if is_there { part } else { 0 };
+        let trust = u16::from(entry.trust.code());
         Self(
-            (entry.trust as u16) << TRUST_SHIFT
+            (trust & TWO_BITS) << TRUST_SHIFT
+                | part(trust > TWO_BITS, TRUST_HIGH)
                 | claim << CLAIM_SHIFT
                 | part(!base.is_zero(), Self::BASE)
                 | part(last != base, Self::LAST)
@@ -71,12 +75,9 @@ impl Shape {
     }
 
     pub(super) fn trust(self) -> Trust {
-        match self.0 >> TRUST_SHIFT & TWO_BITS {
-            0 => Trust::Trusted,
-            1 => Trust::Dirty,
-            2 => Trust::DirtyOverwrite,
-            _ => Trust::Lost,
-        }
+        let high = if self.has(TRUST_HIGH) { TWO_BITS + 1 } else { 0 };
+        let code = high | self.0 >> TRUST_SHIFT & TWO_BITS;
+        Trust::from_code(code as u8).unwrap_or(Trust::Lost)
     }
 
     /// With `term`, if it is a claim that has one.
@@ -90,6 +91,7 @@ impl Shape {
 
     /// Whether the bits are those of some entry.
     pub(super) fn is_valid(self) -> bool {
-        !self.has(Self::UNUSED) && self.0 >> CLAIM_SHIFT & TWO_BITS <= CLAIM_TERM
+        let is_trust = !self.has(TRUST_HIGH) || self.0 >> TRUST_SHIFT & TWO_BITS == 0;
+        is_trust && !self.has(Self::UNUSED) && self.0 >> CLAIM_SHIFT & TWO_BITS <= CLAIM_TERM
     }
 }

@@ -170,13 +170,8 @@ impl Reader {
     }
 
     pub(super) fn trust(&mut self) -> Result<Trust, WireError> {
-        match self.u8()? {
-            0 => Ok(Trust::Trusted),
-            1 => Ok(Trust::Dirty),
-            2 => Ok(Trust::DirtyOverwrite),
-            3 => Ok(Trust::Lost),
-            tag => Err(WireError::UnknownTag(tag)),
-        }
+        let tag = self.u8()?;
+        Trust::from_code(tag).ok_or(WireError::UnknownTag(tag))
     }
 
     pub(super) fn version(&mut self) -> Result<Version, WireError> {
