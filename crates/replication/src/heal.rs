@@ -102,7 +102,9 @@ pub(crate) fn plan(copies: &[Option<Copy>], counts_lost: CountsLost) -> Plan {
     for (index, copy) in heard(copies) {
         match copy.trust {
             Trust::Trusted if copy.record == record => {}
-            Trust::Trusted | Trust::Restarted | Trust::Dirty | Trust::DirtyOverwrite => behind.push((index, PushPurpose::Heal)),
+            Trust::Trusted | Trust::Restarted | Trust::Dirty | Trust::DirtyOverwrite => {
+                behind.push((index, PushPurpose::Heal))
+            }
             Trust::Lost if rebuilds => behind.push((index, PushPurpose::Rebuild)),
             Trust::Lost => has_lost = true,
         }
@@ -207,7 +209,7 @@ mod tests {
     }
 
     use PushPurpose::{Heal, Rebuild};
-    use Trust::{Dirty, DirtyOverwrite, Lost, Trusted};
+    use Trust::{Dirty, DirtyOverwrite, Lost, Restarted, Trusted};
 
     #[test]
     fn the_greatest_trusted_copy_goes_where_less_is() {
@@ -320,5 +322,15 @@ mod tests {
         let set_back = Some(Copy { record: after, trust: DirtyOverwrite });
         assert_eq!(taken(&[set_back, copy(1, Trusted), copy(1, Trusted)]), Some((1, false, true)));
         assert_eq!(taken(&[set_back, set_back, copy(1, Trusted)]), Some((0, true, false)));
+    }
+
+    #[test]
+    fn of_equal_copies_in_doubt_one_that_was_executed_is_taken() {
+        for in_flight in [Dirty, DirtyOverwrite] {
+            let copies = [copy(2, in_flight), copy(2, Restarted), copy(2, Restarted)];
+            assert_eq!(taken(&copies), Some((1, true, false)));
+            assert_eq!(taken(&[copies[0], copies[1], None]), None, "the third may have it too, or more");
+        }
+        assert_eq!(Restarted.and(Dirty), DirtyOverwrite, "it may lack more than what was in flight");
     }
 }

@@ -237,6 +237,7 @@ impl Engine {
         self.marker.recent.push_back((number, self.lane.next_number()));
         if self.marker.recent.len() > MARKERS_MAX {
             self.marker.recent.pop_front();
+            self.records.forget_earlier_changes();
         }
         self.lane.push(now, Requester::Nobody, JobKind::Marker(number));
         self.marker.covered = self.lane.submitted();

@@ -21,7 +21,7 @@ impl Engine {
             (JobKind::Read { copy, record }, Output::Reply(reply)) => {
                 let done = match unavailable(&reply) {
                     Some(text) => ResponseBody::Failed(Failure::Datastore(text)),
-                    None => self.as_trusted(copy, ResponseBody::Read { record, reply: Some(reply) }),
+                    None => self.as_executed(copy, ResponseBody::Read { record, reply: Some(reply) }),
                 };
                 self.answer(job.requester, done, out);
             }
@@ -42,7 +42,7 @@ impl Engine {
                 if differs || error_text(&reply).is_some() {
                     self.doubt(copy, &record, Doubt::Step);
                 }
-                let done = self.as_trusted(copy, ResponseBody::Accepted { record });
+                let done = self.as_executed(copy, ResponseBody::Accepted { record });
                 self.answer(job.requester, done, out);
             }
             (JobKind::RunExpiry(id), Output::Reply(reply)) => self.run_expiry_told(now, id, &reply, out),
@@ -52,7 +52,7 @@ impl Engine {
                     self.doubt(copy, &record, Doubt::Step);
                 }
                 self.note_presence(now, copy, &record, &reply);
-                let done = self.as_trusted(copy, ResponseBody::Accepted { record });
+                let done = self.as_executed(copy, ResponseBody::Accepted { record });
                 self.answer(job.requester, done, out);
             }
             (JobKind::Install { done, .. }, Output::Installed) => self.answer(job.requester, *done, out),
@@ -106,7 +106,7 @@ impl Engine {
     }
 
     fn pass_barrier(&mut self, to: Requester, copy: RecordId, done: ResponseBody, out: &mut Out) {
-        let done = self.as_trusted(copy, done);
+        let done = self.as_executed(copy, done);
         self.answer(to, done, out);
     }
 
@@ -161,6 +161,7 @@ impl Engine {
         }
         if self.records.doubt(copy, record, doubt) {
             self.stats.copies_doubted += 1;
+            self.lane.doubt(copy);
             self.heal_soon(self.key_of(copy));
         }
     }

@@ -68,6 +68,8 @@ pub(super) struct LaneQueue {
     is_up: bool,
     submitted: u64,
     executed: u64,
+    /// Copies that came into doubt, with the last operation that had been submitted by then.
+    doubted: Vec<(RecordId, u64)>,
 }
 
 impl LaneQueue {
@@ -150,6 +152,20 @@ impl LaneQueue {
         Some(job)
     }
 
+    /// Notes that a copy has come into doubt: what is in flight meets the state that is in doubt, also where it is answered after the
+    /// copy was given another state.
+    pub(super) fn doubt(&mut self, copy: RecordId) {
+        self.doubted.retain(|(_, upto)| *upto > self.executed);
+        if self.submitted > self.executed {
+            self.doubted.push((copy, self.submitted));
+        }
+    }
+
+    /// Whether the operation that was answered last met a copy in doubt.
+    pub(super) fn met_doubt(&self, copy: RecordId) -> bool {
+        self.doubted.iter().any(|(doubted, upto)| *doubted == copy && self.executed <= *upto)
+    }
+
     /// A barrier that has come to the front.
     pub(super) fn pop_barrier(&mut self) -> Option<Job> {
         self.jobs.pop_front_if(|job| matches!(job.kind, JobKind::Barrier { .. }))
@@ -159,6 +175,7 @@ impl LaneQueue {
     pub(super) fn break_off(&mut self) -> VecDeque<Job> {
         self.is_up = false;
         self.executed = self.submitted;
+        self.doubted.clear();
         std::mem::take(&mut self.jobs)
     }
 }

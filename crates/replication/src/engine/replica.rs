@@ -489,13 +489,24 @@ impl Engine {
         }
     }
 
+    /// As [`Engine::as_trusted`], for an answer that has come through the lane.
+    pub(super) fn as_executed(&self, copy: RecordId, done: ResponseBody) -> ResponseBody {
+        let met = if self.lane.met_doubt(copy) { Trust::Dirty } else { Trust::Trusted };
+        self.as_far_as(met, copy, done)
+    }
+
     /// What may be said of a key whose copy has become doubtful since the answer was prepared.
-    pub(super) fn as_trusted(&self, copy: RecordId, done: ResponseBody) -> ResponseBody {
+    fn as_trusted(&self, copy: RecordId, done: ResponseBody) -> ResponseBody {
+        self.as_far_as(Trust::Trusted, copy, done)
+    }
+
+    /// `done`, where the copy is trusted and was met in a state that counts as `met`.
+    fn as_far_as(&self, met: Trust, copy: RecordId, done: ResponseBody) -> ResponseBody {
         if copy == RecordId::NONE {
             // Nothing was written that it could have waited for; a copy without an entry may be lost nevertheless.
             return done;
         }
-        let trust = self.records.get(copy).trust;
+        let trust = self.records.get(copy).trust.and(met);
         match done {
             // What has no entry may be lost, which only the answer says.
             ResponseBody::Inspected { record, trust: told } => {

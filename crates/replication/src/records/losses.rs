@@ -5,6 +5,7 @@ use dynomite_ring::NodeId;
 use super::{
     RecordId, Records,
     entry::{Claim, Trust},
+    recovery::SinceMarkers,
 };
 use crate::Version;
 
@@ -29,16 +30,23 @@ impl Records {
     /// not known any more, of all copies.
     pub(crate) fn doubt_since_frame(&mut self, frame: u64, trust: Trust) -> Vec<RecordId> {
         let is_known = self.since_markers.first_frame.is_some_and(|first| first <= frame);
-        let changes = std::mem::take(&mut self.since_markers.changes);
         let mut ids = self.distrust(trust, |written_at| !is_known || written_at > 0);
-        for (_, id) in changes.into_iter().filter(|(of, _)| is_known && *of >= frame) {
+        // A datastore may be set back more than once.
+        let changes = std::mem::take(&mut self.since_markers.changes);
+        for (_, id) in changes.iter().copied().filter(|(of, _)| is_known && *of >= frame) {
             let is_new = self.update(id, |entry| {
                 entry.trust = entry.trust.and(trust);
                 entry.claim = Claim::Void;
             });
             ids.extend(is_new.then_some(id));
         }
+        self.since_markers.changes = changes;
         ids
+    }
+
+    /// What an earlier process wrote is not asked about any more one by one.
+    pub(crate) fn forget_earlier_changes(&mut self) {
+        self.since_markers = SinceMarkers::default();
     }
 
     fn distrust(&mut self, trust: Trust, concerns: impl Fn(u64) -> bool) -> Vec<RecordId> {

@@ -468,7 +468,7 @@ impl Cluster {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Event {
     Deliver(usize, usize),
     Answer(usize, usize),

@@ -1,4 +1,4 @@
-use super::cluster::{Cluster, TIMEOUT_MS};
+use super::cluster::{Cluster, Event, TIMEOUT_MS};
 use crate::{Level, Recovery};
 
 const MARKER: &str = "own:marker";
@@ -42,6 +42,30 @@ fn a_broken_lane_leaves_sequenced_writes_unknown_and_the_key_in_doubt() {
     assert_eq!(cluster.stored_everywhere(&format!("GET {key}")), ["$1\r\n1\r\n"; 3]);
     let stats = cluster.members[0].engine.stats();
     assert_eq!((stats.copies_doubted, stats.copies_adopted), (1, 1), "claimed, and adopted as it is");
+}
+
+#[test]
+fn a_read_that_met_a_copy_in_doubt_is_not_answered_from_it() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(1);
+    assert_eq!(cluster.run(1, &format!("INCR {key}"), Level::DcQuorum), ":1\r\n");
+    cluster.settle();
+    cluster.stored(0, &format!("SET {key} 70"));
+    cluster.members[0].lane_is_frozen = true;
+    cluster.submit(1, &format!("INCR {key}"), Level::DcQuorum);
+    cluster.settle();
+    // The read stands in the lane behind the write, whose reply will tell that the copy is wrong.
+    let read = cluster.submit(0, &format!("GET {key}"), Level::DcOne);
+    cluster.members[0].lane_is_frozen = false;
+    let mut own_lane = |ready: &[Event]| ready.iter().position(|event| *event == Event::Lane(0)).unwrap();
+    assert!(cluster.step(&mut own_lane));
+    cluster.members[0].lane_is_frozen = true;
+    cluster.advance(20);
+    assert_eq!(cluster.members[0].lane.len(), 2, "the right state is on its way in, behind the read");
+    cluster.members[0].lane_is_frozen = false;
+    cluster.settle();
+    assert_eq!(cluster.reply(read).unwrap(), "$1\r\n2\r\n", "another rack answers");
+    assert_eq!(cluster.stored_everywhere(&format!("GET {key}")), ["$1\r\n2\r\n"; 3]);
 }
 
 #[test]

@@ -144,6 +144,23 @@ fn what_is_written_while_a_stray_is_looked_at_wins() {
 }
 
 #[test]
+fn a_write_that_builds_on_a_key_without_a_record_meets_what_the_datastore_holds() {
+    for primary in [0, 1] {
+        let mut cluster = Cluster::racks(&[3]);
+        let key = cluster.key_of(primary);
+        stray(&mut cluster, 0, &[&format!("HSET {key} before 1")]);
+        // The reply does not show that there is another field.
+        assert_eq!(quorum(&mut cluster, primary, &format!("HSET {key} after 2")), ":1\r\n");
+        cluster.advance(2 * SEARCH_MS);
+        cluster.repair_all();
+        cluster.advance(1000);
+        let stored = cluster.stored_everywhere(&format!("HMGET {key} before after"));
+        assert!(stored.iter().all(|value| *value == stored[0]), "{primary}: {stored:?}");
+        assert!(stored[0].ends_with("$1\r\n2\r\n"), "{primary}: {stored:?}");
+    }
+}
+
+#[test]
 fn a_stray_waits_for_those_who_may_know_it() {
     let mut cluster = Cluster::racks(&[2, 1]);
     cluster.link_down(0, 2);

@@ -274,7 +274,7 @@ impl Log {
 
     /// The number of the next frame.
     pub(in crate::records) fn next_number(&self) -> u64 {
-        self.end.frame + 1
+        self.end.frame
     }
 
     /// Frames below this number hold nothing that is not in later ones too, nor anything that is in doubt.

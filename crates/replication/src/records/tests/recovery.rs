@@ -7,6 +7,7 @@ use super::{
     *,
 };
 use crate::records::log::{Change, Item, LogError, frame_number, frames, items};
+use crate::records::losses::MARKER_NOTE;
 
 /// The payloads of the frames in `bytes`.
 fn payloads(bytes: &[u8]) -> Vec<Vec<u8>> {
@@ -92,6 +93,31 @@ fn after_an_orderly_stop_nothing_is_in_doubt() {
     records.seal(2, 1, false, &mut bytes);
     assert_eq!(found(&bytes), (false, 1, Trust::DirtyOverwrite), "it went on");
     assert!(!Records::default().finish_recovery().was_clean, "there was no stop at all");
+}
+
+#[test]
+fn a_datastore_may_be_set_back_twice_and_further_the_second_time() {
+    let mut records = logged();
+    let mut bytes = Vec::new();
+    let marker = |records: &mut Records| {
+        let frame = records.next_frame().unwrap();
+        records.note(MARKER_NOTE, &frame.to_le_bytes());
+        frame
+    };
+    let (first, keys) = (marker(&mut records), [b"a", b"b"]);
+    write(&mut records, keys[0], 1, 1);
+    records.seal(1, 0, false, &mut bytes);
+    let second = marker(&mut records);
+    write(&mut records, keys[1], 2, 2);
+    records.seal(2, 1, false, &mut bytes);
+    records.seal(2, 2, true, &mut bytes);
+    let (mut records, _) = recover(&payloads(&bytes));
+    let mut trusts = |frame: u64, trust: Trust| {
+        records.doubt_since_frame(frame, trust);
+        keys.map(|key| records.of(key).trust)
+    };
+    assert_eq!(trusts(second, Trust::Restarted), [Trust::Trusted, Trust::Restarted]);
+    assert_eq!(trusts(first, Trust::Lost), [Trust::Lost, Trust::Lost]);
 }
 
 #[test]
