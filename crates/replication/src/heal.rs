@@ -103,7 +103,7 @@ pub(crate) fn plan(copies: &[Option<Copy>], counts_lost: CountsLost) -> Plan {
         match copy.trust {
             Trust::Trusted if copy.record == record => {}
             Trust::Trusted | Trust::Restarted | Trust::Dirty | Trust::DirtyOverwrite => {
-                behind.push((index, PushPurpose::Heal))
+                behind.push((index, PushPurpose::Heal));
             }
             Trust::Lost if rebuilds => behind.push((index, PushPurpose::Rebuild)),
             Trust::Lost => has_lost = true,

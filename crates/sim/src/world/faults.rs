@@ -49,7 +49,7 @@ impl World {
             Fault::Freeze { node } => self.thaw(node),
             Fault::SlowNode { node, by_us } => self.nodes[node].slow_us -= by_us,
             Fault::LaneBreak { node, .. } | Fault::StoreRestart { node, .. } | Fault::StoreLoss { node } => {
-                self.restart_store(node)
+                self.restart_store(node);
             }
             Fault::StoreSetBack { node } => self.set_store_back(node, index),
             Fault::StoreFreeze { node } => self.thaw_store(node),
