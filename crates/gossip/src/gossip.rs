@@ -29,8 +29,8 @@ pub use view::{Health, Member};
 const ME: u32 = 0;
 /// Departed members are looked over, and tombstones collected, every so many intervals.
 const TIDY_EVERY: u64 = 8;
-/// A member that leaves tells so many others.
-const FAREWELLS: usize = 8;
+/// Who leaves, and who finds that another is down, tells so many others at once.
+const TOLD_AT_ONCE: usize = 8;
 
 /// One member of a cluster, as a state machine: it is told what happens and says what to do.
 ///
@@ -242,10 +242,7 @@ impl Gossip {
         let status = Status::Left;
         // The pulse of one that left says for how long it has.
         self.tell_life(now, Life { status, incarnation: life.incarnation + 1, pulse: 0, ..life });
-        for slot in self.some_live(FAREWELLS, &[]) {
-            let addr = self.members.at(slot).life().addr;
-            self.send_open(now, addr, None, out);
-        }
+        self.tell_some(now, out);
         self.has_left = true;
     }
 
@@ -358,6 +355,14 @@ impl Gossip {
     fn send(&self, now: Duration, to: SocketAddr, body: Body<'_>, out: &mut Out) {
         let message = Message { cluster: self.cluster, sender: self.members.life(now, ME), body };
         out.send(to, |bytes| wire::encode(&message, bytes));
+    }
+
+    /// Does not wait for the next exchanges to tell what is new.
+    fn tell_some(&mut self, now: Duration, out: &mut Out) {
+        for slot in self.some_live(TOLD_AT_ONCE, &[]) {
+            let addr = self.members.at(slot).life().addr;
+            self.send_open(now, addr, None, out);
+        }
     }
 
     /// Up to `count` live others, at random and each once.
