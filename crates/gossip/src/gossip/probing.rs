@@ -159,13 +159,8 @@ impl Gossip {
         self.members.at_mut(slot).contender = None;
         self.counts.verdict_count += 1;
         self.members.replace(now, slot, Life { verdict: Verdict::Down, pulse: 0, ..life });
-        let is_only_news = self.rumours.is_empty();
-        self.rumours.add(slot, None);
+        self.announce(now, slot, None);
         out.event(Event::Down { id: life.id });
-        // Of many that go at once the others hear soon enough by the exchanges that there are.
-        if is_only_news {
-            self.tell_some(now, out);
-        }
     }
 
     pub(super) fn handle_ping(
