@@ -128,10 +128,11 @@ impl Gossip {
         let Some(slot) = self.members.slot(id) else { return };
         let life = *self.members.at(slot).life();
         if !life.is_live() {
-        } else if probe.is_repeated {
-            self.call_down(now, slot, out);
-        } else {
-            self.ask(now, &life, true, out);
+            return;
+        }
+        match probe.is_repeated {
+            true => self.call_down(now, slot, out),
+            false => self.ask(now, &life, true, out),
         }
     }
 

@@ -104,11 +104,6 @@ impl<P: Process> Network<P> {
         }
     }
 
-    /// What time it is.
-    pub fn now(&self) -> Duration {
-        self.now
-    }
-
     /// Takes a process at the next place, which is woken at `start_at` first.
     pub fn add(&mut self, process: P, start_at: Duration) -> usize {
         let place = self.places.len();
