@@ -19,10 +19,13 @@ const PROFILE: [&str; 5] = [
 ];
 /// Needs engines in which bugs can be planted.
 const MUTANTS: &str = "--mutants";
+/// Needs the crates that the membership is measured beside, which only an example has.
+const BASELINES: &str = "--baselines";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Passed to the simulator; `--help` lists what it takes, `--mutants --help` what it takes with planted bugs
+    /// Passed to the simulator; `--help` lists what it takes, `--mutants --help` what it takes with
+    /// planted bugs, `--gossip --baselines --help` beside other crates
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
@@ -45,8 +48,12 @@ pub(crate) fn with_assertions(command: &mut Command) {
 pub(crate) fn simulate(arguments: &[impl AsRef<OsStr>]) -> Result<()> {
     let mut command = cargo(["run", "--quiet", "--locked", "--package", "dynomite-sim"]);
     with_assertions(&mut command);
-    if arguments.iter().any(|argument| argument.as_ref() == MUTANTS) {
+    let has = |name: &str| arguments.iter().any(|argument| argument.as_ref() == name);
+    if has(MUTANTS) {
         command.args(["--features", "mutants"]);
+    }
+    if has(BASELINES) {
+        command.args(["--example", "gossip_baselines"]);
     }
     let status = command.arg("--").args(arguments).status().context("cannot start cargo")?;
     ensure!(status.success(), "see above");

@@ -19,7 +19,7 @@ pub struct Config {
     /// When silence becomes suspicious. Suspicion only leads to probes, so this may be sharper than a detector whose
     /// opinion counts by itself.
     pub phi: PhiConfig,
-    /// How many others are asked to probe a member that did not answer.
+    /// How many others are asked to probe a suspect, beside the probe by the member itself.
     pub relays: usize,
     /// How long a removed item is remembered; no member may be out of touch for longer without catching up afresh.
     pub item_grace: Duration,
@@ -86,7 +86,8 @@ impl Config {
         self.message_bytes_max.saturating_sub(AROUND_ITEM).min(self.items_bytes_max)
     }
 
-    /// How long an answer to a probe is waited for; through others, twice as long.
+    /// How long an answer to a probe is waited for before it is repeated, and then before the verdict: a direct answer
+    /// should come within it, one through others within twice as long.
     pub(crate) fn probe_timeout(&self) -> Duration {
         self.interval / 2
     }

@@ -29,8 +29,8 @@ pub use view::{Health, Member};
 const ME: u32 = 0;
 /// Departed members are looked over, and tombstones collected, every so many intervals.
 const TIDY_EVERY: u64 = 8;
-/// A member that leaves tells so many others.
-const FAREWELLS: usize = 8;
+/// Who changes, leaves, or finds that another is down tells so many others at once.
+const TOLD_AT_ONCE: usize = 8;
 
 /// One member of a cluster, as a state machine: it is told what happens and says what to do.
 ///
@@ -50,6 +50,8 @@ pub struct Gossip {
     counts: Counts,
     next_tick: Duration,
     ticks: u64,
+    /// Since when there is something to tell that does not wait for the next tick.
+    news_at: Option<Duration>,
     /// The group at which the next message begins to tell heartbeats.
     next_group: usize,
     refused: Option<Refused>,
@@ -90,6 +92,7 @@ impl Gossip {
             counts: Counts::default(),
             next_tick: now,
             ticks: 0,
+            news_at: None,
             next_group: 0,
             refused: None,
             raised_at: None,
@@ -166,6 +169,9 @@ impl Gossip {
         }
         self.excuse_pause(now, out);
         self.probe_on(now, out);
+        if self.news_at.take().is_some() {
+            self.tell_some(now, out);
+        }
         if now < self.next_tick {
             return;
         }
@@ -186,7 +192,8 @@ impl Gossip {
         if self.has_left {
             return None;
         }
-        Some(self.probing.next_deadline().map_or(self.next_tick, |probe| probe.min(self.next_tick)))
+        let sooner = self.probing.next_deadline().into_iter().chain(self.news_at);
+        Some(sooner.fold(self.next_tick, Duration::min))
     }
 
     /// Tells an item of this node, in the place of the one with the same key.
@@ -242,10 +249,7 @@ impl Gossip {
         let status = Status::Left;
         // The pulse of one that left says for how long it has.
         self.tell_life(now, Life { status, incarnation: life.incarnation + 1, pulse: 0, ..life });
-        for slot in self.some_live(FAREWELLS, &[]) {
-            let addr = self.members.at(slot).life().addr;
-            self.send_open(now, addr, None, out);
-        }
+        self.tell_some(now, out);
         self.has_left = true;
     }
 
@@ -300,14 +304,23 @@ impl Gossip {
             return Err(GossipError::NoRoom { key });
         }
         self.members.sum(ME);
-        self.rumours.add(ME, Some(from));
+        self.announce(now, ME, Some(from));
         Ok(())
     }
 
     /// This node says something new of itself.
     fn tell_life(&mut self, now: Duration, life: Life) {
         self.members.replace(now, ME, life);
-        self.rumours.add(ME, None);
+        self.announce(now, ME, None);
+    }
+
+    /// This node is the first to say something: while there is nothing else to tell, it says it at once. Where much
+    /// changes, exchanges carry it soon enough.
+    fn announce(&mut self, now: Duration, slot: u32, items_from: Option<u64>) {
+        if self.rumours.is_empty() {
+            self.news_at = Some(now);
+        }
+        self.rumours.add(slot, items_from);
     }
 
     /// What is done once in an interval.
@@ -358,6 +371,14 @@ impl Gossip {
     fn send(&self, now: Duration, to: SocketAddr, body: Body<'_>, out: &mut Out) {
         let message = Message { cluster: self.cluster, sender: self.members.life(now, ME), body };
         out.send(to, |bytes| wire::encode(&message, bytes));
+    }
+
+    /// Does not wait for the next exchanges to tell what is new.
+    fn tell_some(&mut self, now: Duration, out: &mut Out) {
+        for slot in self.some_live(TOLD_AT_ONCE, &[]) {
+            let addr = self.members.at(slot).life().addr;
+            self.send_open(now, addr, None, out);
+        }
     }
 
     /// Up to `count` live others, at random and each once.

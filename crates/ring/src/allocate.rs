@@ -13,12 +13,12 @@ use loads::RackLoads;
 /// Tokens for a node that joins a rack whose nodes own `rack`, one list for each.
 ///
 /// Deterministic. Gives `vnodes` tokens, at most 1024; fewer where the space is coarse (with [`TokenSpace::SLOTS`] at
-/// most 16, and about half as many in a rack of a thousand nodes), and none when every value already has its own token
-/// or `vnodes` is 0. No token is one of `rack`'s.
+/// most 16, and fewer than that beyond a thousand nodes), and none when every value already has its own token or
+/// `vnodes` is 0. No token is one of `rack`'s.
 ///
-/// With 16 tokens a node, loads stay within 5 % of their mean while up to a thousand nodes join (with slots, three
-/// hundred: beyond that one slot is several percent of a node's load), and the newcomer takes at most its fair share.
-/// With fewer tokens the balance is coarser: 7 % with 8, 13 % with 4.
+/// With 16 tokens a node, loads stay within 5 % of their mean while up to a thousand nodes join, and the newcomer takes
+/// at most its fair share. With slots that holds up to 593 nodes; beyond, where one slot is several percent of a node's
+/// load, some sizes are up to 6.2 % above. With fewer tokens the balance is coarser: 7 % with 8, 13 % with 4.
 ///
 /// `name` shifts each token a little, so that two nodes that join at the same moment hardly choose the same ones; to
 /// keep loads even, let nodes join one after the other. Costs a sort of the rack's tokens.

@@ -1,54 +1,54 @@
 //! `cargo xtask sim --gossip`: the membership's figures as a table, then its scenarios.
 
-use std::{process::ExitCode, time::Duration};
+use std::time::Duration;
 
-use dynomite_sim::{Figures, GOSSIP_SCENARIOS, measure, play_gossip};
+use dynomite_sim::{Figures, GOSSIP_SCENARIOS, Members, measure, play_gossip};
 
 const MEMBERS: [usize; 3] = [10, 100, 1000];
-/// A thousand members are left out: a minute of theirs takes a minute.
-const SCENARIO_MEMBERS_MAX: usize = 100;
 const SEEDS: u64 = 3;
+/// With more members each scenario is played with one seed, unless said: a minute of a thousand takes most of one.
+const MEMBERS_WITH_ALL_SEEDS: usize = 100;
 
-/// Measures and plays; a failure when a figure or an invariant is missed.
-pub(crate) fn run(members: &[usize], loss_minutes: u64, first: u64, seeds: Option<u64>) -> ExitCode {
-    let members = if members.is_empty() { &MEMBERS } else { members };
-    println!(
-        "members  together  down 99 %  down all  change  sent B/s  received B/s  false downs in {loss_minutes} min of loss"
-    );
+/// Measures, and gives what is missed.
+pub(crate) fn figures(
+    members: &[usize],
+    lossy_time: Duration,
+    first: u64,
+    seeds: Option<u64>,
+) -> Vec<String> {
+    println!("{}  ({} s of loss with each seed)", Figures::HEADER, lossy_time.as_secs());
+    let seeds = first..first + seeds.unwrap_or(SEEDS);
     let mut missed = Vec::new();
-    for count in members {
-        let figures = measure(*count, first, Duration::from_secs(60 * loss_minutes));
-        show(&figures);
-        missed.extend(figures.missed());
-    }
-    for count in members.iter().filter(|count| **count <= SCENARIO_MEMBERS_MAX) {
-        for scenario in GOSSIP_SCENARIOS {
-            for seed in first..first + seeds.unwrap_or(SEEDS) {
-                let wrong = play_gossip(scenario, *count, seed);
-                println!("{count} members, {scenario:?}, seed {seed}: {}", outcome(&wrong));
-                missed.extend(wrong);
-            }
+    for count in or_default(members) {
+        let one = |seed: u64| measure(Members::start(*count, seed), lossy_time);
+        if let Some(figures) = Figures::of_seeds(seeds.clone(), one) {
+            println!("{figures}");
+            missed.extend(figures.missed());
         }
     }
-    missed.iter().take(20).for_each(|what| println!("MISSED: {what}"));
-    if missed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    missed
 }
 
-fn outcome(wrong: &[String]) -> String {
-    if wrong.is_empty() { "well".to_owned() } else { format!("{} things are wrong", wrong.len()) }
+/// Plays all scenarios, and gives what does not hold.
+pub(crate) fn scenarios(members: &[usize], first: u64, seeds: Option<u64>) -> Vec<String> {
+    let mut all = Vec::new();
+    for count in or_default(members) {
+        let seeds = seeds.unwrap_or(if *count > MEMBERS_WITH_ALL_SEEDS { 1 } else { SEEDS });
+        for (scenario, seed) in
+            GOSSIP_SCENARIOS.iter().flat_map(|one| (first..first + seeds).map(move |seed| (one, seed)))
+        {
+            let wrong = play_gossip(*scenario, *count, seed);
+            let outcome = match wrong.len() {
+                0 => "well".to_owned(),
+                count => format!("{count} things are wrong"),
+            };
+            println!("{count} members, {scenario:?}, seed {seed}: {outcome}");
+            all.extend(wrong);
+        }
+    }
+    all
 }
 
-fn show(figures: &Figures) {
-    let time = |time: Option<Duration>| time.map_or_else(|| "never".into(), |time| format!("{time:.1?}"));
-    println!(
-        "{:7}  {:>8}  {:>9}  {:>8}  {:>6}  {:8}  {:12}  {}",
-        figures.count,
-        time(figures.together),
-        time(figures.down_for_most),
-        time(figures.down_for_all),
-        time(figures.change),
-        figures.sent_bytes,
-        figures.received_bytes,
-        figures.false_down_count,
-    );
+fn or_default(members: &[usize]) -> &[usize] {
+    if members.is_empty() { &MEMBERS } else { members }
 }

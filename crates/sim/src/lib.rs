@@ -31,7 +31,10 @@ mod world;
 pub use campaign::{Campaign, Tally};
 pub use check::Violation;
 pub use command::{Action, Command, Key, Kind};
-pub use gossip::{Figures, GOSSIP_SCENARIOS, GossipScenario, measure, play_gossip};
+pub use gossip::{
+    Cluster, Figures, GOSSIP_SCENARIOS, GossipScenario, Link, Members, Network, Process, Sends, SimulatedMember, Times,
+    addr_of, measure, place_of, play_gossip,
+};
 pub use history::{Entry, History, Outcome};
 #[cfg(feature = "mutants")]
 pub use mutants::{Found, Hunt, Planted, hunt_all, plant};

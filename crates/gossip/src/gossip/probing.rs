@@ -1,8 +1,8 @@
 //! From a silence to a verdict: suspicion, a probe, a probe through others.
 //!
 //! A silence that is too long by the member's own regularity makes it a suspect. In a great cluster nearly everybody comes
-//! to suspect at once; each waits for a random while, so that a few probes begin in an interval. A probe is
-//! asked directly, then once more and through others at the same time; any sign of life ends it.
+//! to suspect at once; each waits for a random while, so that a few probes begin in an interval. A probe asks
+//! directly and through others at the same time, and after a while once more; any sign of life ends it.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -26,8 +26,8 @@ pub(super) struct Probing {
 
 #[derive(Debug, Clone, Copy)]
 struct Probe {
-    /// Others were asked.
-    is_indirect: bool,
+    /// It was asked twice.
+    is_repeated: bool,
     /// When the next step is due.
     at: Duration,
 }
@@ -118,16 +118,9 @@ impl Gossip {
         if self.probing.running.contains_key(&life.id) || !life.is_live() {
             return;
         }
-        let at = now + self.config.probe_timeout();
-        self.probing.running.insert(life.id, Probe { is_indirect: false, at });
         self.counts.probe_count += 1;
         out.event(Event::Suspected { id: life.id });
-        self.ping(now, &life, out);
-    }
-
-    fn ping(&mut self, now: Duration, life: &Life, out: &mut Out) {
-        let seq = self.probing.seq();
-        self.send(now, life.addr, Body::Ping { seq, target: life.id, origin: None }, out);
+        self.ask(now, &life, false, out);
     }
 
     fn probe_unanswered(&mut self, now: Duration, id: NodeId, out: &mut Out) {
@@ -137,18 +130,23 @@ impl Gossip {
         if !life.is_live() {
             return;
         }
-        if probe.is_indirect {
-            self.call_down(now, slot, out);
-            return;
+        match probe.is_repeated {
+            true => self.call_down(now, slot, out),
+            false => self.ask(now, &life, true, out),
         }
-        let at = now + self.config.probe_timeout() * 2;
-        self.probing.running.insert(id, Probe { is_indirect: true, at });
-        self.ping(now, &life, out);
+    }
+
+    /// Pings, and has others ping: one of the ways may be broken, and a verdict waits for the longer one anyway.
+    fn ask(&mut self, now: Duration, life: &Life, is_repeated: bool, out: &mut Out) {
+        let at = now + self.config.probe_timeout();
+        self.probing.running.insert(life.id, Probe { is_repeated, at });
+        let seq = self.probing.seq();
+        self.send(now, life.addr, Body::Ping { seq, target: life.id, origin: None }, out);
         let suspects: Vec<u32> = self.suspects();
         for relay in self.some_live(self.config.relays, &suspects) {
             let seq = self.probing.seq();
             let to = self.members.at(relay).life().addr;
-            self.send(now, to, Body::ProbeFor { seq, target: id, addr: life.addr }, out);
+            self.send(now, to, Body::ProbeFor { seq, target: life.id, addr: life.addr }, out);
         }
     }
 
@@ -162,7 +160,7 @@ impl Gossip {
         self.members.at_mut(slot).contender = None;
         self.counts.verdict_count += 1;
         self.members.replace(now, slot, Life { verdict: Verdict::Down, pulse: 0, ..life });
-        self.rumours.add(slot, None);
+        self.announce(now, slot, None);
         out.event(Event::Down { id: life.id });
     }
 

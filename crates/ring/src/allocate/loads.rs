@@ -8,9 +8,9 @@ use std::cmp::Reverse;
 use crate::ring::mix;
 use crate::{NodeId, Token, TokenSpace};
 
-/// A newcomer takes at most this part of the values that are still without a token, so that a coarse space is never
-/// used up and later nodes still find ranges to cut.
-const FREE_PART: u64 = 64;
+/// A newcomer takes at most this part of the values that are still without a token, so that a coarse space is not used
+/// up at once and later nodes still find ranges to cut. In a space of 2^14 values it is 16 of them for a thousand nodes.
+const FREE_PART: u64 = 25;
 
 /// A token is shifted by at most this part of the range it ends.
 const SHIFT_PART: u64 = 128;
@@ -96,11 +96,10 @@ impl RackLoads {
 
     /// Who gives how much to a newcomer with `token_max` tokens: the most loaded nodes, down to one level.
     fn gifts(&self, token_max: u64) -> Vec<Gift> {
-        let mut donors: Vec<usize> =
-            (0..self.nodes.len()).filter(|node| self.nodes[*node].spare() > 0).collect();
-        donors.sort_by_key(|node| Reverse(self.nodes[*node].total));
-        donors.truncate(token_max as usize);
+        let mut donors = self.donors(token_max as usize);
         let level = self.level(&mut donors);
+        // With a donor for every token each gives one piece, cut from one of its ranges.
+        let is_one_piece = donors.len() as u64 == token_max;
         // Fewer nodes than tokens are all relieved by every join, so theirs can be equal.
         let staggered = self.nodes.len() as u64 >= token_max;
         let (mut gifts, mut exact, mut given) = (Vec::with_capacity(donors.len()), 0, 0);
@@ -108,8 +107,10 @@ impl RackLoads {
             let above = if staggered { self.stagger(level, place, donors.len()) } else { 0 };
             let node = &self.nodes[*donor];
             exact += ((node.total << FRACTION_BITS) as i64 - level as i64 - above).max(0) as u64;
-            // Rounding the running sum keeps the whole gift exact where a single value is much.
-            let amount = (exact >> FRACTION_BITS).saturating_sub(given).min(node.spare());
+            let amount_max = if is_one_piece { node.piece_max() } else { node.spare() };
+            // Rounding the running sum keeps the whole gift exact where a single value is much, and has the next donors
+            // give what this one cannot.
+            let amount = (exact >> FRACTION_BITS).saturating_sub(given).min(amount_max);
             given += amount;
             if amount > 0 {
                 gifts.push(Gift { donor: *donor, amount, pieces: 1 });
@@ -126,6 +127,27 @@ impl RackLoads {
             }
         }
         gifts
+    }
+
+    /// The `count` most loaded nodes that can give something. Where values are few many loads are equal; of the last ones
+    /// that are, those are taken that stand for all: some with long ranges, which give several values with one token, and
+    /// some with short ones, so that neither kind is left over.
+    fn donors(&self, count: usize) -> Vec<usize> {
+        let mut donors: Vec<(Reverse<u64>, u64, usize)> = (0..)
+            .zip(&self.nodes)
+            .map(|(index, node)| (Reverse(node.total), node.piece_max(), index))
+            .filter(|(_, piece_max, _)| *piece_max > 0)
+            .collect();
+        donors.sort_unstable();
+        if let Some((least, ..)) = donors.get(count).copied() {
+            let above = donors.partition_point(|(load, ..)| *load < least);
+            let equal_count = donors.partition_point(|(load, ..)| *load <= least) - above;
+            for place in above..count {
+                donors[place] = donors[above + (place - above) * equal_count / (count - above)];
+            }
+            donors.truncate(count);
+        }
+        donors.into_iter().map(|(.., index)| index).collect()
     }
 
     /// The load, in fractions, at which the newcomer and those it took from are equal; higher when the newcomer would
@@ -165,6 +187,11 @@ impl NodeLoad {
         self.spans.iter().map(|span| span.len.saturating_sub(1)).sum()
     }
 
+    /// How much it can give up with one token.
+    fn piece_max(&self) -> u64 {
+        self.spans.iter().map(|span| span.len.saturating_sub(1)).max().unwrap_or(0)
+    }
+
     fn take_all(&mut self, space: TokenSpace, token_max: u64) {
         for index in 0..token_max {
             let bound = |index: u64| {
@@ -174,16 +201,20 @@ impl NodeLoad {
         }
     }
 
-    /// Hands over the gift, each piece from the front of the range that is longest then.
+    /// Hands over the gift, each piece from the front of a range: of one that is used up by it, so that where values are few
+    /// the longer ranges are kept for longer pieces, else of the longest.
     fn give(&mut self, gift: &Gift, shift_by: Option<NodeId>, newcomer: &mut Self) {
         let mut left = gift.amount;
         for pieces in (1..=gift.pieces).rev() {
-            let longest = self.spans.iter_mut().max_by_key(|span| (span.len, Reverse(span.after)));
-            let Some(span) = longest.filter(|span| span.len > 1) else { return };
+            let mut len = left.div_ceil(pieces);
+            let order = |span: &&mut Span| (span.len == len + 1, span.len, Reverse(span.after));
+            let Some(span) = self.spans.iter_mut().max_by_key(order).filter(|span| span.len > 1) else {
+                return;
+            };
             if left == 0 {
                 return;
             }
-            let mut len = left.div_ceil(pieces).min(span.len - 1);
+            len = len.min(span.len - 1);
             if let Some(NodeId(id)) = shift_by {
                 len -= mix(u64::from(id) << 32 ^ span.after) % (len / SHIFT_PART + 1);
             }

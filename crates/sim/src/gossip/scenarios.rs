@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use dynomite_gossip::Health;
 
-use super::network::{Cut, Network, State, id_of};
+use super::cluster::Cluster;
+use super::members::{Members, State, id_of};
+use super::network::{Cut, Link};
 
 /// What breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,27 +50,28 @@ const SETTLED_AFTER: Duration = Duration::from_secs(90);
 
 /// Plays a scenario with `count` members; what does not hold afterwards.
 pub fn play_gossip(scenario: GossipScenario, count: usize, seed: u64) -> Vec<String> {
-    let mut network = Network::new(count, seed);
+    let mut network = Members::start(count, seed);
     network.run(Duration::from_secs(20));
     for round in 0..ROUNDS {
         harm(&mut network, scenario, round);
         network.run(ROUND);
     }
-    (network.cut, network.loss_percent) = (Cut::Nobody, 0);
-    network.delay = (Duration::from_millis(1), Duration::from_millis(4));
+    (network.cut, network.link) = (Cut::Nobody, Link::GOOD);
     // Whoever heard a farewell may have been killed since: then one that left is down to all that run.
     let farewells_count = scenario != GossipScenario::Everything;
     let settled = network.run_until(SETTLED_AFTER, |network| wrong(network, farewells_count).is_empty());
     if settled.is_none() { wrong(&network, farewells_count) } else { Vec::new() }
 }
 
-fn harm(network: &mut Network, scenario: GossipScenario, round: usize) {
+fn harm(network: &mut Members, scenario: GossipScenario, round: usize) {
     use GossipScenario as S;
     let is = |one: S| scenario == one || scenario == S::Everything;
     if is(S::Loss) {
-        network.loss_percent = network.random.between(0, 20);
-        let longest = network.random.between(1, 400);
-        network.delay = (Duration::from_millis(1), Duration::from_millis(longest));
+        network.link = Link {
+            loss_percent: network.random.between(0, 20),
+            delay: Duration::from_millis(1),
+            jitter: Duration::from_millis(network.random.between(1, 400)),
+        };
     }
     if is(S::Cuts) || is(S::Partitions) {
         let pairs = network.random.between(4, 20);
@@ -85,7 +88,7 @@ fn harm(network: &mut Network, scenario: GossipScenario, round: usize) {
     }
     if scenario == S::Twins && round < 2 {
         let of = some_running(network);
-        let generation = network.members[of].generation + network.random.below(2);
+        let generation = network.at(of).generation + network.random.below(2);
         network.add_twin(of, generation);
     }
     if is(S::Departures) && round.is_multiple_of(3) {
@@ -93,14 +96,14 @@ fn harm(network: &mut Network, scenario: GossipScenario, round: usize) {
         network.leave(place);
     }
     let place = some_running(network);
-    network.set(place, round as u16 % 4, &[round as u8; 40]);
+    network.set_item(place, round as u16 % 4, &[round as u8; 40]);
 }
 
-fn restart_some(network: &mut Network, scenario: GossipScenario, round: usize) {
-    let killed = network.places(State::Killed);
+fn restart_some(network: &mut Members, scenario: GossipScenario, round: usize) {
+    let killed = network.places_of(State::Killed);
     if round % 2 == 1 && !killed.is_empty() {
         let place = *network.random.pick(&killed);
-        let before = network.members[place].generation;
+        let before = network.at(place).generation;
         let is_old = scenario == GossipScenario::OldGenerations || network.random.chance(30);
         network.restart(place, if is_old { before.saturating_sub(1) } else { before + 100 });
     } else {
@@ -110,20 +113,24 @@ fn restart_some(network: &mut Network, scenario: GossipScenario, round: usize) {
 }
 
 /// One that runs, not the seed and not one whose identity is claimed twice.
-fn some_running(network: &mut Network) -> usize {
-    let claimed: Vec<_> = network.places(State::Twin);
-    let claimed: Vec<_> = claimed.iter().map(|place| network.members[*place].gossip.id()).collect();
-    let running = network.running().map(|(place, _)| place);
+fn some_running(network: &mut Members) -> usize {
+    let claimed: Vec<_> = network.places_of(State::Twin);
+    let claimed: Vec<_> = claimed.iter().map(|place| network.at(*place).gossip.id()).collect();
+    let running = network.live().map(|(place, _)| place);
     let places: Vec<usize> =
         running.filter(|place| *place != 0 && !claimed.contains(&id_of(*place))).collect();
     *network.random.pick(&places)
 }
 
-/// What does not hold now.
-fn wrong(network: &Network, farewells_count: bool) -> Vec<String> {
+/// What does not hold now, or the beginning of it.
+fn wrong(network: &Members, farewells_count: bool) -> Vec<String> {
+    const ENOUGH: usize = 20;
     let mut wrong = Vec::new();
-    for (place, member) in network.running() {
-        for (other, seen) in network.running() {
+    for (place, member) in network.live() {
+        if wrong.len() >= ENOUGH {
+            return wrong;
+        }
+        for (other, seen) in network.live() {
             let health = member.gossip.member(id_of(other)).map(|member| member.health());
             let is_live = matches!(health, Some(Health::Alive | Health::Suspect));
             if !is_live || seen.gossip.is_refused() {
@@ -131,7 +138,7 @@ fn wrong(network: &Network, farewells_count: bool) -> Vec<String> {
             }
         }
         for (state, demanded) in [(State::Killed, Health::Down), (State::Left, Health::Gone)] {
-            for other in network.places(state) {
+            for other in network.places_of(state) {
                 let health = member.gossip.member(id_of(other)).map(|member| member.health());
                 let may_be_down = state == State::Left && !farewells_count;
                 if health != Some(demanded) && !(may_be_down && health == Some(Health::Down)) {
@@ -140,8 +147,8 @@ fn wrong(network: &Network, farewells_count: bool) -> Vec<String> {
             }
         }
     }
-    for place in network.places(State::Twin) {
-        if !network.members[place].refused {
+    for place in network.places_of(State::Twin) {
+        if !network.at(place).refused {
             wrong.push(format!("{place} claims the identity of another and was not refused"));
         }
     }

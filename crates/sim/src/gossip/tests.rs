@@ -18,7 +18,7 @@ fn after_any_fault_all_agree_on_who_is_there() {
 
 #[test]
 fn a_hundred_members_are_as_fast_and_as_quiet_as_is_asked() {
-    let figures = measure(100, 1, Duration::from_secs(60));
+    let figures = measure(Members::start(100, 1), Duration::from_secs(60));
     assert!(figures.missed().is_empty(), "{figures:#?}");
     // What it costs is known well: less would mean that something is not told.
     assert!((500..2000).contains(&figures.sent_bytes), "{figures:#?}");

@@ -34,6 +34,18 @@ fn a_dead_node_is_called_down_by_all_and_is_up_again_after_its_restart() {
 }
 
 #[test]
+fn a_change_in_a_quiet_cluster_is_told_at_once() {
+    let mut net = Net::new(6, 3);
+    net.run(secs(20));
+    net.call(4, |gossip, now, _| gossip.set_raw(now, 1, b"new").unwrap());
+    net.run(millis(10));
+    for (place, node) in net.running() {
+        let seen = node.gossip.member(id(4)).and_then(|member| member.raw_item(1));
+        assert_eq!(seen, Some(b"new".as_slice()), "at {place}");
+    }
+}
+
+#[test]
 fn same_seed_same_events() {
     let run = |seed| {
         let mut net = Net::new(12, seed);

@@ -68,7 +68,7 @@ fn said(out: &mut Out) -> Vec<(SocketAddr, Vec<u8>)> {
 }
 
 #[test]
-fn a_probe_goes_through_others_when_it_is_not_answered() {
+fn a_probe_goes_through_others_too_and_once_more() {
     let mut net = three();
     let mut out = Out::new();
     let mut now = net.now;
