@@ -32,8 +32,8 @@ pub use campaign::{Campaign, Tally};
 pub use check::Violation;
 pub use command::{Action, Command, Key, Kind};
 pub use gossip::{
-    Cluster, Figures, GOSSIP_SCENARIOS, GossipScenario, Link, Members, Network, Process, Sends, SimulatedMember, Times,
-    addr_of, measure, place_of, play_gossip,
+    Cluster, Figures, GOSSIP_SCENARIOS, GossipScenario, Link, Members, Network, Process, Sends,
+    SimulatedMember, Times, addr_of, measure, place_of, play_gossip,
 };
 pub use history::{Entry, History, Outcome};
 #[cfg(feature = "mutants")]

@@ -18,6 +18,7 @@ mod pipelines;
 mod placement;
 mod repair;
 mod replication;
+mod returns;
 mod shapes;
 mod slow_readers;
 mod stalls;

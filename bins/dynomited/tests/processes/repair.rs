@@ -97,7 +97,7 @@ fn previewed(cluster: &Cluster, node: usize) -> Output {
     output.expect("it was run")
 }
 
-fn info(cluster: &Cluster, node: usize, name: &str) -> u64 {
+pub(crate) fn info(cluster: &Cluster, node: usize, name: &str) -> u64 {
     let info = String::from_utf8(cluster.client(node).command(&["INFO"])).unwrap();
     let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
     line.unwrap_or_else(|| panic!("no {name} in {info}")).parse().unwrap()
