@@ -4,11 +4,12 @@
 //! claimed before has lost its majority with that.
 
 use bytes::Bytes;
+use dynomite_codec::KeyState;
 use dynomite_ring::Token;
 
 use super::{Engine, Now, Out, coordinator::Sequenced};
 use crate::{
-    Content, Failure, Record, RequestBody, ResponseBody, Trust, Version,
+    Content, Failure, PushPurpose, Record, RequestBody, ResponseBody, Trust, Version,
     heal::{Adoption, Copy, Taken, adoption},
     operation::{
         Kind, OperationId,
@@ -68,6 +69,7 @@ impl Engine {
             replicas,
             copies,
             fetching: None,
+            offered: None,
             restarts,
             waiting,
         };
@@ -94,6 +96,9 @@ impl Engine {
                 self.adoption_fetched(now, id, fetching, body, out);
             }
             return;
+        }
+        if claim.offered.is_some() {
+            return self.offer_answered(now, id, &body, out);
         }
         let Some(replica) = claim.replicas.get_mut(id.replica()) else { return };
         replica.state = match body {
@@ -131,7 +136,9 @@ impl Engine {
                 Adoption::Take(Taken { from: 0, as_it_is: false, above: None, .. }) => {
                     self.hold(now, id, out);
                 }
-                Adoption::Take(taken) if taken.from == 0 => self.adopt_own(now, id, taken, out),
+                Adoption::Take(taken) if taken.from == 0 && taken.above.is_none() => {
+                    self.adopt_own(now, id, taken, out);
+                }
                 Adoption::Take(taken) => self.fetch_to_adopt(now, id, taken, out),
                 Adoption::NeedsAll if claim.is_open() => {}
                 Adoption::NeedsAll => self.end_claim(now, id, Err(Failure::Untrusted), out),
@@ -228,16 +235,92 @@ impl Engine {
         };
         match own {
             Some(own) if record.term <= term && (record > own.record || !own.trust.is_trusted()) => {
-                if let Some(failure) = self.lane_refusal(now) {
-                    return self.end_claim(now, id, Err(failure), out);
+                match taken.above {
+                    Some(_) if !is_above_all => self.offer(now, id, record, state, out),
+                    _ => self.adopt(now, id, &key, record, state, out),
                 }
-                self.stats.copies_adopted += 1;
-                self.install_adopted(now, &key, record, term, state, out);
-                self.heal_soon(key);
-                self.end_claim(now, id, Ok(()), out);
             }
             Some(own) if own.trust.is_trusted() => self.hold(now, id, out),
             _ => self.claim_anew(now, id, Failure::Outbid, out),
+        }
+    }
+
+    /// Goes on with a state of another rack.
+    fn adopt(
+        &mut self,
+        now: Now,
+        id: OperationId,
+        key: &Bytes,
+        record: Record,
+        state: Option<KeyState>,
+        out: &mut Out,
+    ) {
+        let Some((_, term, _)) = self.claimed(id) else { return };
+        if let Some(failure) = self.lane_refusal(now) {
+            return self.end_claim(now, id, Err(failure), out);
+        }
+        self.stats.copies_adopted += 1;
+        self.install_adopted(now, key, record, term, state, out);
+        self.heal_soon(key.clone());
+        self.end_claim(now, id, Ok(()), out);
+    }
+
+    /// Has a majority take an older state under the record of an overwrite that is taken back, before this replica trusts it: as long
+    /// as it had it alone, another claim could go on without it, and what was acknowledged there would be below it.
+    fn offer(&mut self, now: Now, id: OperationId, record: Record, state: Option<KeyState>, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Claim(claim) = &mut operation.kind else { return };
+        let (key, token) = (claim.key.clone(), claim.token);
+        claim.fetching = None;
+        claim.offered = Some(Box::new((record, state.clone())));
+        claim.replicas[0].state = State::Ok;
+        let mut asked = Vec::new();
+        for (index, replica) in claim.replicas.iter_mut().enumerate().skip(1) {
+            if !matches!(replica.state, State::Failed(_)) {
+                replica.state = State::Asked;
+                asked.push((index, replica.node));
+            }
+        }
+        for (index, node) in asked {
+            let (key, state, purpose) =
+                (key.clone(), Content::Whole(state.clone()), PushPurpose::Acknowledge);
+            let body = RequestBody::Push { key, record, state, purpose };
+            self.ask(now, node, token, id.of_replica(index), body, out);
+        }
+        self.continue_offer(now, id, out);
+    }
+
+    fn offer_answered(&mut self, now: Now, id: OperationId, body: &ResponseBody, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Claim(claim) = &mut operation.kind else { return };
+        let Some(replica) = claim.replicas.get_mut(id.replica()).filter(|_| id.replica() > 0) else { return };
+        replica.state = match body {
+            ResponseBody::Accepted { .. } => State::Ok,
+            ResponseBody::Failed(failure) => State::Failed(failure.clone()),
+            ResponseBody::Nacked { .. } => State::Failed(Failure::Outbid),
+            // It has promised, late.
+            _ => return,
+        };
+        self.continue_offer(now, id, out);
+    }
+
+    fn continue_offer(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        let Some((key, term, own)) = self.claimed(id) else { return };
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Claim(claim) = &mut operation.kind else { return };
+        match claim.standing() {
+            Standing::Wait => {}
+            Standing::Denied(failure) => self.end_claim(now, id, Err(failure), out),
+            Standing::Granted => {
+                let Some(offered) = claim.offered.take() else { return };
+                let (record, state) = *offered;
+                match own {
+                    Some(own) if record.term <= term && (record > own.record || !own.trust.is_trusted()) => {
+                        self.adopt(now, id, &key, record, state, out);
+                    }
+                    _ => self.claim_anew(now, id, Failure::Outbid, out),
+                }
+            }
         }
     }
 

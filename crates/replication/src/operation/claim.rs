@@ -1,11 +1,12 @@
 //! The right to sequence a key, being claimed (rule R7).
 
 use bytes::Bytes;
+use dynomite_codec::KeyState;
 use dynomite_ring::Token;
 
 use super::replicas::{Replicas, State, Verdict, verdict};
 use crate::{
-    Failure, Level, Version,
+    Failure, Level, Record, Version,
     engine::Sequenced,
     heal::{Copies, Taken},
     planted::{self, Planted},
@@ -23,6 +24,8 @@ pub(crate) struct ClaimOperation {
     pub(crate) copies: Copies,
     /// The state that is being fetched.
     pub(crate) fetching: Option<Taken>,
+    /// The record and the state that the others are to take before this replica does.
+    pub(crate) offered: Option<Box<(Record, Option<KeyState>)>>,
     /// How often the key was claimed anew, since something changed meanwhile.
     pub(crate) restarts: u8,
     pub(crate) waiting: Vec<Sequenced>,

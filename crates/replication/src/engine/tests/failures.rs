@@ -44,6 +44,44 @@ fn a_broken_lane_leaves_sequenced_writes_unknown_and_the_key_in_doubt() {
     assert_eq!((stats.copies_doubted, stats.copies_adopted), (1, 1), "claimed, and adopted as it is");
 }
 
+/// Node 0 takes an overwrite back that reached nobody else, and at any moment of that it is cut off. What the others acknowledge
+/// then is not below what it has made of it.
+#[test]
+fn what_is_acknowledged_beside_a_take_back_is_kept() {
+    let mut acknowledged = 0;
+    for steps in 0..40 {
+        let mut cluster = Cluster::racks(&[3]);
+        let key = cluster.key_of(1);
+        cluster.run(1, &format!("SET {key} a"), Level::DcQuorum);
+        cluster.settle();
+        cluster.members[0].lane_is_frozen = true;
+        [1, 2].into_iter().for_each(|other| cluster.cut(0, other));
+        cluster.submit(0, &format!("SET {key} b"), Level::DcOne);
+        cluster.settle();
+        cluster.break_lane(0);
+        cluster.members[0].lane_is_frozen = false;
+        [1, 2].into_iter().for_each(|other| cluster.join(0, other));
+        cluster.lane_up(0);
+        cluster.pass_without_delivery(10);
+        for _ in 0..steps {
+            cluster.step(&mut |_| 0);
+        }
+        [1, 2].into_iter().for_each(|other| cluster.cut(0, other));
+        cluster.advance(10);
+        let reply = cluster.run(1, &format!("APPEND {key} c"), Level::DcQuorum);
+        cluster.advance(10);
+        [1, 2].into_iter().for_each(|other| cluster.join(0, other));
+        cluster.advance(10 * TIMEOUT_MS);
+        let stored = cluster.stored_everywhere(&format!("GET {key}"));
+        assert!(stored.iter().all(|value| *value == stored[0]), "after {steps}: {stored:?}");
+        if reply == ":2\r\n" {
+            acknowledged += 1;
+            assert!(stored[0].contains('c'), "acknowledged after {steps} steps: {stored:?}");
+        }
+    }
+    assert!(acknowledged > 20, "{acknowledged}");
+}
+
 #[test]
 fn a_read_that_met_a_copy_in_doubt_is_not_answered_from_it() {
     let mut cluster = Cluster::racks(&[3]);
