@@ -201,10 +201,7 @@ impl Records {
             return false;
         }
         let trust = if doubt == Doubt::Whole { Trust::DirtyOverwrite } else { Trust::Dirty };
-        self.update(id, |entry| {
-            entry.trust = entry.trust.and(trust);
-            entry.claim = Claim::Void;
-        })
+        self.update(id, |entry| entry.distrust(trust))
     }
 
     /// Drops the entry: the key has the default one from then on, also under this `id`.

@@ -219,7 +219,7 @@ impl Engine {
         body: ResponseBody,
         out: &mut Out,
     ) {
-        let Some((key, term, own)) = self.claimed(id) else { return };
+        let Some((_, term, own)) = self.claimed(id) else { return };
         let (record, trust, state) = match body {
             ResponseBody::State { record, trust, state: Content::Whole(state) } => (record, trust, state),
             ResponseBody::Failed(failure) => return self.claim_anew(now, id, failure, out),
@@ -234,34 +234,24 @@ impl Engine {
             _ => return self.claim_anew(now, id, Failure::Untrusted, out),
         };
         match own {
-            Some(own) if record.term <= term && (record > own.record || !own.trust.is_trusted()) => {
-                match taken.above {
-                    Some(_) if !is_above_all => self.offer(now, id, record, state, out),
-                    _ => self.adopt(now, id, &key, record, state, out),
-                }
-            }
+            Some(own) if can_take(&own, &record, term) => match taken.above {
+                Some(_) if !is_above_all => self.offer(now, id, record, state, out),
+                _ => self.adopt(now, id, record, state, out),
+            },
             Some(own) if own.trust.is_trusted() => self.hold(now, id, out),
             _ => self.claim_anew(now, id, Failure::Outbid, out),
         }
     }
 
     /// Goes on with a state of another rack.
-    fn adopt(
-        &mut self,
-        now: Now,
-        id: OperationId,
-        key: &Bytes,
-        record: Record,
-        state: Option<KeyState>,
-        out: &mut Out,
-    ) {
-        let Some((_, term, _)) = self.claimed(id) else { return };
+    fn adopt(&mut self, now: Now, id: OperationId, record: Record, state: Option<KeyState>, out: &mut Out) {
+        let Some((key, term, _)) = self.claimed(id) else { return };
         if let Some(failure) = self.lane_refusal(now) {
             return self.end_claim(now, id, Err(failure), out);
         }
         self.stats.copies_adopted += 1;
-        self.install_adopted(now, key, record, term, state, out);
-        self.heal_soon(key.clone());
+        self.install_adopted(now, &key, record, term, state, out);
+        self.heal_soon(key);
         self.end_claim(now, id, Ok(()), out);
     }
 
@@ -305,7 +295,7 @@ impl Engine {
     }
 
     fn continue_offer(&mut self, now: Now, id: OperationId, out: &mut Out) {
-        let Some((key, term, own)) = self.claimed(id) else { return };
+        let Some((_, term, own)) = self.claimed(id) else { return };
         let Some(operation) = self.operations.find(id) else { return };
         let Kind::Claim(claim) = &mut operation.kind else { return };
         match claim.standing() {
@@ -315,8 +305,8 @@ impl Engine {
                 let Some(offered) = claim.offered.take() else { return };
                 let (record, state) = *offered;
                 match own {
-                    Some(own) if record.term <= term && (record > own.record || !own.trust.is_trusted()) => {
-                        self.adopt(now, id, &key, record, state, out);
+                    Some(own) if can_take(&own, &record, term) => {
+                        self.adopt(now, id, record, state, out);
                     }
                     _ => self.claim_anew(now, id, Failure::Outbid, out),
                 }
@@ -368,4 +358,9 @@ impl Engine {
     pub(super) fn claim_overdue(&mut self, now: Now, id: OperationId, out: &mut Out) {
         self.end_claim(now, id, Err(Failure::TooFewReplicas), out);
     }
+}
+
+/// Whether a state under `record` may take the place of the own copy, under a claim `term`.
+fn can_take(own: &Entry, record: &Record, term: Version) -> bool {
+    record.term <= term && (*record > own.record || !own.trust.is_trusted())
 }

@@ -96,6 +96,12 @@ pub(crate) enum Doubt {
 }
 
 impl Entry {
+    /// Trusts the copy no more than `trust` from now on. One that is not trusted holds no claim (rule R13).
+    pub(crate) fn distrust(&mut self, trust: Trust) {
+        self.trust = self.trust.and(trust);
+        self.claim = Claim::Void;
+    }
+
     /// The lane operation `written_at` brings the state of `record`; if it is none that was given to the lane since, the
     /// state is as it was.
     pub(super) fn bring(&mut self, record: Record, written_at: u64) {

@@ -2,11 +2,7 @@
 
 use dynomite_ring::NodeId;
 
-use super::{
-    RecordId, Records,
-    entry::{Claim, Trust},
-    recovery::SinceMarkers,
-};
+use super::{RecordId, Records, entry::Trust, recovery::SinceMarkers};
 use crate::Version;
 
 /// The note that keeps the frame of the last marker in the datastore.
@@ -34,10 +30,7 @@ impl Records {
         // A datastore may be set back more than once.
         let changes = std::mem::take(&mut self.since_markers.changes);
         for (_, id) in changes.iter().copied().filter(|(of, _)| is_known && *of >= frame) {
-            let is_new = self.update(id, |entry| {
-                entry.trust = entry.trust.and(trust);
-                entry.claim = Claim::Void;
-            });
+            let is_new = self.update(id, |entry| entry.distrust(trust));
             ids.extend(is_new.then_some(id));
         }
         self.since_markers.changes = changes;
@@ -54,10 +47,7 @@ impl Records {
         let ids: Vec<RecordId> =
             all.filter(|(.., entry)| concerns(entry.written_at)).map(|(id, ..)| id).collect();
         for id in &ids {
-            self.update(*id, |entry| {
-                entry.trust = entry.trust.and(trust);
-                entry.claim = Claim::Void;
-            });
+            self.update(*id, |entry| entry.distrust(trust));
         }
         ids
     }

@@ -4,7 +4,7 @@ use std::{cmp::Reverse, collections::VecDeque};
 
 use super::{
     RecordId, Records,
-    entry::{Claim, Entry, Trust},
+    entry::{Entry, Trust},
     log::{Change, Head, Item, Log, LogError, entry_len, items},
     losses::MARKER_NOTE,
     table::Place,
@@ -168,10 +168,7 @@ impl Records {
 
     fn doubt_recovered(&mut self, id: RecordId, change: Change) -> bool {
         let trust = if change == Change::Replaced { Trust::DirtyOverwrite } else { Trust::Dirty };
-        self.update(id, |entry| {
-            entry.trust = entry.trust.and(trust);
-            entry.claim = Claim::Void;
-        })
+        self.update(id, |entry| entry.distrust(trust))
     }
 }
 

@@ -288,17 +288,16 @@ impl Node {
         for worker in &mut self.workers {
             worker.engine = None;
             worker.timer_at = None;
-            if loss != Loss::Nothing && loss != Loss::Store {
-                worker.acknowledged = None;
-            }
             match loss {
                 Loss::Power => {
                     worker.disk.lose_power(random.clone());
                     worker.hints.lose_power(random.clone());
+                    worker.acknowledged = None;
                 }
                 Loss::Log | Loss::LogAndStore => {
                     worker.disk.lose();
                     worker.hints.lose();
+                    worker.acknowledged = None;
                 }
                 Loss::Nothing | Loss::Store => {}
             }
