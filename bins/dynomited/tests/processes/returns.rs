@@ -1,5 +1,5 @@
-//! Nodes that come back with less than they had: a record log that is lost or torn, a whole rack that starts
-//! from nothing. Clients elsewhere notice nothing, and all copies are equal afterwards.
+//! Nodes that come back with less than they had: a record log that is lost or torn, a datastore that is empty, a whole rack or a
+//! whole datacenter that starts from nothing. Clients elsewhere notice nothing, and all copies are equal afterwards.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use dynomite_testkit::{Cluster, eventually};
 
 use crate::load::{Load, Reads};
 use crate::repair::info;
-use crate::shapes::{OK, at_level, bulk, integer, three_racks};
+use crate::shapes::{OK, at_level, bulk, integer, three_racks, two_datacenters};
 use crate::stored::converged;
 
 const KEYS: usize = 200;
@@ -93,6 +93,12 @@ fn starts_from_nothing(mut cluster: Cluster, lost: &[usize], served_by: &[usize]
     for (key, state) in converged(&cluster, keys.iter().map(String::as_str)) {
         assert!(state.is_some(), "{key} is gone");
     }
+}
+
+#[test]
+fn a_whole_datacenter_starts_from_nothing_while_the_other_serves() {
+    let cluster = at_level(two_datacenters(), "DC_QUORUM").data_dirs().start();
+    starts_from_nothing(cluster, &[3, 4, 5], &[0, 1, 2]);
 }
 
 #[test]

@@ -70,6 +70,8 @@ struct Work {
     healing: HashMap<Bytes, u16>,
     /// Keys that other datacenters know, by bucket, with who listed them last.
     elsewhere: BTreeMap<(u16, Bytes), usize>,
+    /// How far those were looked through that it is for this node to ask for.
+    imported_upto: (u16, Bytes),
     /// Those that were asked for: how often, and when it is time to look again.
     importing: HashMap<Bytes, Importing>,
     /// Buckets without any trusted rack in this datacenter.
@@ -112,14 +114,18 @@ enum Standing {
     Orphaned,
 }
 
-impl Rebuild {
-    /// Whether all racks have lost a bucket, so that states of other datacenters are taken as they come.
-    pub(super) fn takes_imports(&self, bucket: Bucket) -> bool {
-        self.work.as_deref().is_some_and(|work| work.orphaned.contains(bucket))
-    }
-}
-
 impl Engine {
+    /// Whether all racks have lost a bucket, so that states of other datacenters are taken as they come: also those that another
+    /// rack has asked for, before this one has come as far.
+    pub(super) fn takes_imports(&self, now: Now, bucket: Bucket) -> bool {
+        self.lost.buckets.contains(bucket)
+            && self
+                .rebuild
+                .work
+                .as_deref()
+                .is_some_and(|work| self.standing(now, work, bucket.0) == Standing::Orphaned)
+    }
+
     /// When rebuilding wants to go on, in `Now::ms`; at once when it is 0.
     pub(super) fn rebuild_due_ms(&self) -> Option<u64> {
         let is_at_work = !self.lost.buckets.is_empty() || self.rebuild.work.is_some();
@@ -191,6 +197,7 @@ impl Engine {
             later: VecDeque::new(),
             healing: HashMap::new(),
             elsewhere: BTreeMap::new(),
+            imported_upto: (0, Bytes::new()),
             importing: HashMap::new(),
             orphaned: BucketSet::default(),
             has_seen_keys: false,
@@ -311,6 +318,7 @@ impl Engine {
             }
             bucket += 1;
         }
+        self.import_ahead(now, work, out);
         self.look_after_imports(now, work, out);
         work.next >= end && self.heal_what_is_left(now, work, out)
     }
@@ -432,18 +440,55 @@ impl Engine {
         }
         while work.importing.len() < AT_ONCE_MAX {
             let first = work.elsewhere.range((bucket, Bytes::new())..).next();
-            let Some((key, partner)) =
-                first.filter(|((of, _), _)| *of == bucket).map(|((_, key), partner)| (key.clone(), *partner))
-            else {
-                break;
-            };
-            work.elsewhere.remove(&(bucket, key.clone()));
-            let look_ms = now.ms + if self.asks_for(&key) { 0 } else { IMPORT_MS };
-            work.importing.insert(key, Importing { bucket, partner, tries: 0, look_ms });
+            let Some((at, partner)) = first.filter(|((of, _), _)| *of == bucket) else { break };
+            let (key, partner) = (at.1.clone(), *partner);
+            self.begin_import_of(now, work, bucket, key, partner, out);
         }
         self.look_after_imports(now, work, out);
         !work.importing.values().any(|importing| importing.bucket == bucket)
             && work.elsewhere.range((bucket, Bytes::new())..).next().is_none_or(|((of, _), _)| *of != bucket)
+    }
+
+    /// Asks for keys that it is for this node to ask for, ahead of the buckets that are being rebuilt: other racks wait for them.
+    fn import_ahead(&mut self, now: Now, work: &mut Work, out: &mut Out) {
+        while work.importing.len() < AT_ONCE_MAX / 2 {
+            let Some((at, partner)) = work.elsewhere.range(work.imported_upto.clone()..).next() else {
+                return;
+            };
+            let ((bucket, key), partner) = (at.clone(), *partner);
+            let standing = self.standing(now, work, bucket);
+            if standing == Standing::Wait {
+                return;
+            }
+            work.imported_upto = (bucket, successor(&key));
+            if standing == Standing::Orphaned && self.asks_for(&key) {
+                self.begin_import_of(now, work, bucket, key, partner, out);
+            }
+        }
+    }
+
+    /// Gets a key that other datacenters have: from there, or from another rack whose turn it is to ask, if that has it already.
+    fn begin_import_of(
+        &mut self,
+        now: Now,
+        work: &mut Work,
+        bucket: u16,
+        key: Bytes,
+        partner: usize,
+        out: &mut Out,
+    ) {
+        work.elsewhere.remove(&(bucket, key.clone()));
+        let token = self.ring.token(&key);
+        if self.look_up(&key, token).1.trust.is_trusted() {
+            // It has come since it was listed.
+            return;
+        }
+        let asks = self.asks_for(&key);
+        let look_ms = now.ms + if asks { 0 } else { IMPORT_MS };
+        work.importing.insert(key.clone(), Importing { bucket, partner, tries: 0, look_ms });
+        if !asks {
+            self.heal_lost(now, key, CountsLost::WhereOneIsTrusted, out);
+        }
     }
 
     /// Whether it is for this node to ask another datacenter for a key: the state reaches all racks of this one.
@@ -474,7 +519,7 @@ impl Engine {
                 work.importing.remove(&key);
                 work.waiting.insert((bucket, key));
             } else {
-                if tries > 1 {
+                if tries > 1 || !self.asks_for(&key) {
                     // Another rack may have got it.
                     self.heal_lost(now, key.clone(), CountsLost::WhereOneIsTrusted, out);
                 }
@@ -608,4 +653,9 @@ impl Work {
             || self.healing.values().any(|of| *of == bucket)
             || self.later.iter().any(|(_, of, _)| *of == bucket)
     }
+}
+
+/// The least key above `key`.
+fn successor(key: &[u8]) -> Bytes {
+    [key, &[0]].concat().into()
 }

@@ -398,7 +398,7 @@ impl Engine {
             return self.answer(from, ResponseBody::Failed(Failure::ClockAhead), out);
         }
         let (id, entry) = self.look_up(&key, token);
-        let is_awaited = entry.trust == Trust::Lost && self.rebuild.takes_imports(Bucket::of(token));
+        let is_awaited = entry.trust == Trust::Lost && self.takes_imports(now, Bucket::of(token));
         if self.takes_no_writes(&entry) && !is_awaited {
             return self.answer(from, ResponseBody::Failed(Failure::CopyLost), out);
         }
