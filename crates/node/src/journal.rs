@@ -167,7 +167,7 @@ fn recover_records(
     logs: &Logs,
     worker: usize,
 ) -> Result<Option<Taken>, DiskError> {
-    let is_own = |key: &[u8]| slice_of(shared.ring.token(key), shared.worker_count) == worker;
+    let is_own = |key: &[u8]| slice_of(shared.token(key), shared.worker_count) == worker;
     let mut source: Option<LogSource> = None;
     let read = logs.read(worker as u16, |from, frame| -> Result<(), LogError> {
         if source.replace(from).is_some_and(|before| before != from) {

@@ -27,7 +27,7 @@ use crate::flows::Flows;
 use crate::journal::{self, Remembering};
 use crate::missed::Missed;
 use crate::repairs::Repairs;
-use crate::shared::{Levels, Shared};
+use crate::shared::{Levels, LinksUp, Rings, Shared};
 use crate::worker::{self, Event, Mail, Plan, Sender};
 
 /// A running node.
@@ -76,11 +76,11 @@ impl Node {
         }
         let ring = topology::ring_of(&config)?;
         let shared = Arc::new(Shared {
-            links_up: ring.nodes().iter().map(|_| AtomicUsize::new(0)).collect(),
+            links_up: LinksUp::default(),
             flows: Flows::new(&ring, worker_count),
             missed: Missed::new(&ring, &config.datacenter, worker_count),
             repairs: Repairs::new(worker_count),
-            ring: Arc::new(ring),
+            rings: Rings::new(Arc::new(ring)),
             node: NodeId::from_name(&config.name),
             worker_count,
             has_parts: backend.has_parts(),

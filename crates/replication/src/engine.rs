@@ -313,6 +313,11 @@ impl Engine {
         self.hints.targets()
     }
 
+    /// The ring that it works by.
+    pub fn ring(&self) -> &Arc<Ring> {
+        &self.ring
+    }
+
     /// How many operations are in flight; at `operations_max` the caller should stop taking commands from clients.
     pub fn in_flight(&self) -> usize {
         self.operations.len()

@@ -3,12 +3,11 @@
 mod dialing;
 mod listening;
 
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use dynomite_replication::{Failure, Origin, ReplicaRequest, ReplicaResponse};
-use dynomite_ring::{NodeId, NodeIdx, Ring};
+use dynomite_ring::NodeId;
 use tokio::net::TcpStream;
 
 use super::Core;
@@ -16,7 +15,7 @@ use crate::config::Compression;
 use crate::link::{Closed, Connection, Hello, Kind, Settings};
 use crate::slots::Slots;
 
-pub(super) use dialing::keep_linked;
+pub(super) use dialing::link_to_all;
 pub(super) use listening::{accept_peers, take_in};
 
 /// A connection's number takes 24 bits of an origin, its generation the 32 below, the worker the 8 above.
@@ -28,8 +27,10 @@ const REPLY_MAX: usize = (512 << 20) + (32 << 20);
 
 /// The links, and which of them have output.
 pub(crate) struct Links {
-    /// By the number of the node in the ring; this node's own entry stays empty.
+    /// By the number of the peer, which it keeps.
     outgoing: Vec<Outgoing>,
+    /// The numbers of all nodes that were ever dialled, by node.
+    numbers: Vec<(NodeId, u32)>,
     incoming: Slots<Incoming>,
     next_generation: u32,
     dirty_outgoing: Vec<u32>,
@@ -41,13 +42,20 @@ pub(crate) struct Links {
 }
 
 /// The link to one node.
-#[derive(Default)]
 struct Outgoing {
+    node: NodeId,
     connection: Option<Connection>,
     /// Requests sent and not answered.
     in_flight: usize,
     /// Whether the node said goodbye: it gets nothing new, and the link ends with its last answer.
     is_leaving: bool,
+}
+
+impl Outgoing {
+    /// No link yet.
+    fn to(node: NodeId) -> Self {
+        Self { node, connection: None, in_flight: 0, is_leaving: false }
+    }
 }
 
 /// The link of another node's worker to this one.
@@ -59,9 +67,10 @@ struct Incoming {
 }
 
 impl Links {
-    pub(super) fn new(ring: &Ring) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            outgoing: ring.nodes().iter().map(|_| Outgoing::default()).collect(),
+            outgoing: Vec::new(),
+            numbers: Vec::new(),
             incoming: Slots::default(),
             next_generation: 0,
             dirty_outgoing: Vec::new(),
@@ -82,11 +91,12 @@ impl Links {
             return false;
         }
         let Core { out, shared, .. } = core;
+        let numbers = &self.numbers;
         let limits = &shared.config.limits;
         for (node, request) in out.requests.drain(..) {
-            let index = shared.ring.index_of(node).map_or(usize::MAX, |index| index.0 as usize);
-            let sent = match self.outgoing.get_mut(index) {
-                Some(Outgoing { connection: Some(connection), in_flight, is_leaving: false }) => {
+            let number = find(numbers, node).unwrap_or(u32::MAX);
+            let sent = match self.outgoing.get_mut(number as usize) {
+                Some(Outgoing { connection: Some(connection), in_flight, is_leaving: false, .. }) => {
                     let is_full = *in_flight >= limits.link_window as usize
                         || connection.queued_bytes() >= limits.link_bytes_max.bytes();
                     if is_full {
@@ -94,7 +104,7 @@ impl Links {
                     } else {
                         *in_flight += 1;
                         put_request(connection, &mut self.scratch, &request);
-                        note(connection, &mut self.dirty_outgoing, index as u32);
+                        note(connection, &mut self.dirty_outgoing, number);
                         Ok(())
                     }
                 }
@@ -183,35 +193,49 @@ impl Links {
         self.incoming.is_empty() && self.outgoing.iter().all(|link| link.in_flight == 0)
     }
 
+    /// The number of a node to which there is or will be a link.
+    fn number(&mut self, node: NodeId) -> u32 {
+        match self.numbers.binary_search_by_key(&node, |(known, _)| *known) {
+            Ok(at) => self.numbers[at].1,
+            Err(at) => {
+                let number = self.outgoing.len() as u32;
+                self.outgoing.push(Outgoing::to(node));
+                self.numbers.insert(at, (node, number));
+                number
+            }
+        }
+    }
+
     /// The link to a node is up: it may be asked.
-    fn set_up(&mut self, node: NodeIdx, stream: TcpStream, hello: &Hello, core: &mut Core) {
+    fn set_up(&mut self, peer: u32, stream: TcpStream, hello: &Hello, core: &mut Core) {
         let now_ms = core.now().ms;
-        if let Some(link) = self.outgoing.get_mut(node.0 as usize) {
+        if let Some(link) = self.outgoing.get_mut(peer as usize) {
             let connection = Connection::new(stream, settings(core, hello), now_ms);
-            *link = Outgoing { connection: Some(connection), ..Outgoing::default() };
-            core.shared.links_up[node.0 as usize].fetch_add(1, Ordering::Relaxed);
-            core.engine.handle_peer_up(core.shared.ring.node(node).id);
+            *link = Outgoing { connection: Some(connection), ..Outgoing::to(link.node) };
+            core.shared.links_up.count(link.node, true);
+            core.engine.handle_peer_up(link.node);
         }
     }
 
     /// The link to a node is gone.
-    fn take_down(&mut self, node: NodeIdx, core: &mut Core) {
+    fn take_down(&mut self, peer: u32, core: &mut Core) {
         let now = core.now();
-        if let Some(link) = self.outgoing.get_mut(node.0 as usize) {
-            *link = Outgoing::default();
-            core.shared.links_up[node.0 as usize].fetch_sub(1, Ordering::Relaxed);
+        if let Some(link) = self.outgoing.get_mut(peer as usize) {
+            let node = link.node;
+            *link = Outgoing::to(node);
+            core.shared.links_up.count(node, false);
             // What was answered before is answered.
             core.run_inputs();
             // What was never sent has failed for certain, and is not among what the loss of the link leaves unknown.
             self.send_requests(core);
-            core.engine.handle_peer_down(now, core.shared.ring.node(node).id, &mut core.out);
+            core.engine.handle_peer_down(now, node, &mut core.out);
             core.wake_turn();
         }
     }
 
-    fn poll_outgoing(&mut self, node: NodeIdx, core: &mut Core, cx: &mut Context<'_>) -> Poll<Closed> {
-        let Some(link) = self.outgoing.get_mut(node.0 as usize) else { return Poll::Ready(Closed::Unwanted) };
-        let Outgoing { connection: Some(connection), in_flight, is_leaving } = link else {
+    fn poll_outgoing(&mut self, peer: u32, core: &mut Core, cx: &mut Context<'_>) -> Poll<Closed> {
+        let Some(link) = self.outgoing.get_mut(peer as usize) else { return Poll::Ready(Closed::Unwanted) };
+        let Outgoing { connection: Some(connection), in_flight, is_leaving, .. } = link else {
             return Poll::Ready(Closed::Unwanted);
         };
         let polled = connection.poll(cx, |message| match message.kind {
@@ -263,6 +287,12 @@ impl Links {
         let connection = Connection::new(stream, settings(core, hello), now_ms);
         self.incoming.insert(Incoming { connection, generation: self.next_generation, peer, peer_worker })
     }
+}
+
+/// The number of a node to which there is or was a link.
+fn find(numbers: &[(NodeId, u32)], node: NodeId) -> Option<u32> {
+    let at = numbers.binary_search_by_key(&node, |(known, _)| *known).ok()?;
+    Some(numbers[at].1)
 }
 
 fn put_request(connection: &mut Connection, scratch: &mut BytesMut, request: &ReplicaRequest) {

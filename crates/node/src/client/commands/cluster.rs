@@ -2,7 +2,6 @@
 
 use bytes::BytesMut;
 use dynomite_codec::{Request, encode};
-use dynomite_ring::DcIdx;
 
 use super::description::{ring_json, route_json};
 use super::{Refusal, connection, is, level_of, repair, text};
@@ -53,11 +52,11 @@ pub(super) fn dynomite(
             encode::bulk(out, json.to_string().as_bytes());
         }
         ("PAUSE" | "RESUME", 3) => {
-            core.shared.flows.pause(other_dc(core, request)?, subcommand == "PAUSE");
+            core.shared.flows.pause(&other_dc(core, request)?, subcommand == "PAUSE");
             connection::ok(out)?;
         }
         ("RATE", 4) => {
-            core.shared.flows.limit(other_dc(core, request)?, rate(request)?);
+            core.shared.flows.limit(&other_dc(core, request)?, rate(request)?);
             connection::ok(out)?;
         }
         ("REPAIR", 3..) => repair::repair(request, core, out)?,
@@ -80,14 +79,15 @@ pub(super) fn dynomite(
 }
 
 /// The datacenter that a command names, which is not the node's own.
-fn other_dc(core: &Core, request: &Request) -> Result<DcIdx, Refusal> {
+fn other_dc(core: &Core, request: &Request) -> Result<String, Refusal> {
     let (name, own) = (text(request.arg(2)), &core.shared.config.datacenter);
-    let dc = core.shared.ring.dc_by_name(&name).filter(|dc| dc.name() != own);
-    dc.map(dynomite_ring::Dc::index).ok_or_else(|| {
-        let others = core.shared.ring.dcs().iter().map(dynomite_ring::Dc::name).filter(|dc| dc != own);
-        let others = others.collect::<Vec<_>>().join(", ");
-        format!("ERR '{name}' is none of the other datacenters ({others})")
-    })
+    let ring = core.shared.ring();
+    let others = || ring.dcs().iter().map(dynomite_ring::Dc::name).filter(|dc| dc != own);
+    if others().any(|dc| dc == name) {
+        return Ok(name.into_owned());
+    }
+    let others = others().collect::<Vec<_>>().join(", ");
+    Err(format!("ERR '{name}' is none of the other datacenters ({others})"))
 }
 
 /// Bytes in each second; `None` is without a limit.

@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use bytes::BytesMut;
 use dynomite_codec::{Request, encode};
-use dynomite_ring::NodeIdx;
 
 use super::connection::REDIS_VERSION;
 use super::description::state;
@@ -108,8 +107,8 @@ fn cluster(_: &Facts<'_>, out: &mut String) {
 
 fn dynomite(facts: &Facts<'_>, out: &mut String) {
     let (shared, counters) = (facts.shared, &facts.counters);
-    let states: Vec<&str> =
-        (0..shared.ring.nodes().len() as u32).map(|node| state(shared, NodeIdx(node))).collect();
+    let ring = shared.ring();
+    let states: Vec<&str> = ring.nodes().iter().map(|node| state(shared, node.id)).collect();
     let count = |wanted: &str| states.iter().filter(|state| **state == wanted).count();
     let datastore_is_up = counters.lane_is_up == shared.worker_count as u64;
     line(out, format_args!("cluster:{}", shared.config.cluster));
@@ -117,7 +116,7 @@ fn dynomite(facts: &Facts<'_>, out: &mut String) {
     line(out, format_args!("node_id:{}", shared.node));
     line(out, format_args!("datacenter:{}", shared.config.datacenter));
     line(out, format_args!("rack:{}", shared.config.rack));
-    line(out, format_args!("ring_digest:{:016x}", shared.ring.digest()));
+    line(out, format_args!("ring_digest:{:016x}", ring.digest()));
     line(out, format_args!("read_consistency:{}", shared.levels.read()));
     line(out, format_args!("write_consistency:{}", shared.levels.write()));
     line(out, format_args!("datastore:{}", shared.datastore));

@@ -2,10 +2,11 @@
 
 use std::future::poll_fn;
 use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dynomite_ring::NodeIdx;
+use dynomite_ring::Node;
 
 use crate::link::{Closed, Hello, dial};
 use crate::shared::Shared;
@@ -16,26 +17,33 @@ const BACKOFF_MAX: Duration = Duration::from_secs(5);
 /// After this long the next attempt begins with the shortest wait again.
 const STABLE: Duration = Duration::from_secs(5);
 
-/// Links this worker to `node`, until the task is aborted.
-pub(in crate::worker) async fn keep_linked(
-    worker: SharedWorker,
-    shared: Arc<Shared>,
-    index: usize,
-    node: NodeIdx,
-) {
-    let peer = shared.ring.node(node);
-    let own = Hello::new(&shared.config, &shared.ring, index, shared.worker_count);
+/// Begins to link this worker to all other nodes of the ring.
+pub(in crate::worker) fn link_to_all(worker: &SharedWorker, shared: &Arc<Shared>) {
+    let tasks = worker.borrow().core.tasks.clone();
+    for node in shared.ring().nodes().iter().filter(|node| node.id != shared.node) {
+        tasks.spawn(keep_linked(Rc::clone(worker), Arc::clone(shared), node.clone()));
+    }
+}
+
+/// Links this worker to `peer`, until the task is aborted.
+async fn keep_linked(worker: SharedWorker, shared: Arc<Shared>, peer: Node) {
+    let (index, number) = {
+        let Worker { core, links, .. } = &mut *worker.borrow_mut();
+        (core.index, links.number(peer.id))
+    };
     let mut backoff = Backoff::new();
     let mut last_reason = String::new();
     loop {
+        let ring = shared.ring();
+        let own = Hello::new(&shared.config, &ring, index, shared.worker_count);
         let connected =
-            dial(&peer.peer_address, &peer.name, &own, &shared.ring, shared.config.timeouts.connect).await;
+            dial(&peer.peer_address, &peer.name, &own, &ring, shared.config.timeouts.connect).await;
         match connected {
             Ok((stream, welcome)) => {
                 last_reason.clear();
                 tracing::info!(worker = index, peer = %peer.name, address = %peer.peer_address, "link is up");
                 let up_at = tokio::time::Instant::now();
-                let closed = serve(&worker, node, stream, &welcome).await;
+                let closed = serve(&worker, number, stream, &welcome).await;
                 if closed == Closed::ByPeer {
                     tracing::info!(worker = index, peer = %peer.name, "link is down: {closed}");
                 } else {
@@ -57,24 +65,19 @@ pub(in crate::worker) async fn keep_linked(
     }
 }
 
-async fn serve(
-    worker: &SharedWorker,
-    node: NodeIdx,
-    stream: tokio::net::TcpStream,
-    welcome: &Hello,
-) -> Closed {
+async fn serve(worker: &SharedWorker, peer: u32, stream: tokio::net::TcpStream, welcome: &Hello) -> Closed {
     {
         let Worker { core, links, .. } = &mut *worker.borrow_mut();
-        links.set_up(node, stream, welcome, core);
+        links.set_up(peer, stream, welcome, core);
     }
     let closed = poll_fn(|cx| {
         let Worker { core, links, .. } = &mut *worker.borrow_mut();
-        links.poll_outgoing(node, core, cx)
+        links.poll_outgoing(peer, core, cx)
     })
     .await;
     let Worker { core, links, .. } = &mut *worker.borrow_mut();
     core.counters.links_lost += 1;
-    links.take_down(node, core);
+    links.take_down(peer, core);
     closed
 }
 
