@@ -58,6 +58,11 @@ impl Ring {
         Ok(Self { epoch, hasher, nodes, dcs, rack_places, ids, placement, digest })
     }
 
+    /// The same ring under another number.
+    pub(crate) fn with_epoch(self, epoch: u64) -> Self {
+        Self { epoch, ..self }
+    }
+
     /// The token of `key`.
     pub fn token(&self, key: &[u8]) -> Token {
         self.hasher.token(key)
@@ -180,6 +185,11 @@ impl Ring {
     /// The datacenter with this name.
     pub fn dc_by_name(&self, name: &str) -> Option<&Dc> {
         self.dcs.iter().find(|dc| dc.name() == name)
+    }
+
+    /// The rack with this name in the datacenter with that name.
+    pub fn rack_by_name(&self, dc: &str, rack: &str) -> Option<&Rack> {
+        self.dc_by_name(dc)?.racks.iter().find(|known| known.name() == rack)
     }
 
     /// All racks, in the order of [`RackIdx`].
