@@ -185,13 +185,13 @@ impl Cluster {
             }
             return;
         }
-        match self.rng.below(20) {
+        match self.rng.below(100) {
             0 => _ = self.wait(),
-            1 => {
+            1..=3 => {
                 let of = nodes[self.rng.index(nodes.len())];
                 self.rumour(node, of);
             }
-            2..=9 => _ = self.deliver(faults),
+            4..=43 => _ = self.deliver(faults),
             _ => _ = self.carry_out(node),
         }
     }
