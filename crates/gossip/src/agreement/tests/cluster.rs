@@ -169,7 +169,7 @@ impl Cluster {
         let next = running.filter_map(|(node, agreement)| Some((agreement.next_deadline()?, *node))).min();
         let Some((at, node)) = next else { return false };
         self.now = self.now.max(at);
-        self.act(node, |agreement, now, out| agreement.handle_timeout(now, out));
+        self.act(node, Agreement::handle_timeout);
         true
     }
 
