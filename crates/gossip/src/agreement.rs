@@ -388,7 +388,7 @@ impl Agreement {
         let round = self.acceptor.promised().max(proposer.outbid_by).round + 1;
         let ballot = Ballot { round, node: self.me };
         proposer.begin(ballot, now + self.config.answer_timeout);
-        let accepted = self.acceptor.prepare(ballot).map(Option::cloned);
+        let accepted = self.acceptor.prepare(ballot).map(Option::<&_>::cloned);
         let epoch = proposer.epoch;
         self.persist(out);
         self.send_to_others(

@@ -15,7 +15,7 @@ mod target;
 
 use std::collections::BTreeMap;
 
-use crate::{MovedRange, Node, NodeId, Ring, RingError, Token, TokenRange, moved_ranges};
+use crate::{MovedRange, Node, NodeId, Rack, Ring, RingError, Token, TokenRange, moved_ranges};
 pub use error::PlanError;
 pub use step::Step;
 
@@ -175,7 +175,7 @@ fn loads(old: &Ring, new: &Ring) -> Vec<NodeLoad> {
     let mut loads: BTreeMap<(&str, &str, &str), NodeLoad> = BTreeMap::new();
     for (ring, is_after) in [(old, false), (new, true)] {
         let ownership = ring.ownership();
-        for node in ring.racks().flat_map(|rack| rack.nodes()) {
+        for node in ring.racks().flat_map(Rack::nodes) {
             let (share, node) = (ownership.share(node), ring.node(node));
             let load = loads.entry((&node.dc, &node.rack, &node.name)).or_insert_with(|| NodeLoad {
                 name: node.name.clone(),

@@ -39,20 +39,24 @@ impl<'a> Seats<'a> {
         Some(self.tokens(node).collect())
     }
 
-    /// The node called `name`, which is not the only one, loses all tokens. What follows each range takes it, so that the
-    /// rack does not collect tokens over many changes; unless that is the node itself, or would have too much then.
+    /// The node called `name`, which is not the only one, loses all tokens. What follows a range takes it, so that the rack
+    /// does not collect tokens over many changes; unless that is the node itself or would have too much by it. Then the
+    /// least loaded node does, or its front only when all is too much.
     pub(super) fn leave(&mut self, name: &str) {
         let Some(leaver) = self.names.iter().position(|known| *known == name) else { return };
         let mean = self.space.count() / (self.names.len() as u64 - 1);
         let load_max = mean + mean / UNEVEN_PART;
-        let mut tokens: Vec<Token> = self.tokens(leaver).collect();
-        tokens.sort_by_key(|token| (Reverse(self.width(*token)), *token));
-        for token in tokens {
-            let next = self.next_owner(token);
-            let has_room = next != leaver && self.loads[next] + self.width(token) <= load_max;
+        let widest =
+            |seats: &Self| seats.tokens(leaver).max_by_key(|token| (seats.width(*token), Reverse(*token)));
+        while let Some(token) = widest(self) {
+            let (width, next) = (self.width(token), self.next_owner(token));
             let others = (0..self.names.len()).filter(|node| *node != leaver);
-            let lightest = others.min_by_key(|node| self.loads[*node]);
-            self.give(token, if has_room { next } else { lightest.unwrap_or(next) });
+            let lightest = others.min_by_key(|node| self.loads[*node]).unwrap_or(next);
+            match load_max.saturating_sub(self.loads[lightest]) {
+                _ if next != leaver && self.loads[next] + width <= load_max => self.give(token, next),
+                room if (1..width).contains(&room) => self.cut(token, room, lightest),
+                _ => self.give(token, lightest),
+            }
         }
     }
 

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::testing::few_nodes;
-use crate::{HashKind, KeyHasher, NodeIdx, allocate_static};
+use crate::{HashKind, KeyHasher, NodeIdx, RingDescription, allocate_static};
 
 /// Two racks with `node_count` nodes each, called `r0-0`, `r0-1`, …
 fn two_racks(kind: HashKind, node_count: usize, vnodes: usize) -> Ring {
@@ -76,6 +76,14 @@ fn check_figures(ring: &Ring, plan: &Plan) {
     }
 }
 
+/// The ring at the end of a plan for a rack of `size` nodes. Not every large one is carried out, for time's sake.
+fn at_the_end(ring: &Ring, plan: &Plan, size: usize) -> Ring {
+    if size < 10 || size.is_multiple_of(15) {
+        return carry_out(ring, plan).pop().unwrap();
+    }
+    RingDescription::of(plan.target()).build().unwrap()
+}
+
 fn imbalance(ring: &Ring, rack: &str) -> f64 {
     ring.ownership().imbalance(ring.rack_by_name("d", rack).unwrap().index())
 }
@@ -91,15 +99,16 @@ fn a_rack_grows_to_a_hundred_nodes_and_shrinks_back() {
             assert!(plan.steps().len() <= 16);
             let newcomer = plan.loads().iter().find(|load| load.name == name).unwrap();
             assert!(newcomer.share_after * f64::from(index + 1) <= 1.1, "{newcomer:?}");
-            ring = carry_out(&ring, &plan).pop().unwrap();
+            ring = at_the_end(&ring, &plan, index as usize);
             assert!(imbalance(&ring, "r0") <= 0.05, "{kind} {index}: {}", imbalance(&ring, "r0"));
             names.push(name);
         }
         while names.len() > 1 {
             // In no order of theirs.
             let name = names.swap_remove(names.len() * 5 % 7 % names.len());
-            ring = carry_out(&ring, &Plan::new(&ring, &leave(&name)).unwrap()).pop().unwrap();
-            assert!(imbalance(&ring, "r0") <= 0.08, "{kind} {}: {}", names.len(), imbalance(&ring, "r0"));
+            let plan = Plan::new(&ring, &leave(&name)).unwrap();
+            ring = at_the_end(&ring, &plan, names.len());
+            assert!(imbalance(&ring, "r0") <= 0.055, "{kind} {}: {}", names.len(), imbalance(&ring, "r0"));
         }
         let error = Plan::new(&ring, &leave(&names[0])).unwrap_err();
         assert!(matches!(error, PlanError::LastOfRack { .. }), "{error}");
@@ -171,18 +180,20 @@ fn a_node_moves_to_the_tokens_it_is_given() {
 #[test]
 fn a_rebalance_makes_loads_even_and_moves_little() {
     for kind in [HashKind::RedisSlot, HashKind::Murmur] {
-        let mut nodes = two_racks(kind, 6, 8).nodes().to_vec();
+        let mut nodes = two_racks(kind, 4, 16).nodes().to_vec();
         // One has all but one token of another one.
         let given: Vec<Token> = nodes[2].tokens.drain(1..).collect();
         nodes[0].tokens.extend(given);
         let ring = Ring::build(KeyHasher::new(kind, None), 1, nodes).unwrap();
-        assert!(imbalance(&ring, "r0") > 0.8);
+        assert!(imbalance(&ring, "r0") > 0.9);
         let change = Change::Rebalance { dc: "d".to_owned(), rack: "r0".to_owned() };
         let plan = Plan::new(&ring, &change).unwrap();
         let end = carry_out(&ring, &plan).pop().unwrap();
         assert!(imbalance(&end, "r0") <= 0.05);
         let moved: f64 = plan.transfers().iter().map(|transfer| transfer.share).sum();
-        assert!(moved < 7.0 / 8.0 / 6.0 + 0.02, "{moved}");
+        let shares = plan.loads().iter().filter(|load| load.rack == "r0").map(|load| load.share_before);
+        let excess: f64 = shares.map(|share| (share - 0.25).max(0.0)).sum();
+        assert!(moved < excess + 0.001, "{moved} {excess}");
         assert_eq!(Plan::new(&end, &change).unwrap().steps(), []);
     }
 }
@@ -301,8 +312,9 @@ proptest! {
         let mut now = None;
         for step in plan.steps() {
             let next = step.apply(now.as_ref().unwrap_or(&ring)).unwrap();
-            prop_assert!(matches!(step, Step::AddRack { .. } | Step::RemoveRack { .. })
-                || moved_ranges(now.as_ref().unwrap_or(&ring), &next).len() <= 1);
+            let is_rack = matches!(step, Step::AddRack { .. } | Step::RemoveRack { .. });
+            let moved = moved_ranges(now.as_ref().unwrap_or(&ring), &next);
+            prop_assert!(is_rack || moved.len() <= 1, "{}", step);
             now = Some(next);
         }
         prop_assert_eq!(now.as_ref().unwrap_or(&ring).digest(), plan.target().digest());

@@ -169,7 +169,7 @@ impl Cluster {
         let next = running.filter_map(|(node, agreement)| Some((agreement.next_deadline()?, *node))).min();
         let Some((at, node)) = next else { return false };
         self.now = self.now.max(at);
-        self.act(node, |agreement, now, out| agreement.handle_timeout(now, out));
+        self.act(node, Agreement::handle_timeout);
         true
     }
 
@@ -185,13 +185,13 @@ impl Cluster {
             }
             return;
         }
-        match self.rng.below(20) {
+        match self.rng.below(100) {
             0 => _ = self.wait(),
-            1 => {
+            1..=3 => {
                 let of = nodes[self.rng.index(nodes.len())];
                 self.rumour(node, of);
             }
-            2..=9 => _ = self.deliver(faults),
+            4..=43 => _ = self.deliver(faults),
             _ => _ = self.carry_out(node),
         }
     }
