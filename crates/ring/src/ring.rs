@@ -17,7 +17,7 @@ pub use replicas::Replicas;
 
 /// Who owns what, at one moment. Never changes; keep it in an [`Arc`] and replace the whole.
 ///
-/// Takes about 20 bytes per token and 4 bytes per rack for every different set of replicas.
+/// Takes about 20 bytes per token and 4 bytes per rack, and 4 more, for every different set of replicas.
 #[derive(Debug)]
 pub struct Ring {
     epoch: u64,
@@ -53,7 +53,7 @@ impl Ring {
             .iter()
             .flat_map(|dc| (0..dc.racks.len()).map(|place| (dc.index, place as u16)))
             .collect::<Vec<_>>();
-        let placement = Placement::new(dcs.iter().flat_map(|dc| &dc.racks), rack_places.len());
+        let placement = Placement::new(dcs.iter().flat_map(|dc| &dc.racks), rack_places.len(), &nodes);
         let digest = digest::of(hasher, &nodes);
         Ok(Self { epoch, hasher, nodes, dcs, rack_places, ids, placement, digest })
     }
@@ -106,7 +106,7 @@ impl Ring {
     /// The whole ring as consecutive ranges with the replicas of each: the finest division that any rack's tokens
     /// make, without boundaries at which nothing changes.
     pub fn ranges(&self) -> impl ExactSizeIterator<Item = (TokenRange, Replicas<'_>)> {
-        self.placement.ranges().map(|(range, nodes)| (range, Replicas::new(nodes, &self.dcs)))
+        self.placement.ranges().map(|(range, set)| (range, Replicas::new(set, &self.dcs)))
     }
 
     /// The ranges that one node owns in its rack, ascending by their end, neighbours joined.
