@@ -36,6 +36,7 @@ counters! {
     record_log_bytes: "Bytes of this worker's record log on the disk.",
     hint_log_bytes: "Bytes of its hint log.",
     lane_is_up: "Whether this worker's lane takes operations.",
+    ring_epoch: "The epoch of this worker's ring.",
 }
 
 /// A worker's numbers as last published. Relaxed atomics: each is right on its own.

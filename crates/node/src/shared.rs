@@ -113,6 +113,13 @@ impl Rings {
         }
     }
 
+    /// Another ring is in force.
+    pub(crate) fn set(&self, ring: Arc<Ring>) {
+        self.node_count.store(ring.nodes().len(), Ordering::Relaxed);
+        self.rack_count.store(ring.rack_count(), Ordering::Relaxed);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = ring;
+    }
+
     fn current(&self) -> Arc<Ring> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }

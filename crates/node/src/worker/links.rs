@@ -7,8 +7,9 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use dynomite_replication::{Failure, Origin, ReplicaRequest, ReplicaResponse};
-use dynomite_ring::NodeId;
+use dynomite_ring::{NodeId, Ring};
 use tokio::net::TcpStream;
+use tokio::task::AbortHandle;
 
 use super::Core;
 use crate::config::Compression;
@@ -44,6 +45,8 @@ pub(crate) struct Links {
 /// The link to one node.
 struct Outgoing {
     node: NodeId,
+    /// Who dials, and where; it ends with its link.
+    dialler: Option<(String, AbortHandle)>,
     connection: Option<Connection>,
     /// Requests sent and not answered.
     in_flight: usize,
@@ -54,7 +57,7 @@ struct Outgoing {
 impl Outgoing {
     /// No link yet.
     fn to(node: NodeId) -> Self {
-        Self { node, connection: None, in_flight: 0, is_leaving: false }
+        Self { node, dialler: None, connection: None, in_flight: 0, is_leaving: false }
     }
 }
 
@@ -206,12 +209,19 @@ impl Links {
         }
     }
 
+    /// Whether somebody dials the peer at this address.
+    fn is_dialled(&self, peer: u32, address: &str) -> bool {
+        let link = self.outgoing.get(peer as usize);
+        link.and_then(|link| link.dialler.as_ref()).is_some_and(|(dialled, _)| dialled == address)
+    }
+
     /// The link to a node is up: it may be asked.
     fn set_up(&mut self, peer: u32, stream: TcpStream, hello: &Hello, core: &mut Core) {
         let now_ms = core.now().ms;
         if let Some(link) = self.outgoing.get_mut(peer as usize) {
             let connection = Connection::new(stream, settings(core, hello), now_ms);
-            *link = Outgoing { connection: Some(connection), ..Outgoing::to(link.node) };
+            let dialler = link.dialler.take();
+            *link = Outgoing { dialler, connection: Some(connection), ..Outgoing::to(link.node) };
             core.shared.links_up.count(link.node, true);
             core.engine.handle_peer_up(link.node);
         }
@@ -222,7 +232,7 @@ impl Links {
         let now = core.now();
         if let Some(link) = self.outgoing.get_mut(peer as usize) {
             let node = link.node;
-            *link = Outgoing::to(node);
+            *link = Outgoing { dialler: link.dialler.take(), ..Outgoing::to(node) };
             core.shared.links_up.count(node, false);
             // What was answered before is answered.
             core.run_inputs();
@@ -231,6 +241,29 @@ impl Links {
             core.engine.handle_peer_down(now, node, &mut core.out);
             core.wake_turn();
         }
+    }
+
+    /// Nobody dials the peer any more, and what link there is to it ends.
+    pub(super) fn end_link(&mut self, peer: u32, core: &mut Core) {
+        let Some(link) = self.outgoing.get_mut(peer as usize) else { return };
+        if let Some((_, dialler)) = link.dialler.take() {
+            dialler.abort();
+            if link.connection.is_some() {
+                self.take_down(peer, core);
+            }
+        }
+    }
+
+    pub(super) fn dialled_by(&mut self, peer: u32, address: &str, dialler: AbortHandle) {
+        if let Some(link) = self.outgoing.get_mut(peer as usize) {
+            link.dialler = Some((address.to_owned(), dialler));
+        }
+    }
+
+    /// Those that are dialled and not in `ring`.
+    pub(super) fn peers_without(&self, ring: &Ring) -> Vec<u32> {
+        let is_gone = |link: &Outgoing| link.dialler.is_some() && ring.index_of(link.node).is_none();
+        (0..self.outgoing.len() as u32).filter(|peer| is_gone(&self.outgoing[*peer as usize])).collect()
     }
 
     fn poll_outgoing(&mut self, peer: u32, core: &mut Core, cx: &mut Context<'_>) -> Poll<Closed> {

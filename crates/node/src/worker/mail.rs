@@ -4,10 +4,12 @@
 //! what then waits is bounded by what may be in flight: operations of clients, and the windows of peer links.
 
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use dynomite_replication::{ClientCommand, Origin, ReplicaRequest, ReplicaResponse, Ticket};
+use dynomite_ring::Ring;
 use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
 
@@ -40,6 +42,10 @@ pub(crate) enum Mail {
     Link(TcpStream, Hello),
     /// An operator wants all copies compared, or no longer.
     Repair(RepairOrder),
+    /// The next ring, in the order in which rings were decided.
+    Ring(Arc<Ring>),
+    /// Remove what is other nodes' by now.
+    Cleanup,
     /// Begin to stop.
     Drain,
     /// Say goodbye to the other nodes.

@@ -125,6 +125,7 @@ fn open(plan: Plan) -> io::Result<SharedWorker> {
         clients: Clients::default(),
         links: Links::new(),
         held: VecDeque::new(),
+        has_new_peers: false,
         handed: Vec::new(),
         entrances: Vec::new(),
         events,
@@ -135,7 +136,7 @@ fn open(plan: Plan) -> io::Result<SharedWorker> {
         entrances.push(tasks.spawn(links::accept_peers(Rc::clone(&worker), Arc::clone(&shared), listener)));
     }
     worker.borrow_mut().entrances = entrances.iter().map(JoinHandle::abort_handle).collect();
-    links::link_to_all(&worker, &shared);
+    links::link_to_all(&worker);
     tasks.spawn(upkeep::look_after(Rc::clone(&worker), shared.config.timeouts.heartbeat));
     Ok(worker)
 }
@@ -145,6 +146,9 @@ async fn take_turns(worker: SharedWorker) {
     poll_fn(|cx| {
         let outcome = worker.borrow_mut().turn(&mut timer, cx);
         let handed = std::mem::take(&mut worker.borrow_mut().handed);
+        if std::mem::take(&mut worker.borrow_mut().has_new_peers) {
+            links::link_to_all(&worker);
+        }
         for (stream, hello) in handed {
             match tokio::net::TcpStream::from_std(stream) {
                 Ok(stream) => links::take_in(&worker, stream, &hello),

@@ -88,6 +88,8 @@ impl Worker {
                 Mail::Spare(batch) => self.core.mail.take_back(batch),
                 Mail::Link(stream, hello) => self.handed.push((stream, hello)),
                 Mail::Repair(order) => self.core.follow(&order),
+                Mail::Ring(ring) => self.take_ring(ring),
+                Mail::Cleanup => self.clean_up(),
                 Mail::Drain => self.drain(),
                 Mail::Leave => self.leave(),
                 Mail::Abort => self.end(),

@@ -17,20 +17,26 @@ const BACKOFF_MAX: Duration = Duration::from_secs(5);
 /// After this long the next attempt begins with the shortest wait again.
 const STABLE: Duration = Duration::from_secs(5);
 
-/// Begins to link this worker to all other nodes of the ring.
-pub(in crate::worker) fn link_to_all(worker: &SharedWorker, shared: &Arc<Shared>) {
-    let tasks = worker.borrow().core.tasks.clone();
-    for node in shared.ring().nodes().iter().filter(|node| node.id != shared.node) {
-        tasks.spawn(keep_linked(Rc::clone(worker), Arc::clone(shared), node.clone()));
+/// Begins to link this worker to all other nodes of its ring to which it is not linked yet, and ends its links to all others.
+pub(in crate::worker) fn link_to_all(worker: &SharedWorker) {
+    let (ring, shared, tasks) = {
+        let core = &worker.borrow().core;
+        (Arc::clone(core.engine.ring()), Arc::clone(&core.shared), core.tasks.clone())
+    };
+    for node in ring.nodes().iter().filter(|node| node.id != shared.node) {
+        let number = worker.borrow_mut().links.number(node.id);
+        if !worker.borrow().links.is_dialled(number, &node.peer_address) {
+            let task = keep_linked(Rc::clone(worker), Arc::clone(&shared), node.clone(), number);
+            let dialler = tasks.spawn(task).abort_handle();
+            worker.borrow_mut().dial(number, &node.peer_address, dialler);
+        }
     }
+    worker.borrow_mut().unlink_from_others(&ring);
 }
 
-/// Links this worker to `peer`, until the task is aborted.
-async fn keep_linked(worker: SharedWorker, shared: Arc<Shared>, peer: Node) {
-    let (index, number) = {
-        let Worker { core, links, .. } = &mut *worker.borrow_mut();
-        (core.index, links.number(peer.id))
-    };
+/// Links this worker to `peer`, which has this number here, until the task is aborted.
+async fn keep_linked(worker: SharedWorker, shared: Arc<Shared>, peer: Node, number: u32) {
+    let index = worker.borrow().core.index;
     let mut backoff = Backoff::new();
     let mut last_reason = String::new();
     loop {
