@@ -64,6 +64,20 @@ impl SharedCounters {
             shared.store(own, Ordering::Relaxed);
         }
     }
+
+    /// What the worker has counted, as last published.
+    fn counters(&self) -> Counters {
+        let mut counters = Counters::default();
+        for (value, shared) in counters.fields_mut().into_iter().zip(&self.counters) {
+            *value = shared.load(Ordering::Relaxed);
+        }
+        counters
+    }
+}
+
+/// Whether the datastore takes operations of all workers.
+pub(crate) fn is_datastore_up(workers: &[SharedCounters]) -> bool {
+    workers.iter().all(|worker| worker.counters().lane_is_up == 1)
 }
 
 /// The sums over all workers: the counters, and the engines' statistics by name.
@@ -88,12 +102,14 @@ mod tests {
     #[test]
     fn totals_are_the_sums_of_what_was_published_last() {
         let workers = [SharedCounters::default(), SharedCounters::default()];
-        let counted = |commands| Counters { commands, ..Counters::default() };
+        let counted = |commands| Counters { commands, lane_is_up: commands / 7, ..Counters::default() };
         workers[0].publish(counted(5), &Stats { timeouts: 1, ..Stats::default() });
         workers[1].publish(counted(7), &Stats { timeouts: 2, ..Stats::default() });
         workers[0].publish(counted(6), &Stats { timeouts: 3, ..Stats::default() });
         let (counters, stats) = totals(&workers);
         assert_eq!(counters.commands, 13);
+        assert!(!is_datastore_up(&workers), "the first worker's lane is down");
+        assert!(is_datastore_up(&workers[1..]));
         assert!(stats.contains(&("timeouts", 5)));
     }
 }

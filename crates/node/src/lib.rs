@@ -10,6 +10,7 @@ pub mod disk;
 mod flows;
 mod journal;
 mod link;
+mod membership;
 mod missed;
 mod node;
 mod repairs;

@@ -12,6 +12,7 @@ use dynomite_ring::{NodeId, NodeIdx, Ring, Token};
 use crate::config::Config;
 use crate::counters::SharedCounters;
 use crate::flows::Flows;
+use crate::membership::Membership;
 use crate::missed::Missed;
 use crate::repairs::Repairs;
 use crate::slice::slice_of;
@@ -48,6 +49,10 @@ pub(crate) struct Shared {
     pub(crate) buffered_bytes: AtomicUsize,
     /// For each node of the ring, how many workers have a link to it.
     pub(crate) links_up: Vec<AtomicUsize>,
+    /// For each node of the ring, how long a message there and back takes, in microseconds; 0 while unknown.
+    pub(crate) latencies_us: Vec<AtomicU64>,
+    /// Who is in the cluster.
+    pub(crate) membership: Membership,
     /// One for each worker.
     pub(crate) counters: Vec<SharedCounters>,
 }
@@ -80,6 +85,12 @@ impl Shared {
     pub(crate) fn is_linked(&self, node: NodeIdx) -> bool {
         let up = self.links_up.get(node.0 as usize);
         up.is_some_and(|up| up.load(Ordering::Relaxed) == self.worker_count)
+    }
+
+    /// How long a message to the node and back takes, in microseconds, when it is known.
+    pub(crate) fn latency_us(&self, node: NodeIdx) -> Option<u64> {
+        let latency_us = self.latencies_us.get(node.0 as usize)?.load(Ordering::Relaxed);
+        (latency_us > 0).then_some(latency_us)
     }
 }
 

@@ -25,6 +25,7 @@ mod heal;
 mod hints;
 mod lane;
 mod leaving;
+mod nearness;
 mod overwriting;
 mod pieces;
 mod primary;
@@ -66,6 +67,7 @@ use datacenters::Gate;
 pub use datacenters::{DcFlow, DcStatus};
 use heal::HealQueue;
 use lane::LaneQueue;
+use nearness::Nearness;
 use pieces::LikelyLarge;
 use rebuild::Rebuild;
 use strays::Strays;
@@ -197,6 +199,7 @@ pub struct Engine {
     lane: LaneQueue,
     records: Records,
     reachable: HashSet<NodeId>,
+    nearness: Nearness,
     /// Pushes under way, by key and replica.
     pushes: HashMap<(Bytes, NodeId), OperationId>,
     exports: HashMap<Bytes, Export>,
@@ -261,6 +264,7 @@ impl Engine {
             lane: LaneQueue::default(),
             records: Records::default(),
             reachable: HashSet::new(),
+            nearness: Nearness::default(),
             pushes: HashMap::new(),
             exports: HashMap::new(),
             claims: HashMap::new(),

@@ -53,6 +53,8 @@ pub(crate) enum Kind {
     Goodbye = 9,
     /// Another frame, compressed.
     Compressed = 10,
+    /// A message of the membership, on connections that were dialled for it.
+    Gossip = 11,
 }
 
 impl Kind {
@@ -73,6 +75,7 @@ impl Kind {
             8 => Self::Heartbeat,
             9 => Self::Goodbye,
             10 => Self::Compressed,
+            11 => Self::Gossip,
             _ => return None,
         })
     }
@@ -231,6 +234,13 @@ pub(super) fn put_frame(queue: &mut WriteQueue, kind: Kind, head: &[u8], tail: B
     let mut writer = FrameWriter::default();
     writer.put(queue, kind, head, tail);
     writer.close(queue);
+}
+
+/// A frame with a message of the membership, which must not be longer than [`BODY_MAX`].
+pub(crate) fn gossip_frame(message: &[u8]) -> Bytes {
+    let mut queue = WriteQueue::new();
+    put_frame(&mut queue, Kind::Gossip, message, Bytes::new());
+    queue.copy_to_bytes(queue.len())
 }
 
 /// Finds messages at the front of a link's read buffer.

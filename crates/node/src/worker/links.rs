@@ -3,6 +3,7 @@
 mod dialing;
 mod listening;
 
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
@@ -10,6 +11,7 @@ use bytes::{Bytes, BytesMut};
 use dynomite_replication::{Failure, Origin, ReplicaRequest, ReplicaResponse};
 use dynomite_ring::{NodeId, NodeIdx, Ring};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 
 use super::Core;
 use crate::config::Compression;
@@ -30,6 +32,8 @@ const REPLY_MAX: usize = (512 << 20) + (32 << 20);
 pub(crate) struct Links {
     /// By the number of the node in the ring; this node's own entry stays empty.
     outgoing: Vec<Outgoing>,
+    /// Beside `outgoing`: ends the wait before the next attempt to dial.
+    dial_now: Vec<Rc<Notify>>,
     incoming: Slots<Incoming>,
     next_generation: u32,
     dirty_outgoing: Vec<u32>,
@@ -62,6 +66,7 @@ impl Links {
     pub(super) fn new(ring: &Ring) -> Self {
         Self {
             outgoing: ring.nodes().iter().map(|_| Outgoing::default()).collect(),
+            dial_now: ring.nodes().iter().map(|_| Rc::default()).collect(),
             incoming: Slots::default(),
             next_generation: 0,
             dirty_outgoing: Vec::new(),
@@ -151,7 +156,7 @@ impl Links {
         let now_ms = core.now().ms;
         for (number, link) in self.outgoing.iter_mut().enumerate() {
             if let Some(connection) = &mut link.connection
-                && connection.tick(now_ms)
+                && connection.tick(now_ms) | connection.measure(now_ms)
             {
                 note(connection, &mut self.dirty_outgoing, number as u32);
             }
@@ -161,6 +166,30 @@ impl Links {
                 note(connection, &mut self.dirty_incoming, number);
             }
         }
+    }
+
+    /// A node is said to be there: it is dialled now, if there is no link to it.
+    pub(super) fn dial_now(&mut self, node: NodeId, core: &Core) {
+        if let Some(index) = core.shared.ring.index_of(node)
+            && self.outgoing[index.0 as usize].connection.is_none()
+        {
+            self.dial_now[index.0 as usize].notify_waiters();
+        }
+    }
+
+    /// A node is said to be down: the link to it is closed, unless there were signs of life on it.
+    pub(super) fn doubt(&mut self, node: NodeId, core: &Core) {
+        let Some(index) = core.shared.ring.index_of(node) else { return };
+        if let Some(connection) = &mut self.outgoing[index.0 as usize].connection
+            && !connection.is_heard()
+        {
+            connection.cut();
+        }
+    }
+
+    /// Ends the wait before the next attempt to dial a node.
+    fn waker_of(&self, node: NodeIdx) -> Rc<Notify> {
+        Rc::clone(&self.dial_now[node.0 as usize])
     }
 
     /// Tells all nodes that have links here to send no more.
@@ -227,6 +256,12 @@ impl Links {
             }
             other => Err(format!("unexpected message {other:?}")),
         });
+        if let Some(latency) = connection.take_latency() {
+            let id = core.shared.ring.node(node).id;
+            core.engine.handle_latency(id, latency.as_micros() as u64);
+            let latency_us = core.engine.latency_us(id).unwrap_or(0);
+            core.shared.latencies_us[node.0 as usize].store(latency_us, Ordering::Relaxed);
+        }
         if *is_leaving && *in_flight == 0 && polled.is_pending() {
             return Poll::Ready(Closed::ByPeer);
         }

@@ -25,11 +25,12 @@ pub(in crate::worker) async fn keep_linked(
 ) {
     let peer = shared.ring.node(node);
     let own = Hello::new(&shared.config, &shared.ring, index, shared.worker_count);
+    let dial_now = worker.borrow().links.waker_of(node);
     let mut backoff = Backoff::new();
     let mut last_reason = String::new();
     loop {
         let connected =
-            dial(&peer.peer_address, &peer.name, &own, &shared.ring, shared.config.timeouts.connect).await;
+            dial(&peer.peer_address, Some(&peer.name), &own, &shared.ring, shared.config.timeouts.connect).await;
         match connected {
             Ok((stream, welcome)) => {
                 last_reason.clear();
@@ -53,7 +54,10 @@ pub(in crate::worker) async fn keep_linked(
                 }
             }
         }
-        tokio::time::sleep(backoff.next()).await;
+        tokio::select! {
+            () = tokio::time::sleep(backoff.next()) => {}
+            () = dial_now.notified() => backoff.reset(),
+        }
     }
 }
 

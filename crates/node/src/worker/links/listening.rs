@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use crate::link::{Closed, Hello, accept};
+use crate::link::{Closed, Hello, Purpose, accept};
 use crate::shared::Shared;
 use crate::worker::{Mail, SharedWorker, Worker};
 
@@ -60,6 +60,10 @@ async fn shake_hands(
 ) -> Result<(), String> {
     let hello = accept(&mut stream, own, &shared.ring, shared.config.timeouts.connect).await;
     let hello = hello.map_err(|refusal| refusal.to_string())?;
+    if hello.purpose == Purpose::Membership {
+        let stream = stream.into_std().map_err(|error| error.to_string())?;
+        return shared.membership.take(stream, hello).map_err(|busy| busy.to_string());
+    }
     let target = hello.worker as usize % shared.worker_count;
     let index = worker.borrow().core.index;
     if target == index {
