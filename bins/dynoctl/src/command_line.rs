@@ -8,8 +8,12 @@ const EXAMPLES: &str = "\
 Examples:
   dynoctl ping
       Is the node at 127.0.0.1:8102 there, and how fast does it answer?
-  dynoctl --node 10.0.0.1:8102 ring
-      All nodes, who is up, and how much of the keys each owns.
+  dynoctl --node 10.0.0.1:8102 status
+      All members, who is up, and how much of the keys each owns.
+  dynoctl ring
+      All nodes of the ring, and to which of them the node has links.
+  dynoctl describe
+      Do all nodes have the same ring?
   dynoctl route user:1000
       The token of a key and its replicas, those that a coordinator asks first.
   dynoctl datacenters pause dc2
@@ -52,6 +56,12 @@ pub(crate) struct CommandLine {
 pub(crate) enum Subcommand {
     /// Ask whether the node is there, and tell how long it took to answer
     Ping,
+    /// List all members by datacenter and rack: who is up, with its datastore, its load and its share of the keys
+    Status,
+    /// Tell how the node sees the others: how surprising their silence is, which run is known, and what that costs
+    Gossip,
+    /// Tell the cluster's name, and which ring and version each node has
+    Describe,
     /// List all nodes by datacenter and rack, with their state and their share of the keys
     Ring,
     /// Tell what is on its way to other datacenters, and how much may be

@@ -4,11 +4,15 @@ mod answer;
 mod command_line;
 mod connection;
 mod datacenters;
+mod describe;
+mod gossip;
+mod members;
 mod nodes;
 mod ping;
 mod repair;
 mod ring;
 mod route;
+mod status;
 mod table;
 
 use std::io::{ErrorKind, IsTerminal, Write, stdout};
@@ -41,6 +45,9 @@ fn run(command_line: &CommandLine) -> Result<ExitCode> {
     let is_coloured = !is_json && stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     let text = match &command_line.subcommand {
         Subcommand::Ping => ping::run(&mut connection, is_json)?,
+        Subcommand::Status => status::run(&mut connection, is_json, is_coloured)?,
+        Subcommand::Gossip => gossip::run(&mut connection, is_json, is_coloured)?,
+        Subcommand::Describe => describe::run(&mut connection, is_json, is_coloured)?,
         Subcommand::Ring => ring::run(&mut connection, is_json, is_coloured)?,
         Subcommand::Datacenters { change } => {
             datacenters::run(&mut connection, change.as_ref(), is_json, is_coloured)?

@@ -10,12 +10,14 @@ pub mod disk;
 mod flows;
 mod journal;
 mod link;
+mod membership;
 mod missed;
 mod node;
 mod repairs;
 mod shared;
 mod slice;
 mod slots;
+mod topology;
 mod worker;
 
 pub use config::Config;

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dynomite_backend::{
     Backend, MemoryBackend, MemoryConfig, RedisAddress, RedisBackend, RedisConfig, ReservedKeys,
@@ -25,6 +25,7 @@ use crate::counters::{SharedCounters, totals};
 use crate::disk::DataDir;
 use crate::flows::Flows;
 use crate::journal::{self, Remembering};
+use crate::membership::{self, Membership};
 use crate::missed::Missed;
 use crate::repairs::Repairs;
 use crate::shared::{Levels, LinksUp, Rings, Shared};
@@ -39,6 +40,8 @@ pub struct Node {
     senders: Vec<Sender>,
     threads: Vec<JoinHandle<()>>,
     events: mpsc::UnboundedReceiver<Event>,
+    /// The thread of the membership ends when this is dropped.
+    members: Option<oneshot::Sender<()>>,
     /// Locked for as long as the node lives.
     _data_dir: Option<DataDir>,
 }
@@ -75,8 +78,10 @@ impl Node {
             peer_listener = Some(listener);
         }
         let ring = topology::ring_of(&config)?;
+        let (membership, desk) = Membership::new();
         let shared = Arc::new(Shared {
             links_up: LinksUp::default(),
+            membership,
             flows: Flows::new(&ring, worker_count),
             missed: Missed::new(&ring, &config.datacenter, worker_count),
             repairs: Repairs::new(worker_count),
@@ -98,8 +103,15 @@ impl Node {
         let (data_dir, remembered) = journal::remember(&shared)?;
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..worker_count).map(|_| worker::channel()).unzip();
         let (event_sender, events) = mpsc::unbounded_channel();
-        let mut node =
-            Self { shared: Arc::clone(&shared), senders, threads: Vec::new(), events, _data_dir: data_dir };
+        let generation = run_number(data_dir.as_ref())?;
+        let mut node = Self {
+            shared: Arc::clone(&shared),
+            senders,
+            threads: Vec::new(),
+            events,
+            members: None,
+            _data_dir: data_dir,
+        };
         let mut waits = Vec::new();
         let parts = receivers.into_iter().zip(listeners).zip(remembered);
         for (index, ((receiver, listener), Remembering { engine, journal })) in parts.enumerate() {
@@ -125,6 +137,16 @@ impl Node {
         for (worker, wait) in waits.into_iter().enumerate() {
             let ready = wait.await.unwrap_or_else(|_| Err(io::Error::other("it ended while it started")));
             ready.map_err(|source| StartError::Worker { worker, source })?;
+        }
+        if let Some(address) = shared.config.advertised_peer_address() {
+            let (members, stop) = oneshot::channel();
+            let seeds = shared.config.seeds.iter().filter(|seed| seed.name != shared.config.name);
+            let seeds = seeds.map(|seed| seed.peer_address.clone()).collect();
+            shared.membership.add_seeds(seeds).expect("it is the first order");
+            let workers = node.senders.clone();
+            let plan = membership::Plan { shared, desk, workers, generation, address, stop };
+            node.threads.push(membership::spawn(plan).map_err(StartError::Members)?);
+            node.members = Some(members);
         }
         Ok(node)
     }
@@ -202,6 +224,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
+        self.members = None;
         for sender in &self.senders {
             // A worker takes its mail within moments; its box is full only while it is busy.
             let mut order = vec![Mail::Abort];
@@ -215,6 +238,15 @@ impl Drop for Node {
             let _ = thread.join();
         }
     }
+}
+
+/// The number of this run of the node: greater than that of all earlier ones, as far as that can be known.
+fn run_number(data_dir: Option<&DataDir>) -> Result<u64, StartError> {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    Ok(match data_dir {
+        Some(data_dir) => data_dir.begin_run(seconds)?,
+        None => seconds,
+    })
 }
 
 fn backend_of(config: &Config) -> Result<Arc<dyn Backend>, StartError> {

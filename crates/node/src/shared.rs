@@ -13,6 +13,7 @@ use dynomite_ring::{KeyHasher, NodeId, Ring, Token};
 use crate::config::Config;
 use crate::counters::SharedCounters;
 use crate::flows::Flows;
+use crate::membership::Membership;
 use crate::missed::Missed;
 use crate::repairs::Repairs;
 use crate::slice::slice_of;
@@ -47,8 +48,10 @@ pub(crate) struct Shared {
     pub(crate) next_client_id: AtomicU64,
     /// Bytes in the buffers of all clients, with the replies that are expected.
     pub(crate) buffered_bytes: AtomicUsize,
-    /// How many workers have a link to a node.
+    /// How many workers have a link to a node, and how fast it is.
     pub(crate) links_up: LinksUp,
+    /// Who is in the cluster.
+    pub(crate) membership: Membership,
     /// One for each worker.
     pub(crate) counters: Vec<SharedCounters>,
 }
@@ -125,10 +128,11 @@ impl Rings {
     }
 }
 
-/// For each node, how many workers have a link to it.
+/// For each node, how many workers have a link to it, and how long a message there and back takes.
 #[derive(Debug, Default)]
 pub(crate) struct LinksUp {
     counts: Mutex<BTreeMap<NodeId, usize>>,
+    latencies_us: Mutex<BTreeMap<NodeId, u64>>,
 }
 
 impl LinksUp {
@@ -139,7 +143,19 @@ impl LinksUp {
         *count = if is_up { *count + 1 } else { count.saturating_sub(1) };
     }
 
-    fn of(&self, node: NodeId) -> usize {
+    /// How long a message to the node and back takes, in microseconds; 0 when that is not known any more.
+    pub(crate) fn set_latency(&self, node: NodeId, latency_us: u64) {
+        self.latencies_us.lock().unwrap_or_else(PoisonError::into_inner).insert(node, latency_us);
+    }
+
+    /// How long a message to the node and back takes, in microseconds, when it is known.
+    pub(crate) fn latency_us(&self, node: NodeId) -> Option<u64> {
+        let latencies = self.latencies_us.lock().unwrap_or_else(PoisonError::into_inner);
+        latencies.get(&node).copied().filter(|latency_us| *latency_us > 0)
+    }
+
+    /// How many workers have a link to the node.
+    pub(crate) fn of(&self, node: NodeId) -> usize {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.get(&node).copied().unwrap_or(0)
     }

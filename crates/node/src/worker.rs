@@ -32,7 +32,7 @@ pub(crate) use self::clients::Clients;
 pub(crate) use self::core::Core;
 use self::lane::LanePort;
 pub(crate) use self::links::Links;
-pub(crate) use self::mail::{Mail, Sender, channel};
+pub(crate) use self::mail::{Mail, PeerNews, Sender, channel};
 pub(crate) use self::thread::{Plan, engine_of, spawn};
 use crate::link::Hello;
 

@@ -27,6 +27,7 @@ mod heal;
 mod hints;
 mod lane;
 mod leaving;
+mod nearness;
 mod overwriting;
 mod pieces;
 mod primary;
@@ -72,6 +73,7 @@ pub use datacenters::{DcFlow, DcStatus};
 use gained::Gained;
 use heal::HealQueue;
 use lane::LaneQueue;
+use nearness::Nearness;
 use pieces::LikelyLarge;
 use rebuild::Rebuild;
 use rings::Parked;
@@ -209,6 +211,7 @@ pub struct Engine {
     is_everybody_there: bool,
     /// Requests that wait for a ring.
     parked: Parked,
+    nearness: Nearness,
     /// Pushes under way, by key and replica.
     pushes: HashMap<(Bytes, NodeId), OperationId>,
     exports: HashMap<Bytes, Export>,
@@ -279,6 +282,7 @@ impl Engine {
             reachable: HashSet::new(),
             is_everybody_there: false,
             parked: Parked::default(),
+            nearness: Nearness::default(),
             pushes: HashMap::new(),
             exports: HashMap::new(),
             claims: HashMap::new(),

@@ -13,6 +13,7 @@ mod large_values;
 mod lifecycle;
 mod load;
 mod lost_nodes;
+mod members;
 mod order;
 mod pipelines;
 mod placement;

@@ -34,6 +34,9 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// The system gives no thread for the membership.
+    #[error("cannot start the thread that tells other nodes of this one: {0}")]
+    Members(#[source] io::Error),
     /// The system gives no more threads, files or memory.
     #[error("cannot start worker {worker}: {source}")]
     Worker {

@@ -3,12 +3,14 @@
 mod dialing;
 mod listening;
 
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use dynomite_replication::{Failure, Origin, ReplicaRequest, ReplicaResponse};
 use dynomite_ring::{NodeId, Ring};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
 use super::Core;
@@ -32,6 +34,8 @@ pub(crate) struct Links {
     outgoing: Vec<Outgoing>,
     /// The numbers of all nodes that were ever dialled, by node.
     numbers: Vec<(NodeId, u32)>,
+    /// Beside `outgoing`: ends the wait before the next attempt to dial.
+    dial_now: Vec<Rc<Notify>>,
     incoming: Slots<Incoming>,
     next_generation: u32,
     dirty_outgoing: Vec<u32>,
@@ -74,6 +78,7 @@ impl Links {
         Self {
             outgoing: Vec::new(),
             numbers: Vec::new(),
+            dial_now: Vec::new(),
             incoming: Slots::default(),
             next_generation: 0,
             dirty_outgoing: Vec::new(),
@@ -164,7 +169,7 @@ impl Links {
         let now_ms = core.now().ms;
         for (number, link) in self.outgoing.iter_mut().enumerate() {
             if let Some(connection) = &mut link.connection
-                && connection.tick(now_ms)
+                && connection.tick(now_ms) | connection.measure(now_ms)
             {
                 note(connection, &mut self.dirty_outgoing, number as u32);
             }
@@ -174,6 +179,30 @@ impl Links {
                 note(connection, &mut self.dirty_incoming, number);
             }
         }
+    }
+
+    /// A node is said to be there: it is dialled now, if there is no link to it.
+    pub(super) fn dial_now(&mut self, node: NodeId) {
+        if let Some(number) = find(&self.numbers, node)
+            && self.outgoing[number as usize].connection.is_none()
+        {
+            self.dial_now[number as usize].notify_waiters();
+        }
+    }
+
+    /// A node is said to be down: the link to it is closed, unless there were signs of life on it.
+    pub(super) fn doubt(&mut self, node: NodeId) {
+        let Some(number) = find(&self.numbers, node) else { return };
+        if let Some(connection) = &mut self.outgoing[number as usize].connection
+            && !connection.is_heard()
+        {
+            connection.cut();
+        }
+    }
+
+    /// Ends the wait before the next attempt to dial a node.
+    fn waker_of(&self, peer: u32) -> Rc<Notify> {
+        Rc::clone(&self.dial_now[peer as usize])
     }
 
     /// Tells all nodes that have links here to send no more.
@@ -203,6 +232,7 @@ impl Links {
             Err(at) => {
                 let number = self.outgoing.len() as u32;
                 self.outgoing.push(Outgoing::to(node));
+                self.dial_now.push(Rc::default());
                 self.numbers.insert(at, (node, number));
                 number
             }
@@ -268,7 +298,7 @@ impl Links {
 
     fn poll_outgoing(&mut self, peer: u32, core: &mut Core, cx: &mut Context<'_>) -> Poll<Closed> {
         let Some(link) = self.outgoing.get_mut(peer as usize) else { return Poll::Ready(Closed::Unwanted) };
-        let Outgoing { connection: Some(connection), in_flight, is_leaving, .. } = link else {
+        let Outgoing { node, connection: Some(connection), in_flight, is_leaving, .. } = link else {
             return Poll::Ready(Closed::Unwanted);
         };
         let polled = connection.poll(cx, |message| match message.kind {
@@ -284,6 +314,10 @@ impl Links {
             }
             other => Err(format!("unexpected message {other:?}")),
         });
+        if let Some(latency) = connection.take_latency() {
+            core.engine.handle_latency(*node, latency.as_micros() as u64);
+            core.shared.links_up.set_latency(*node, core.engine.latency_us(*node).unwrap_or(0));
+        }
         if *is_leaving && *in_flight == 0 && polled.is_pending() {
             return Poll::Ready(Closed::ByPeer);
         }

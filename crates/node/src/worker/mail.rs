@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use dynomite_replication::{ClientCommand, Origin, ReplicaRequest, ReplicaResponse, Ticket};
-use dynomite_ring::Ring;
+use dynomite_ring::{NodeId, Ring};
 use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
 
@@ -46,12 +46,38 @@ pub(crate) enum Mail {
     Ring(Arc<Ring>),
     /// Remove what is other nodes' by now.
     Cleanup,
+    /// Something about another node.
+    Peer(PeerNews),
     /// Begin to stop.
     Drain,
     /// Say goodbye to the other nodes.
     Leave,
     /// End at once.
     Abort,
+}
+
+/// What the membership says of another node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PeerNews {
+    /// It is there again.
+    Up(NodeId),
+    /// It is called down. A link to it on which signs of life come says otherwise, and stays.
+    Down(NodeId),
+    /// Its datastore can be used again.
+    DatastoreUp(NodeId),
+    /// Its datastore cannot be used.
+    DatastoreDown(NodeId),
+}
+
+impl PeerNews {
+    /// Whether it is a later word on the same thing.
+    pub(crate) fn replaces(self, older: Self) -> bool {
+        let about = |news| match news {
+            Self::Up(node) | Self::Down(node) => (node, false),
+            Self::DatastoreUp(node) | Self::DatastoreDown(node) => (node, true),
+        };
+        about(self) == about(older)
+    }
 }
 
 pub(crate) type Sender = mpsc::Sender<Vec<Mail>>;

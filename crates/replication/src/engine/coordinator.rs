@@ -106,7 +106,8 @@ impl Engine {
     }
 
     fn begin_read(&mut self, now: Now, command: ClientCommand, out: &mut Out) {
-        let replicas = self.local_replicas(command.token, &State::Idle);
+        let mut replicas = self.local_replicas(command.token, &State::Idle);
+        self.order_for_reading(&mut replicas);
         let read = ReadOperation {
             ticket: command.ticket,
             command: command.command,
@@ -242,14 +243,16 @@ impl Engine {
     }
 
     /// The replica that is asked at the `attempt`th time or, where that cannot be reached, a later one, with the number of the
-    /// attempt: the primary first, then the racks that follow it, of the key's home or else of this datacenter.
+    /// attempt: the primary first, then the racks that follow it, of the key's home or else of this datacenter. In a second
+    /// round those come that say their datastore is dead.
     pub(super) fn sequencer(&self, key: &[u8], token: Token, attempt: usize) -> Option<(usize, NodeId)> {
         let dc = self.config.sequencing.of(key).home.unwrap_or(self.place.dc);
         let primary = self.ring.primary_rack(token, dc);
         let first = self.ring.dc(dc).racks().iter().position(|rack| rack.index() == primary).unwrap_or(0);
         let nodes = self.ring.replicas(token).in_dc(dc);
-        (attempt..nodes.len())
+        (attempt..nodes.len() * 2)
             .map(|attempt| (attempt, self.ring.node(nodes[(first + attempt) % nodes.len()]).id))
+            .filter(|(attempt, node)| self.has_dead_datastore(*node) == (*attempt >= nodes.len()))
             .find(|(_, node)| *node == self.config.node || self.reachable.contains(node))
     }
 
@@ -336,17 +339,14 @@ impl Engine {
             .collect()
     }
 
-    /// For each other datacenter, who there takes writes for all its racks: this rack's counterpart, or the next that can
-    /// be reached.
+    /// For each other datacenter, who there takes writes for all its racks: the nearest that can be reached; of equally near
+    /// ones this rack's counterpart, or the next.
     pub(super) fn forwarders(&self, token: Token) -> SmallVec<[RemoteDc; 2]> {
         self.ring
             .other_dcs(self.place.dc)
             .map(|dc| {
-                let node = self
-                    .ring
-                    .forwarder_order(token, self.place.rack, dc)
-                    .map(|node| self.ring.node(node).id)
-                    .find(|node| self.reachable.contains(node));
+                let order = self.ring.forwarder_order(token, self.place.rack, dc);
+                let node = self.nearest(order.map(|node| self.ring.node(node).id));
                 RemoteDc { dc, node, state: State::Asked }
             })
             .collect()

@@ -9,6 +9,7 @@ mod failures;
 mod forgetting;
 mod handoff;
 mod leaving;
+mod nearness;
 mod overwrites;
 mod pieces;
 mod random;

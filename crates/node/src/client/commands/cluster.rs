@@ -7,14 +7,17 @@ use super::description::{ring_json, route_json};
 use super::{Refusal, connection, is, level_of, repair, text};
 use crate::client::Client;
 use crate::config::ByteSize;
+use crate::membership::members_json;
 use crate::worker::Core;
 
-const HELP: [&str; 25] = [
+const HELP: [&str; 27] = [
     "DYNOMITE <subcommand> [<arg> ...]. Subcommands are:",
     "RING",
     "    All nodes with their tokens and states, as JSON.",
     "ROUTE <key>",
     "    Which nodes hold a key, as JSON.",
+    "MEMBERS",
+    "    All members as this node knows them: who is up, with which ring, load and datastore, as JSON.",
     "DATACENTERS",
     "    What is on its way from this node to each other datacenter, as JSON.",
     "PAUSE <datacenter>, RESUME <datacenter>",
@@ -47,6 +50,7 @@ pub(super) fn dynomite(
     match (subcommand.as_str(), request.arg_count()) {
         ("RING", 2) => encode::bulk(out, ring_json(&core.shared).as_bytes()),
         ("ROUTE", 3) => encode::bulk(out, route_json(&core.shared, request.arg(2)).as_bytes()),
+        ("MEMBERS", 2) => encode::bulk(out, members_json(&core.shared).as_bytes()),
         ("DATACENTERS", 2) => {
             let json = core.shared.flows.json(&core.shared.config.datacenter);
             encode::bulk(out, json.to_string().as_bytes());
@@ -66,8 +70,8 @@ pub(super) fn dynomite(
             HELP.iter().for_each(|line| encode::simple(out, line));
         }
         (
-            "RING" | "ROUTE" | "DATACENTERS" | "PAUSE" | "RESUME" | "RATE" | "REPAIR" | "CONSISTENCY"
-            | "HELP",
+            "RING" | "ROUTE" | "MEMBERS" | "DATACENTERS" | "PAUSE" | "RESUME" | "RATE" | "REPAIR"
+            | "CONSISTENCY" | "HELP",
             _,
         ) => {
             let name = subcommand.to_ascii_lowercase();

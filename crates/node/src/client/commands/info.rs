@@ -4,16 +4,18 @@ use std::fmt::Write;
 
 use bytes::BytesMut;
 use dynomite_codec::{Request, encode};
+use dynomite_gossip::Health;
 
 use super::connection::REDIS_VERSION;
 use super::description::state;
 use super::{Refusal, text};
 use crate::counters::{Counters, totals};
+use crate::membership::health_word;
 use crate::shared::Shared;
 use crate::worker::Core;
 
 /// Sections in the order in which they are shown.
-const SECTIONS: [(&str, Section); 8] = [
+const SECTIONS: [(&str, Section); 9] = [
     ("Server", server),
     ("Clients", clients),
     ("Memory", memory),
@@ -21,6 +23,7 @@ const SECTIONS: [(&str, Section); 8] = [
     ("Replication", replication),
     ("Cluster", cluster),
     ("Dynomite", dynomite),
+    ("Members", members),
     ("Healing", healing),
 ];
 
@@ -131,6 +134,23 @@ fn dynomite(facts: &Facts<'_>, out: &mut String) {
     for (name, value) in &facts.stats {
         line(out, format_args!("{name}:{value}"));
     }
+}
+
+/// Who is there as this node sees it, and what it takes to know that.
+fn members(facts: &Facts<'_>, out: &mut String) {
+    let relaxed = std::sync::atomic::Ordering::Relaxed;
+    let (view, traffic) = (facts.shared.membership.view(), facts.shared.membership.traffic());
+    for health in [Health::Alive, Health::Suspect, Health::Down, Health::Gone] {
+        line(out, format_args!("members_{}:{}", health_word(health), view.count(health)));
+    }
+    line(out, format_args!("gossip_connections:{}", traffic.connections.load(relaxed)));
+    line(out, format_args!("gossip_messages_sent:{}", traffic.sent_count.load(relaxed)));
+    line(out, format_args!("gossip_bytes_sent:{}", traffic.sent_bytes.load(relaxed)));
+    line(out, format_args!("gossip_messages_received:{}", traffic.received_count.load(relaxed)));
+    line(out, format_args!("gossip_bytes_received:{}", traffic.received_bytes.load(relaxed)));
+    line(out, format_args!("gossip_messages_dropped:{}", traffic.dropped_count.load(relaxed)));
+    line(out, format_args!("gossip_probes:{}", view.counts.probe_count));
+    line(out, format_args!("gossip_verdicts:{}", view.counts.verdict_count));
 }
 
 /// What is not a plain number of the engines.

@@ -37,13 +37,14 @@ pub(in crate::worker) fn link_to_all(worker: &SharedWorker) {
 /// Links this worker to `peer`, which has this number here, until the task is aborted.
 async fn keep_linked(worker: SharedWorker, shared: Arc<Shared>, peer: Node, number: u32) {
     let index = worker.borrow().core.index;
+    let dial_now = worker.borrow().links.waker_of(number);
     let mut backoff = Backoff::new();
     let mut last_reason = String::new();
     loop {
         let ring = shared.ring();
         let own = Hello::new(&shared.config, &ring, index, shared.worker_count);
         let connected =
-            dial(&peer.peer_address, &peer.name, &own, &ring, shared.config.timeouts.connect).await;
+            dial(&peer.peer_address, Some(&peer.name), &own, &ring, shared.config.timeouts.connect).await;
         match connected {
             Ok((stream, welcome)) => {
                 last_reason.clear();
@@ -67,7 +68,10 @@ async fn keep_linked(worker: SharedWorker, shared: Arc<Shared>, peer: Node, numb
                 }
             }
         }
-        tokio::time::sleep(backoff.next()).await;
+        tokio::select! {
+            () = tokio::time::sleep(backoff.next()) => {}
+            () = dial_now.notified() => backoff.reset(),
+        }
     }
 }
 

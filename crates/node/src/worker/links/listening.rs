@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use crate::link::{Closed, Hello, accept};
+use crate::link::{Closed, Hello, Purpose, accept};
 use crate::shared::Shared;
 use crate::worker::{Mail, SharedWorker, Worker};
 
@@ -56,6 +56,10 @@ async fn shake_hands(worker: &SharedWorker, shared: &Shared, mut stream: TcpStre
     let own = Hello::new(&shared.config, &ring, 0, shared.worker_count);
     let hello = accept(&mut stream, &own, &ring, shared.config.timeouts.connect).await;
     let hello = hello.map_err(|refusal| refusal.to_string())?;
+    if hello.purpose == Purpose::Membership {
+        let stream = stream.into_std().map_err(|error| error.to_string())?;
+        return shared.membership.take(stream, hello).map_err(|busy| busy.to_string());
+    }
     let target = hello.worker as usize % shared.worker_count;
     let index = worker.borrow().core.index;
     if target == index {
