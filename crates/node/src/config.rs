@@ -7,6 +7,7 @@
 mod address;
 mod build;
 mod datastore;
+mod discovery;
 mod document;
 mod error;
 mod keys;
@@ -31,6 +32,7 @@ pub use dynomite_ring::HashKind;
 
 pub use address::HostPort;
 pub use datastore::{Credentials, Datastore, Password, RedisAddress, Secret};
+pub use discovery::{Discovery, HttpUrl, PEER_PORT, SeedSource};
 pub use dynomite_replication::Level;
 pub use error::{ConfigError, Origin, Problem};
 pub use keys::{KEYS, Key};
@@ -69,7 +71,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where clients are told to find this node; `None`: see [`Config::advertised_client_address`].
     pub client_address: Option<HostPort>,
-    /// Where peers are served; set exactly when there are seeds.
+    /// Where peers are served; set exactly when there are seeds or sources of them.
     pub peer_listen: Option<SocketAddr>,
     /// Where peers are told to find this node; `None`: see [`Config::advertised_peer_address`].
     pub peer_address: Option<HostPort>,
@@ -90,6 +92,8 @@ pub struct Config {
     pub datastore: Datastore,
     /// The nodes of the cluster. This node may be among them, recognised by its name.
     pub seeds: Vec<Seed>,
+    /// How further nodes are found.
+    pub discovery: Discovery,
     /// How many replicas must answer.
     pub consistency: Consistency,
     /// How long things may take.
@@ -285,6 +289,11 @@ impl Config {
         self.seeds.iter().find(|seed| seed.name == self.name)
     }
 
+    /// Whether this node is one of several: it lists others, or asks for their addresses.
+    pub fn has_peers(&self) -> bool {
+        !self.seeds.is_empty() || !self.discovery.sources.is_empty()
+    }
+
     /// What it means that there is no data directory, in one sentence for the operator; `None` when there is one.
     pub fn memory_only_note(&self) -> Option<&'static str> {
         if self.data_dir.is_some() {
@@ -293,8 +302,11 @@ impl Config {
         Some(if self.has_one_copy() { NOTE_ONE_COPY } else { NOTE_SEVERAL_COPIES })
     }
 
-    /// Whether all nodes are in one rack, so that there is one copy of each key.
+    /// Whether all nodes are known to be in one rack, so that there is one copy of each key.
     pub fn has_one_copy(&self) -> bool {
+        if !self.discovery.sources.is_empty() {
+            return false;
+        }
         let members = self.members();
         let place = |member: &Member| (member.datacenter.clone(), member.rack.clone());
         members.iter().all(|member| place(member) == place(&members[0]))
@@ -320,6 +332,7 @@ impl Default for Config {
             tokens: None,
             datastore: Datastore::default(),
             seeds: Vec::new(),
+            discovery: Discovery::default(),
             consistency: Consistency::default(),
             timeouts: Timeouts::default(),
             limits: Limits::default(),

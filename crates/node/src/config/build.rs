@@ -6,18 +6,20 @@ use std::time::Duration;
 use super::datastore::DatastoreUrl;
 use super::error::Problem;
 use super::schema::{
-    RawConfig, RawConsistency, RawDatastore, RawLimits, RawLog, RawPrefix, RawRepair, RawSeed, RawTimeouts,
+    RawConfig, RawConsistency, RawDatastore, RawDiscovery, RawLimits, RawLog, RawPrefix, RawRepair, RawSeed,
+    RawTimeouts,
 };
 use super::units::{Millis, Text};
 use super::{
-    Config, Consistency, Credentials, CrossDc, Datastore, Limits, Log, Password, PrefixLevels, Repair,
-    Secret, Seed, Timeouts,
+    Config, Consistency, Credentials, CrossDc, Datastore, Discovery, Limits, Log, Password, PrefixLevels,
+    Repair, Secret, Seed, Timeouts,
 };
 
 /// Builds the configuration. Where a problem is added, the value has its default.
 pub(super) fn build(raw: RawConfig, problems: &mut Vec<Problem>) -> Config {
     let default = Config::default();
-    if raw.name.is_none() && !raw.seeds.is_empty() {
+    let has_peers = !raw.seeds.is_empty() || !raw.discovery.sources.is_empty();
+    if raw.name.is_none() && has_peers {
         problems.push(Problem::new("name", "a node that has seeds needs a name of its own"));
     }
     let name = raw.name.unwrap_or(default.name);
@@ -44,6 +46,7 @@ pub(super) fn build(raw: RawConfig, problems: &mut Vec<Problem>) -> Config {
         tokens: raw.tokens,
         datastore: datastore(raw.datastore, problems),
         seeds: raw.seeds.into_iter().map(seed).collect(),
+        discovery: discovery(raw.discovery, problems),
         consistency: consistency(raw.consistency),
         timeouts: timeouts(&raw.timeouts),
         limits: limits(&raw.limits),
@@ -127,6 +130,18 @@ fn credentials(
         }
     };
     Some(Credentials { username, password })
+}
+
+fn discovery(raw: RawDiscovery, problems: &mut Vec<Problem>) -> Discovery {
+    let default = Discovery::default();
+    if raw.interval.is_some() && raw.sources.is_empty() {
+        let message = "has no effect without discovery.sources: nobody is asked";
+        problems.push(Problem::new("discovery.interval", message));
+    }
+    Discovery {
+        sources: raw.sources.into_iter().map(|source| source.0).collect(),
+        interval: or(raw.interval, default.interval),
+    }
 }
 
 fn seed(raw: RawSeed) -> Seed {

@@ -35,6 +35,8 @@ pub const KEYS: &[Key] = &[
     text("seeds[].datacenter"),
     text("seeds[].rack"),
     value("seeds[].tokens"),
+    value("discovery.sources"),
+    text("discovery.interval"),
     text("consistency.read"),
     text("consistency.write"),
     text("consistency.prefix[].prefix"),

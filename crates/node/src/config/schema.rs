@@ -9,7 +9,9 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use super::datastore::DatastoreUrl;
 use super::suggest::nearest;
 use super::units::{Millis, Text};
-use super::{ByteSize, Compression, HashKind, HostPort, Level, LogFormat, SequencingMode, Workers};
+use super::{
+    ByteSize, Compression, HashKind, HostPort, Level, LogFormat, SeedSource, SequencingMode, Workers,
+};
 
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -30,6 +32,7 @@ pub(super) struct RawConfig {
     pub(super) tokens: Option<Vec<u32>>,
     pub(super) datastore: RawDatastore,
     pub(super) seeds: Vec<RawSeed>,
+    pub(super) discovery: RawDiscovery,
     pub(super) consistency: RawConsistency,
     pub(super) timeouts: RawTimeouts,
     pub(super) limits: RawLimits,
@@ -56,6 +59,13 @@ pub(super) struct RawSeed {
     pub(super) datacenter: Option<String>,
     pub(super) rack: Option<String>,
     pub(super) tokens: Option<Vec<u32>>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
+pub(super) struct RawDiscovery {
+    pub(super) sources: Vec<Text<SeedSource>>,
+    pub(super) interval: Option<Millis>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]
