@@ -168,16 +168,22 @@ mod tests {
         let replaced = ["--seed", "b:1", "--set", "discovery.sources=['c']"];
         assert_eq!(sources(&replaced), ["c:8101", "b:1"]);
         let error = load(&["--config", path, "--seed", "::1"], &[]).expect_err("no brackets").to_string();
-        assert!(error.starts_with("--seed ::1: discovery.sources: `::1`: an IPv6 address needs"), "{error}");
+        assert!(
+            error.starts_with("--seed ::1: discovery.sources[1]: `::1`: an IPv6 address needs"),
+            "{error}"
+        );
         let error = load(&["--config", path, "--seed", "x"], &[]).expect_err("twice").to_string();
         assert!(error.starts_with("--seed x: discovery.sources[1]: `x:8101` is in the list"), "{error}");
     }
 
     #[test]
     fn options_that_a_command_does_not_use_are_refused() {
-        for arguments in
-            [&["--config", "x", "check"][..], &["demo", "--config", "x"], &["demo", "--set", "a=b"], &["demo", "--seed", "a"]]
-        {
+        for arguments in [
+            &["--config", "x", "check"][..],
+            &["demo", "--config", "x"],
+            &["demo", "--set", "a=b"],
+            &["demo", "--seed", "a"],
+        ] {
             assert!(parse(arguments).is_err(), "{arguments:?}");
         }
     }

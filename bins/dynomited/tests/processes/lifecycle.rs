@@ -154,7 +154,10 @@ fn a_data_directory_belongs_to_one_node_for_good() {
         let mut other = node(setting).spawn();
         assert_eq!(other.wait(LONG).code(), Some(1), "{setting}");
         let log = other.log();
-        assert!(log.contains("belongs to node a1 in dc1/rack1 of cluster shop") && log.contains(correction), "{log}");
+        assert!(
+            log.contains("belongs to node a1 in dc1/rack1 of cluster shop") && log.contains(correction),
+            "{log}"
+        );
     }
     assert_eq!(fs::read_to_string(data_dir.join("node.toml")).unwrap(), before);
     assert_eq!(node("workers=2").start().client().command(&["PING"]), PONG);

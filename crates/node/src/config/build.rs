@@ -138,10 +138,14 @@ fn discovery(raw: RawDiscovery, problems: &mut Vec<Problem>) -> Discovery {
         let message = "has no effect without discovery.sources: nobody is asked";
         problems.push(Problem::new("discovery.interval", message));
     }
-    Discovery {
-        sources: raw.sources.into_iter().map(|source| source.0).collect(),
-        interval: or(raw.interval, default.interval),
+    let mut sources = Vec::new();
+    for (index, source) in raw.sources.iter().enumerate() {
+        match source.parse() {
+            Ok(source) => sources.push(source),
+            Err(message) => problems.push(Problem::new(format!("discovery.sources[{index}]"), message)),
+        }
     }
+    Discovery { sources, interval: or(raw.interval, default.interval) }
 }
 
 fn seed(raw: RawSeed) -> Seed {

@@ -107,7 +107,8 @@ fn host(text: &str) -> Result<SeedSource, String> {
 
 fn service(name: &str) -> Result<SeedSource, String> {
     let mut labels = name.split('.');
-    let is_marked = |label: Option<&str>| label.is_some_and(|label| label.len() > 1 && label.starts_with('_'));
+    let is_marked =
+        |label: Option<&str>| label.is_some_and(|label| label.len() > 1 && label.starts_with('_'));
     let begins_right = is_marked(labels.next()) && is_marked(labels.next()) && labels.next().is_some();
     // A dot at the end keeps the resolver from adding domains of its own.
     if !begins_right || !is_host_name(name.strip_suffix('.').unwrap_or(name)) {
@@ -122,7 +123,9 @@ fn file(path: &str) -> Result<SeedSource, String> {
     // `file:///etc/seeds` is the same file as `file:/etc/seeds`.
     let path = path.strip_prefix("//").filter(|path| path.starts_with('/')).unwrap_or(path);
     if !path.starts_with('/') || path.ends_with('/') {
-        return Err(format!("`file:{path}` is no absolute path of a file, such as \"file:/etc/dynomite/seeds\""));
+        return Err(format!(
+            "`file:{path}` is no absolute path of a file, such as \"file:/etc/dynomite/seeds\""
+        ));
     }
     Ok(SeedSource::File(path.into()))
 }
@@ -136,7 +139,9 @@ fn http(rest: &str) -> Result<SeedSource, String> {
     }
     let server = HostPort::parse_or(server, HTTP_PORT).map_err(|reason| refused(&reason))?;
     if !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
-        return Err(refused("the path may hold visible ASCII characters other than `#`; write others as %XX"));
+        return Err(refused(
+            "the path may hold visible ASCII characters other than `#`; write others as %XX",
+        ));
     }
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     path.parse::<PathAndQuery>().map_err(|error| refused(&error.to_string()))?;

@@ -6,8 +6,8 @@ use toml::Value;
 
 use super::units::Millis;
 use super::{
-    Compression, Config, Credentials, Datastore, Discovery, LogFormat, Password, PrefixLevels, Seed, SequencingMode,
-    Workers,
+    Compression, Config, Credentials, Datastore, Discovery, LogFormat, Password, PrefixLevels, Seed,
+    SequencingMode, Workers,
 };
 
 impl Config {

@@ -9,9 +9,7 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 use super::datastore::DatastoreUrl;
 use super::suggest::nearest;
 use super::units::{Millis, Text};
-use super::{
-    ByteSize, Compression, HashKind, HostPort, Level, LogFormat, SeedSource, SequencingMode, Workers,
-};
+use super::{ByteSize, Compression, HashKind, HostPort, Level, LogFormat, SequencingMode, Workers};
 
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -64,7 +62,7 @@ pub(super) struct RawSeed {
 #[derive(Debug, Default, serde::Deserialize)]
 #[serde(deny_unknown_fields, default, expecting = "a table")]
 pub(super) struct RawDiscovery {
-    pub(super) sources: Vec<Text<SeedSource>>,
+    pub(super) sources: Vec<String>,
     pub(super) interval: Option<Millis>,
 }
 

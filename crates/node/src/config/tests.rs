@@ -305,7 +305,7 @@ fn seeds_of_the_command_line_come_last() {
     overrides.add_seed("10.0.0.2");
     overrides.add_seed("'");
     let error = Config::parse_with("", "defaults", &overrides).expect_err("a quote is no host").to_string();
-    assert!(error.starts_with("--seed ': discovery.sources: `':8101` is not a host and port"), "{error}");
+    assert!(error.starts_with("--seed ': discovery.sources[1]: `':8101` is not a host and port"), "{error}");
     let mut overrides = Overrides::default();
     overrides.add_seed("10.0.0.2");
     let text = "name = 'a'\npeer_listen = '10.0.0.1:1'\ndiscovery = { sources = ['10.0.0.3'] }";

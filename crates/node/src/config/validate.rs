@@ -51,7 +51,8 @@ impl Config {
                 [("peer_listen", self.peer_listen.is_some()), ("peer_address", self.peer_address.is_some())]
             {
                 if is_given {
-                    let message = "has no effect without [[seeds]] or discovery.sources: the node has no peers";
+                    let message =
+                        "has no effect without [[seeds]] or discovery.sources: the node has no peers";
                     refuse(key, message.to_owned());
                 }
             }

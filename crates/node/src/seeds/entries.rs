@@ -90,7 +90,10 @@ mod tests {
         assert_eq!(complaints.len(), MISTAKES_MAX + 2, "{complaints:?}");
         assert!(complaints[0].starts_with("line 0: ?[2J?["), "{}", complaints[0]);
         assert!(complaints.iter().all(|complaint| complaint.len() < 120), "{complaints:?}");
-        assert_eq!(complaints[8..], ["12 more entries are wrong", "5 hosts beyond the first 256 are left out"]);
+        assert_eq!(
+            complaints[8..],
+            ["12 more entries are wrong", "5 hosts beyond the first 256 are left out"]
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::config::HostPort;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum AskError {
     /// The resolver knows no address of a name, or does not answer.
-    #[error("cannot look up {host}: {source}; is the name right, and does this machine's resolver know it?")]
+    #[error("cannot look up {host}: {source} (is the name right, and known to this machine's resolver?)")]
     Lookup { host: HostPort, source: io::Error },
     /// A name has only addresses at which nobody can be reached.
     #[error("{0} has only addresses that nobody can connect to, such as 0.0.0.0")]

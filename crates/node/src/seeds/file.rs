@@ -53,7 +53,8 @@ mod tests {
 
     #[test]
     fn lines_are_addresses_and_comments() {
-        let entries = parse("# all of rack 1\n\n 10.0.0.1 \r\nnode2.example:9000 # new\n[::1]\n[2001:db8::1]:7\n");
+        let entries =
+            parse("# all of rack 1\n\n 10.0.0.1 \r\nnode2.example:9000 # new\n[::1]\n[2001:db8::1]:7\n");
         let shown: Vec<String> = entries.hosts.iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["10.0.0.1:8101", "node2.example:9000", "[::1]:8101", "[2001:db8::1]:7"]);
         assert_eq!(entries.complaints(), [""; 0]);

@@ -103,7 +103,11 @@ mod tests {
         let mut names = Names::default();
         let answer = names.resolve(&entries(&["10.0.0.2", "::1", "10.0.0.1", "localhost"])).await.unwrap();
         let shown = shown(&answer);
-        assert!(shown.starts_with(&["10.0.0.1:8101".into(), "10.0.0.2:8101".into(), "127.0.0.1:8101".into()]));
+        assert!(shown.starts_with(&[
+            "10.0.0.1:8101".into(),
+            "10.0.0.2:8101".into(),
+            "127.0.0.1:8101".into()
+        ]));
         assert_eq!(shown.iter().filter(|address| *address == "[::1]:8101").count(), 1, "{shown:?}");
         assert_eq!(answer.complaints, [""; 0]);
     }

@@ -150,8 +150,7 @@ async fn the_receiver_wakes_for_changes_only() {
 
 #[tokio::test(start_paused = true)]
 async fn nobody_is_asked_when_nobody_wants_to_know() {
-    let Started { receiver, asked_at, .. } =
-        start(vec![Box::new(|_| found(&[1])), Box::new(|_| silence())]);
+    let Started { receiver, asked_at, .. } = start(vec![Box::new(|_| found(&[1])), Box::new(|_| silence())]);
     pass(1).await;
     drop(receiver);
     pass(1).await;
@@ -176,17 +175,15 @@ async fn silence_and_its_end_are_logged_once() {
     pass(3_600).await;
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     let lines: Vec<&str> = log.lines().collect();
-    for (line, expected) in lines.iter().zip([
-        "WARN",
-        "INFO",
-        "WARN",
-        "WARN",
-        "INFO",
-    ]) {
+    for (line, expected) in lines.iter().zip(["WARN", "INFO", "WARN", "WARN", "INFO"]) {
         assert!(line.contains(expected) && line.contains("fake0"), "{expected}: {log}");
     }
     assert_eq!(lines.len(), 5, "{log}");
-    assert!(lines[0].contains("no such name; is the name right") && lines[0].ends_with("again and again"), "{log}");
+    assert!(
+        lines[0].contains("no such name (is the name right")
+            && lines[0].ends_with("again and again seeds=fake0"),
+        "{log}"
+    );
     assert!(lines[2].contains("line 7: `x`") && lines[3].contains("told before holds"), "{log}");
 }
 

@@ -152,7 +152,9 @@ fn sources_of_seeds() {
                              \"node1.example:8101\"";
     const URL: &str = "the form is \"http://HOST[:PORT]/PATH\"";
     let service = |name: &str| {
-        format!("`srv:{name}` names no service: the form is \"srv:_dynomite._tcp.example.com\", without a port")
+        format!(
+            "`srv:{name}` names no service: the form is \"srv:_dynomite._tcp.example.com\", without a port"
+        )
     };
     let path = |path: &str| {
         format!("`file:{path}` is no absolute path of a file, such as \"file:/etc/dynomite/seeds\"")
@@ -203,10 +205,7 @@ fn sources_of_seeds() {
     );
     check(&with("\"h\""), "d.toml:4:11: discovery.sources: invalid type: string \"h\", expected a sequence");
     check(&with("[\"h\"]\ninterval = \"2h\""), "d.toml:5:12: discovery.interval: 2h is not 1s to 1h");
-    check(
-        "[discovery]\nsources = [\"h\"]",
-        "d.toml: name: a node that has seeds needs a name of its own",
-    );
+    check("[discovery]\nsources = [\"h\"]", "d.toml: name: a node that has seeds needs a name of its own");
     check(
         "name = \"a\"\n[discovery]\nsources = [\"h\"]",
         "d.toml: peer_listen: is needed where there are seeds, such as \"0.0.0.0:8101\"",

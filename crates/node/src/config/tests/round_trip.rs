@@ -93,7 +93,8 @@ fn hosts() -> impl Strategy<Value = HostPort> {
 
 fn discoveries() -> impl Strategy<Value = Discovery> {
     let addresses = hosts().prop_map(SeedSource::Host);
-    let urls = (hosts(), "/[a-z0-9/]{0,5}(\\?[a-z=&%]{1,5})?").prop_map(|(host, path)| source(&format!("http://{host}{path}")));
+    let urls = (hosts(), "/[a-z0-9/]{0,5}(\\?[a-z=&%]{1,5})?")
+        .prop_map(|(host, path)| source(&format!("http://{host}{path}")));
     let files = "/[a-z \"\\\\é:]{0,8}[a-z]".prop_map(|path| SeedSource::File(path.into()));
     let sources = collection::vec(prop_oneof![addresses, urls, files], 1..5);
     (option::of(sources), 1_000..3_600_000_u64).prop_map(|(sources, interval)| match sources {

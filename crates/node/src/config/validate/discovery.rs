@@ -10,7 +10,8 @@ const SOURCES_MAX: usize = 64;
 pub(super) fn check(discovery: &Discovery, problems: &mut Vec<Problem>) {
     let sources = &discovery.sources;
     if sources.len() > SOURCES_MAX {
-        let message = format!("has {} entries; at most {SOURCES_MAX}: put addresses into a file", sources.len());
+        let message =
+            format!("has {} entries; at most {SOURCES_MAX}: put addresses into a file", sources.len());
         problems.push(Problem::new("discovery.sources", message));
         return;
     }
