@@ -14,6 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use dynomite_backend::{
     Backend, MemoryBackend, MemoryConfig, RedisAddress, RedisBackend, RedisConfig, ReservedKeys,
 };
+use dynomite_replication::Recovery;
 use dynomite_ring::NodeId;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -22,7 +23,7 @@ pub use error::{NodeFailed, StartError};
 
 use crate::config::{ByteSize, Config, Datastore, RedisAddress as ConfiguredAddress};
 use crate::counters::{SharedCounters, totals};
-use crate::disk::DataDir;
+use crate::disk::{DataDir, DiskSettings};
 use crate::flows::Flows;
 use crate::journal::{self, Remembering};
 use crate::membership::{self, Membership};
@@ -43,7 +44,7 @@ pub struct Node {
     /// The thread of the membership ends when this is dropped.
     members: Option<oneshot::Sender<()>>,
     /// Locked for as long as the node lives.
-    _data_dir: Option<DataDir>,
+    data_dir: Option<DataDir>,
 }
 
 impl Node {
@@ -77,15 +78,19 @@ impl Node {
             config.peer_listen = Some(listener.local_addr().map_err(bind_error("peer_listen", address))?);
             peer_listener = Some(listener);
         }
-        let ring = topology::ring_of(&config)?;
+        let listed = topology::ring_of(&config)?;
+        let settings = DiskSettings::of(&config);
+        let settings = settings.filter(|_| listed.rack_count() > 1 || config.peer_listen.is_some());
+        let data_dir = settings.map(DataDir::open).transpose()?;
+        let rings = topology::begin(&config, data_dir.as_ref(), listed)?;
         let (membership, desk) = Membership::new();
         let shared = Arc::new(Shared {
             links_up: LinksUp::default(),
             membership,
-            flows: Flows::new(&ring, worker_count),
-            missed: Missed::new(&ring, &config.datacenter, worker_count),
+            flows: Flows::new(&rings.first, worker_count),
+            missed: Missed::new(&rings.first, &config.datacenter, worker_count),
             repairs: Repairs::new(worker_count),
-            rings: Rings::new(Arc::new(ring)),
+            rings: Rings::new(Arc::clone(&rings.first)),
             node: NodeId::from_name(&config.name),
             worker_count,
             has_parts: backend.has_parts(),
@@ -100,7 +105,6 @@ impl Node {
             counters: (0..worker_count).map(|_| SharedCounters::default()).collect(),
             config,
         });
-        let (data_dir, remembered) = journal::remember(&shared)?;
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..worker_count).map(|_| worker::channel()).unzip();
         let (event_sender, events) = mpsc::unbounded_channel();
         let generation = run_number(data_dir.as_ref())?;
@@ -110,8 +114,30 @@ impl Node {
             threads: Vec::new(),
             events,
             members: None,
-            _data_dir: data_dir,
+            data_dir,
         };
+        if let Some(address) = shared.config.advertised_peer_address() {
+            let (members, stop) = oneshot::channel();
+            let seeds = shared.config.seeds.iter().filter(|seed| seed.name != shared.config.name);
+            let seeds = seeds.map(|seed| seed.peer_address.clone()).collect();
+            shared.membership.add_seeds(seeds).expect("it is the first order");
+            let workers = node.senders.clone();
+            let door = match (&peer_listener, rings.joins) {
+                (Some(listener), true) => Some(listener.try_clone().map_err(StartError::Members)?),
+                _ => None,
+            };
+            let topology = rings.topology;
+            let shared = Arc::clone(&shared);
+            let plan = membership::Plan { shared, desk, workers, generation, address, topology, door, stop };
+            node.threads.push(membership::spawn(plan).map_err(StartError::Members)?);
+            node.members = Some(members);
+        }
+        let mut anew = Recovery::LogLost;
+        if rings.joins {
+            topology::taken_in(&shared).await;
+            anew = Recovery::Joins;
+        }
+        let remembered = journal::remember(&shared, node.data_dir.as_ref(), anew)?;
         let mut waits = Vec::new();
         let parts = receivers.into_iter().zip(listeners).zip(remembered);
         for (index, ((receiver, listener), Remembering { engine, journal })) in parts.enumerate() {
@@ -137,16 +163,6 @@ impl Node {
         for (worker, wait) in waits.into_iter().enumerate() {
             let ready = wait.await.unwrap_or_else(|_| Err(io::Error::other("it ended while it started")));
             ready.map_err(|source| StartError::Worker { worker, source })?;
-        }
-        if let Some(address) = shared.config.advertised_peer_address() {
-            let (members, stop) = oneshot::channel();
-            let seeds = shared.config.seeds.iter().filter(|seed| seed.name != shared.config.name);
-            let seeds = seeds.map(|seed| seed.peer_address.clone()).collect();
-            shared.membership.add_seeds(seeds).expect("it is the first order");
-            let workers = node.senders.clone();
-            let plan = membership::Plan { shared, desk, workers, generation, address, stop };
-            node.threads.push(membership::spawn(plan).map_err(StartError::Members)?);
-            node.members = Some(members);
         }
         Ok(node)
     }
@@ -175,14 +191,15 @@ impl Node {
         }
     }
 
-    /// Returns when the node has ended by itself, which it does only because of a defect.
+    /// Returns when the cluster has no place for the node any more, since it has left or was replaced: stop it then.
     ///
     /// # Errors
-    /// Always: what failed. May be dropped and called again.
+    /// When the node has ended by itself, which it does only because of a defect: what failed. May be dropped and called again.
     pub async fn wait(&mut self) -> Result<(), NodeFailed> {
         loop {
             match self.events.recv().await {
                 Some(Event::Ended { worker, failed: true }) => return Err(NodeFailed { worker }),
+                Some(Event::OutOfRing) => return Ok(()),
                 Some(_) => {}
                 None => return Ok(()),
             }

@@ -9,6 +9,7 @@ mod contention;
 mod datacenters;
 mod foreign_peers;
 mod handshakes;
+mod ipv6;
 mod large_values;
 mod lifecycle;
 mod load;

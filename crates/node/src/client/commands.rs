@@ -10,6 +10,7 @@ mod identity;
 mod info;
 mod pattern;
 mod repair;
+mod topology;
 mod table;
 
 use bytes::{Bytes, BytesMut};

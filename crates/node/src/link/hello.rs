@@ -43,6 +43,9 @@ pub(crate) struct Hello {
     /// Bits of what the sender can do beyond the protocol's version 1: see [`COMPRESSED_FRAMES`].
     pub(crate) features: u64,
     pub(crate) ring_digest: u64,
+    /// The epoch of that ring. Builds whose rings never change do not say: they have the first.
+    #[serde(default = "first_epoch")]
+    pub(crate) ring_epoch: u64,
     /// The program's version, for the log.
     pub(crate) version: String,
     /// The dialer's purpose. Those that do not say want a data link.
@@ -59,6 +62,10 @@ pub(super) struct Refused {
     pub(super) reason: String,
 }
 
+fn first_epoch() -> u64 {
+    1
+}
+
 impl Hello {
     /// What worker `worker` of a node says.
     pub(crate) fn new(config: &Config, ring: &Ring, worker: usize, workers: usize) -> Self {
@@ -72,6 +79,7 @@ impl Hello {
             workers: workers as u32,
             features: COMPRESSED_FRAMES | MEMBERSHIP,
             ring_digest: ring.digest(),
+            ring_epoch: ring.epoch(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             purpose: Purpose::Data,
             member_address: None,
@@ -137,7 +145,8 @@ impl Hello {
                 self.node, self.rack, self.datacenter, own.node, known.rack, known.dc
             ));
         }
-        if self.ring_digest != own.ring_digest {
+        // Who has another epoch is about to have the same, and every request tells what its sender goes by.
+        if self.ring_epoch == own.ring_epoch && self.ring_digest != own.ring_digest {
             return Err(format!(
                 "nodes {:?} and {:?} have different rings ({:016x} and {:016x}): compare the seeds, their tokens, hash, \
                  hash_tag and vnodes in both configurations",
@@ -181,12 +190,14 @@ mod tests {
             (Hello { id: 7, ..other.clone() }, "does not list node \"b\""),
             (hello("b", "r9"), "rack \"r9\""),
             (Hello { datacenter: "dc2".to_owned(), ..other.clone() }, "of \"dc2\""),
-            (Hello { ring_digest: 1, ..other }, "different rings"),
+            (Hello { ring_digest: 1, ..other.clone() }, "different rings"),
         ];
         for (hello, expected) in cases {
             let reason = hello.check(&own, &ring(), Purpose::Data).unwrap_err();
             assert!(reason.contains(expected), "{reason}");
         }
+        let ahead = Hello { ring_digest: 1, ring_epoch: 9, ..other };
+        assert_eq!(ahead.check(&own, &ring(), Purpose::Data), Ok(()), "one of the two is behind for a moment");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The thread of the membership: gives the state machine messages, time and evidence, and carries out what it wants.
 
+mod door;
 mod evidence;
 mod mailing;
 mod rings;
@@ -24,6 +25,7 @@ use super::{Desk, MemberView, Order, View};
 use crate::config::HostPort;
 use crate::counters::is_datastore_up;
 use crate::link::{Hello, Kind};
+use crate::seeds::Finder;
 use crate::shared::Shared;
 use crate::topology::{Standing, Topology};
 use crate::worker::Sender;
@@ -63,6 +65,8 @@ pub(crate) struct Plan {
     pub(crate) address: HostPort,
     /// Its part in the decisions on the ring.
     pub(crate) topology: Topology,
+    /// Where others connect as long as the node joins: its workers do not run yet.
+    pub(crate) door: Option<std::net::TcpListener>,
     /// The thread ends when this does.
     pub(crate) stop: oneshot::Receiver<()>,
 }
@@ -104,10 +108,34 @@ impl Drop for Alarm {
     }
 }
 
-async fn work(plan: Plan) {
+async fn work(mut plan: Plan) {
     let address = own_address(&plan).await;
+    if let Some(listener) = plan.door.take() {
+        tokio::task::spawn_local(door::keep(Arc::clone(&plan.shared), listener));
+    }
+    find_seeds(&plan.shared);
     let (mut task, received) = Task::new(plan, address);
     task.run(received).await;
+}
+
+/// Looks for members where the configuration says, again and again.
+fn find_seeds(shared: &Arc<Shared>) {
+    let discovery = shared.config.discovery.clone();
+    if discovery.sources.is_empty() {
+        return;
+    }
+    let mut found = Finder::start(discovery.sources, discovery.interval);
+    let shared = Arc::clone(shared);
+    tokio::task::spawn_local(async move {
+        while found.changed().await.is_ok() {
+            let own = shared.peer_address;
+            let addresses: Vec<SocketAddr> = found.borrow_and_update().clone();
+            let seeds = addresses.iter().filter(|address| Some(**address) != own);
+            let seeds = seeds.map(|address| HostPort::new(&address.ip().to_string(), address.port()));
+            // When it is busy, the next change or round of questions tells them again.
+            let _ = shared.membership.add_seeds(seeds.collect());
+        }
+    });
 }
 
 /// This node's address as others shall use it: an address of its own, and not of every machine.

@@ -93,6 +93,8 @@ fn run(mut plan: Plan, mut end: End) {
             _ = turns => end.failed = false,
         }
     });
+    // A name that is being looked up may keep its thread for as long as the system's resolver is patient.
+    runtime.shutdown_background();
 }
 
 fn open(plan: Plan) -> io::Result<SharedWorker> {

@@ -4,13 +4,13 @@ use bytes::BytesMut;
 use dynomite_codec::{Request, encode};
 
 use super::description::{ring_json, route_json};
-use super::{Refusal, connection, is, level_of, repair, text};
+use super::{Refusal, connection, is, level_of, repair, text, topology};
 use crate::client::Client;
 use crate::config::ByteSize;
 use crate::membership::members_json;
 use crate::worker::Core;
 
-const HELP: [&str; 27] = [
+const HELP: [&str; 38] = [
     "DYNOMITE <subcommand> [<arg> ...]. Subcommands are:",
     "RING",
     "    All nodes with their tokens and states, as JSON.",
@@ -30,6 +30,17 @@ const HELP: [&str; 27] = [
     "    How far that is, or how the last one ended, as JSON.",
     "REPAIR STOP",
     "    Ends it; what was healed stays so.",
+    "TOPOLOGY",
+    "    The ring's epoch, the change under way and how every node stands to it, as JSON.",
+    "TOPOLOGY PLAN <change>",
+    "    What a change would come to, as JSON: JOIN <node>, LEAVE <node>, REPLACE <dead node> <node>,",
+    "    MOVE <node> <token> [<token> ...], REBALANCE <datacenter> <rack>.",
+    "TOPOLOGY COMMIT <epoch> <change>",
+    "    Begins a change that was planned at this epoch; TOPOLOGY tells how that comes out.",
+    "TOPOLOGY ABORT",
+    "    Goes back to where the change under way began.",
+    "CLEANUP",
+    "    Begins to remove keys from this node's datastore that other nodes have by now; INFO counts keys_cleaned.",
     "CONSISTENCY",
     "    The levels that commands of this connection run at, unless the key's prefix has its own.",
     "CONSISTENCY [READ|WRITE] <level>",
@@ -63,6 +74,8 @@ pub(super) fn dynomite(
             core.shared.flows.limit(&other_dc(core, request)?, rate(request)?);
             connection::ok(out)?;
         }
+        ("TOPOLOGY", 2..) => topology::topology(request, core, out)?,
+        ("CLEANUP", 2) => topology::clean_up(core, out)?,
         ("REPAIR", 3..) => repair::repair(request, core, out)?,
         ("CONSISTENCY", 2..=4) => consistency(client, request, core, out)?,
         ("HELP", 2) => {
@@ -70,7 +83,7 @@ pub(super) fn dynomite(
             HELP.iter().for_each(|line| encode::simple(out, line));
         }
         (
-            "RING" | "ROUTE" | "MEMBERS" | "DATACENTERS" | "PAUSE" | "RESUME" | "RATE" | "REPAIR"
+            "TOPOLOGY" | "CLEANUP" | "RING" | "ROUTE" | "MEMBERS" | "DATACENTERS" | "PAUSE" | "RESUME" | "RATE" | "REPAIR"
             | "CONSISTENCY" | "HELP",
             _,
         ) => {

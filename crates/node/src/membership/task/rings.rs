@@ -12,7 +12,7 @@ use super::{FACTS_EVERY, Task, target_of};
 use crate::counters::ring_standing;
 use crate::link::{BODY_MAX, Kind};
 use crate::membership::items::NodeItem;
-use crate::topology::{Effects, Standing};
+use crate::topology::{Effects, Newcomer, Standing};
 
 /// Longer messages are not unpacked.
 const MESSAGE_MAX: u32 = 8 << 20;
@@ -70,7 +70,21 @@ impl Task {
         }
         self.standing = Some((standing, now));
         self.set(&NodeItem::Standing(standing));
+        self.tell_wish(epoch);
         self.tell_status();
+    }
+
+    /// Tells what this node wants, as long as it is in no ring.
+    fn tell_wish(&mut self, epoch: u64) {
+        let config = &self.shared.config;
+        let Some(peer_address) = config.advertised_peer_address().filter(|_| epoch == 0) else { return };
+        let newcomer = Newcomer {
+            vnodes: config.vnodes,
+            peer_address: peer_address.to_string(),
+            replaces: config.replaces.clone().unwrap_or_default(),
+            at_once: config.auto_join,
+        };
+        self.set(&NodeItem::Newcomer(newcomer));
     }
 
     /// Says what this node is about: it comes, serves or goes.

@@ -1,13 +1,13 @@
 //! Keeps the link to one node up: dials, and dials again.
 
 use std::future::poll_fn;
-use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use dynomite_ring::Node;
 
+use crate::backoff::Backoff;
 use crate::link::{Closed, Hello, dial};
 use crate::shared::Shared;
 use crate::worker::{SharedWorker, Worker};
@@ -38,7 +38,7 @@ pub(in crate::worker) fn link_to_all(worker: &SharedWorker) {
 async fn keep_linked(worker: SharedWorker, shared: Arc<Shared>, peer: Node, number: u32) {
     let index = worker.borrow().core.index;
     let dial_now = worker.borrow().links.waker_of(number);
-    let mut backoff = Backoff::new();
+    let mut backoff = Backoff::new(BACKOFF_MIN, BACKOFF_MAX);
     let mut last_reason = String::new();
     loop {
         let ring = shared.ring();
@@ -89,45 +89,4 @@ async fn serve(worker: &SharedWorker, peer: u32, stream: tokio::net::TcpStream, 
     core.counters.links_lost += 1;
     links.take_down(peer, core);
     closed
-}
-
-/// Doubling waits, each shortened by up to half at random, so that nodes which lost each other together do not dial
-/// together.
-struct Backoff {
-    wait: Duration,
-    random: RandomState,
-    draws: u64,
-}
-
-impl Backoff {
-    fn new() -> Self {
-        Self { wait: BACKOFF_MIN, random: RandomState::new(), draws: 0 }
-    }
-
-    fn reset(&mut self) {
-        self.wait = BACKOFF_MIN;
-    }
-
-    fn next(&mut self) -> Duration {
-        self.draws += 1;
-        let share = self.random.hash_one(self.draws) % 1024;
-        let wait = self.wait / 2 + self.wait / 2 * share as u32 / 1024;
-        self.wait = (self.wait * 2).min(BACKOFF_MAX);
-        wait
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn waits_double_up_to_the_longest_and_begin_anew() {
-        let mut backoff = Backoff::new();
-        let waits: Vec<Duration> = (0..12).map(|_| backoff.next()).collect();
-        assert!(waits[0] <= BACKOFF_MIN && waits[0] >= BACKOFF_MIN / 2, "{waits:?}");
-        assert!(waits[11] <= BACKOFF_MAX && waits[11] >= BACKOFF_MAX / 2, "{waits:?}");
-        backoff.reset();
-        assert!(backoff.next() <= BACKOFF_MIN);
-    }
 }
