@@ -26,8 +26,8 @@ use dynomite_ring::{NodeId, Plan, Ring, RingDescription};
 
 use crate::membership::{MemberView, View};
 pub(crate) use json::{plan_json, status_json};
-pub use store::TopologyStoreError;
 pub(crate) use store::Store;
+pub use store::TopologyStoreError;
 pub(crate) use value::{Decided, UnderWay};
 pub(crate) use wanted::Wanted;
 
@@ -40,10 +40,7 @@ const NO_VOTER: MemberId = MemberId(u64::MAX);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Order {
     /// Begin a change that was planned at this epoch.
-    Commit {
-        epoch: u64,
-        wanted: Wanted,
-    },
+    Commit { epoch: u64, wanted: Wanted },
     /// Go back to where the change under way began.
     Abort,
 }
@@ -235,10 +232,16 @@ impl Topology {
     fn commit(&mut self, now: Duration, epoch: u64, wanted: &Wanted, view: &View) -> Result<(), String> {
         let (decided, ring) = self.current.clone().ok_or("this node knows no ring yet; try again")?;
         if let Some(change) = &decided.change {
-            return Err(format!("another change is under way ({}): wait for its end, or abort it", change.what));
+            return Err(format!(
+                "another change is under way ({}): wait for its end, or abort it",
+                change.what
+            ));
         }
         if ring.epoch() != epoch {
-            return Err(format!("the ring has changed to epoch {} since this was planned: plan again", ring.epoch()));
+            return Err(format!(
+                "the ring has changed to epoch {} since this was planned: plan again",
+                ring.epoch()
+            ));
         }
         let change = wanted.resolve(&ring, view)?;
         let plan = Plan::new(&ring, &change).map_err(|error| error.to_string())?;
@@ -351,7 +354,9 @@ impl Topology {
         for output in mem::take(&mut self.outputs) {
             let kept = match output {
                 Output::PersistVote(vote) => self.store.keep_vote(&vote),
-                Output::PersistDecided { epoch, value, oldest } => self.store.keep_decided(epoch, &value, oldest),
+                Output::PersistDecided { epoch, value, oldest } => {
+                    self.store.keep_decided(epoch, &value, oldest)
+                }
                 Output::Send { to, bytes } => {
                     self.effects.sends.push((NodeId(to.0 as u32), bytes));
                     Ok(())
@@ -376,18 +381,22 @@ impl Topology {
                 self.agreement = None;
                 self.proposed = None;
                 self.effects = Effects { sends: Vec::new(), rings: mem::take(&mut self.effects.rings) };
-                return self.has_problem(format!("{error}; this node votes on no ring until it is restarted"));
+                return self
+                    .has_problem(format!("{error}; this node votes on no ring until it is restarted"));
             }
         }
     }
 
     fn decided(&mut self, epoch: u64, value: &[u8]) {
         let Some((decided, ring)) = read(value).filter(|(_, ring)| ring.epoch() == epoch) else {
-            return self.has_problem(format!("what was decided for epoch {epoch} is no ring for this version"));
+            return self
+                .has_problem(format!("what was decided for epoch {epoch} is no ring for this version"));
         };
         match (&decided.change, self.current.as_ref().and_then(|(before, _)| before.change.as_ref())) {
             (Some(change), None) => tracing::info!(epoch, "the cluster's topology changes: {}", change.what),
-            (None, Some(change)) => tracing::info!(epoch, "the cluster's topology is changed: {}", change.what),
+            (None, Some(change)) => {
+                tracing::info!(epoch, "the cluster's topology is changed: {}", change.what)
+            }
             _ => tracing::info!(epoch, "the ring has changed"),
         }
         self.effects.rings.push(Arc::clone(&ring));

@@ -10,8 +10,8 @@ mod identity;
 mod info;
 mod pattern;
 mod repair;
-mod topology;
 mod table;
+mod topology;
 
 use bytes::{Bytes, BytesMut};
 use dynomite_codec::{Call, CommandError, Request, encode, to_resp3};

@@ -197,7 +197,11 @@ mod tests {
             assert!(reason.contains(expected), "{reason}");
         }
         let ahead = Hello { ring_digest: 1, ring_epoch: 9, ..other };
-        assert_eq!(ahead.check(&own, &ring(), Purpose::Data), Ok(()), "one of the two is behind for a moment");
+        assert_eq!(
+            ahead.check(&own, &ring(), Purpose::Data),
+            Ok(()),
+            "one of the two is behind for a moment"
+        );
     }
 
     #[test]

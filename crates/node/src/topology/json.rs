@@ -14,7 +14,10 @@ use crate::shared::Shared;
 pub(crate) fn plan_json(shared: &Shared, wanted: &Wanted) -> Result<String, String> {
     let (ring, view) = (shared.ring(), shared.membership.view());
     if let Some(change) = &view.topology.change {
-        return Err(format!("another change is under way ({}): wait for its end, or abort it", change.under_way.what));
+        return Err(format!(
+            "another change is under way ({}): wait for its end, or abort it",
+            change.under_way.what
+        ));
     }
     let change = wanted.resolve(&ring, &view)?;
     let plan = Plan::new(&ring, &change).map_err(|error| error.to_string())?;
@@ -38,7 +41,8 @@ pub(crate) fn plan_json(shared: &Shared, wanted: &Wanted) -> Result<String, Stri
         .transfers()
         .iter()
         .map(|transfer| {
-            let keys = keys_of_rack(&transfer.dc, &transfer.rack).map(|keys| (keys as f64 * transfer.share) as u64);
+            let keys =
+                keys_of_rack(&transfer.dc, &transfer.rack).map(|keys| (keys as f64 * transfer.share) as u64);
             json!({
                 "datacenter": transfer.dc,
                 "rack": transfer.rack,
@@ -83,7 +87,9 @@ pub(crate) fn status_json(shared: &Shared) -> String {
         })
         .collect();
     let newcomers = view.members.iter().filter(|member| {
-        ring.index_of(member.id).is_none() && member.told.newcomer.is_some() && member.health < dynomite_gossip::Health::Down
+        ring.index_of(member.id).is_none()
+            && member.told.newcomer.is_some()
+            && member.health < dynomite_gossip::Health::Down
     });
     let newcomers: Vec<Value> = newcomers
         .map(|member| json!({ "node": member.told.name, "datacenter": member.told.datacenter, "rack": member.told.rack }))

@@ -92,7 +92,12 @@ impl Store {
     ///
     /// # Errors
     /// When it is not on the disk.
-    pub(crate) fn keep_decided(&self, epoch: u64, value: &[u8], oldest: u64) -> Result<(), TopologyStoreError> {
+    pub(crate) fn keep_decided(
+        &self,
+        epoch: u64,
+        value: &[u8],
+        oldest: u64,
+    ) -> Result<(), TopologyStoreError> {
         self.keep(&format!("{EPOCH_PREFIX}{epoch:020}"), value)?;
         let Some(directory) = &self.directory else { return Ok(()) };
         for entry in fs::read_dir(directory).map_err(error("list", directory))? {
@@ -164,7 +169,11 @@ mod tests {
         };
         assert_eq!(stored(directory.path()), expected);
         fs::write(directory.path().join(DIRECTORY).join("vote.new"), "torn").unwrap();
-        assert_eq!(stored(directory.path()), expected, "what was being written when the process ended is nothing");
+        assert_eq!(
+            stored(directory.path()),
+            expected,
+            "what was being written when the process ended is nothing"
+        );
     }
 
     #[test]

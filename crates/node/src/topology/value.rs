@@ -99,8 +99,11 @@ impl Decided {
                 _ => Err(ValueError::Tag(tag)),
             })
             .transpose()?;
-        let change =
-            change.map(|WrittenChange { what, origin, goal }| UnderWay { what, origin: read(origin), goal: read(goal) });
+        let change = change.map(|WrittenChange { what, origin, goal }| UnderWay {
+            what,
+            origin: read(origin),
+            goal: read(goal),
+        });
         let decided = Self { ring: RingDescription { epoch, hash, tag, nodes: read(nodes) }, change };
         decided.ring()?;
         Ok(decided)
@@ -163,7 +166,8 @@ mod tests {
 
     fn decided() -> Decided {
         let nodes = vec![node("a", "r1", &[1, 1 << 31]), node("b", "r2", &[7])];
-        let ring = Ring::build(KeyHasher::new(HashKind::Murmur, Some((b'{', b'}'))), 12, nodes.clone()).unwrap();
+        let ring =
+            Ring::build(KeyHasher::new(HashKind::Murmur, Some((b'{', b'}'))), 12, nodes.clone()).unwrap();
         let goal = vec![node("a", "r1", &[1, 1 << 31]), node("b", "r2", &[7]), node("c", "r2", &[9])];
         let change = Some(UnderWay { what: "c joins".to_owned(), origin: nodes, goal });
         Decided { ring: RingDescription::of(&ring), change }

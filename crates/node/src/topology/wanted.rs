@@ -8,8 +8,7 @@ use dynomite_ring::{Change, Node, Ring, Token};
 use crate::membership::{MemberView, View};
 
 /// How a change is written.
-pub(crate) const FORMS: &str =
-    "JOIN <node>, LEAVE <node>, REPLACE <dead node> <node>, MOVE <node> <token> [<token> ...], REBALANCE <datacenter> <rack>";
+pub(crate) const FORMS: &str = "JOIN <node>, LEAVE <node>, REPLACE <dead node> <node>, MOVE <node> <token> [<token> ...], REBALANCE <datacenter> <rack>";
 
 /// A change as an operator wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,14 +44,21 @@ impl Wanted {
     /// What was expected instead.
     pub(crate) fn parse(words: &[&str]) -> Result<Self, String> {
         let text = |word: &&str| (*word).to_owned();
-        let Some((verb, arguments)) = words.split_first() else { return Err(format!("name a change: {FORMS}")) };
+        let Some((verb, arguments)) = words.split_first() else {
+            return Err(format!("name a change: {FORMS}"));
+        };
         match (verb.to_ascii_uppercase().as_str(), arguments) {
             ("JOIN", [name]) => Ok(Self::Join { name: text(name) }),
             ("LEAVE", [name]) => Ok(Self::Leave { name: text(name) }),
             ("REPLACE", [dead, by]) => Ok(Self::Replace { dead: text(dead), by: text(by) }),
             ("MOVE", [name, tokens @ ..]) if !tokens.is_empty() => {
-                let number = |token: &&str| token.parse().map_err(|_| format!("'{token}' is no token: 0 to 4294967295"));
-                Ok(Self::Move { name: text(name), tokens: tokens.iter().map(number).collect::<Result<_, _>>()? })
+                let number = |token: &&str| {
+                    token.parse().map_err(|_| format!("'{token}' is no token: 0 to 4294967295"))
+                };
+                Ok(Self::Move {
+                    name: text(name),
+                    tokens: tokens.iter().map(number).collect::<Result<_, _>>()?,
+                })
             }
             ("REBALANCE", [dc, rack]) => Ok(Self::Rebalance { dc: text(dc), rack: text(rack) }),
             _ => Err(format!("not a change: use one of {FORMS}")),
@@ -100,7 +106,8 @@ fn newcomer(ring: &Ring, view: &View, name: &str) -> Result<(Node, usize), Strin
         ));
     };
     let place = told.datacenter.clone().zip(told.rack.clone());
-    let (dc, rack) = place.ok_or_else(|| format!("node {name} has not said where it stands yet; try again"))?;
+    let (dc, rack) =
+        place.ok_or_else(|| format!("node {name} has not said where it stands yet; try again"))?;
     let node = Node {
         client_address: told.client_address.clone().unwrap_or_default(),
         peer_address: newcomer.peer_address.clone(),
@@ -120,7 +127,10 @@ mod tests {
         assert_eq!(parse("join n7"), Ok(Wanted::Join { name: name() }));
         assert_eq!(parse("LEAVE n7"), Ok(Wanted::Leave { name: name() }));
         assert_eq!(parse("replace n6 n7"), Ok(Wanted::Replace { dead: "n6".to_owned(), by: name() }));
-        assert_eq!(parse("MOVE n7 1 4294967295"), Ok(Wanted::Move { name: name(), tokens: vec![1, u32::MAX] }));
+        assert_eq!(
+            parse("MOVE n7 1 4294967295"),
+            Ok(Wanted::Move { name: name(), tokens: vec![1, u32::MAX] })
+        );
         for (text, why) in [
             ("", "name a change"),
             ("join", "one of JOIN"),

@@ -83,8 +83,8 @@ pub(super) fn dynomite(
             HELP.iter().for_each(|line| encode::simple(out, line));
         }
         (
-            "TOPOLOGY" | "CLEANUP" | "RING" | "ROUTE" | "MEMBERS" | "DATACENTERS" | "PAUSE" | "RESUME" | "RATE" | "REPAIR"
-            | "CONSISTENCY" | "HELP",
+            "TOPOLOGY" | "CLEANUP" | "RING" | "ROUTE" | "MEMBERS" | "DATACENTERS" | "PAUSE" | "RESUME"
+            | "RATE" | "REPAIR" | "CONSISTENCY" | "HELP",
             _,
         ) => {
             let name = subcommand.to_ascii_lowercase();

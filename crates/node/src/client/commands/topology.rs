@@ -20,7 +20,8 @@ pub(super) fn topology(request: &Request, core: &mut Core, out: &mut BytesMut) -
             encode::bulk(out, plan.as_bytes());
         }
         ("COMMIT", [_, epoch, change @ ..]) => {
-            let epoch = epoch.parse().map_err(|_| format!("ERR '{epoch}' is no epoch: TOPOLOGY PLAN tells it"))?;
+            let epoch =
+                epoch.parse().map_err(|_| format!("ERR '{epoch}' is no epoch: TOPOLOGY PLAN tells it"))?;
             let wanted = Wanted::parse(change).map_err(refused)?;
             order(core, Order::Commit { epoch, wanted })?;
             connection::ok(out)?;

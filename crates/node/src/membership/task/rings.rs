@@ -51,11 +51,16 @@ impl Task {
         let mut body = self.shared.node.0.to_le_bytes().to_vec();
         body.extend(lz4_flex::compress_prepend_size(message));
         if body.len() > BODY_MAX {
-            return tracing::error!(bytes = body.len(), max = BODY_MAX, "the ring is too large to be decided on");
+            return tracing::error!(
+                bytes = body.len(),
+                max = BODY_MAX,
+                "the ring is too large to be decided on"
+            );
         }
         let Some(member) = self.gossip.member(MemberId(u64::from(to.0))) else { return };
         let to = member.addr();
-        self.links.send(to, Kind::Agreement, &body, || target_of(&self.gossip, &self.seeds, &self.shared, to));
+        self.links
+            .send(to, Kind::Agreement, &body, || target_of(&self.gossip, &self.seeds, &self.shared, to));
     }
 
     /// Tells how this node stands to the ring: a change at once, but numbers that only fall not more than once a second.
