@@ -78,7 +78,7 @@ fn check_figures(ring: &Ring, plan: &Plan) {
 
 /// The ring at the end of a plan for a rack of `size` nodes. Not every large one is carried out, for time's sake.
 fn at_the_end(ring: &Ring, plan: &Plan, size: usize) -> Ring {
-    if size < 10 || size.is_multiple_of(15) {
+    if size < 10 || size.is_multiple_of(25) {
         return carry_out(ring, plan).pop().unwrap();
     }
     RingDescription::of(plan.target()).build().unwrap()
@@ -90,7 +90,7 @@ fn imbalance(ring: &Ring, rack: &str) -> f64 {
 
 #[test]
 fn a_rack_grows_to_a_hundred_nodes_and_shrinks_back() {
-    for kind in [HashKind::RedisSlot, HashKind::Murmur] {
+    for kind in [HashKind::RedisSlot, HashKind::Murmur, HashKind::Crc32] {
         let mut ring = two_racks(kind, 1, 16);
         let mut names = vec!["r0-0".to_owned()];
         for index in 1..100 {
@@ -108,7 +108,8 @@ fn a_rack_grows_to_a_hundred_nodes_and_shrinks_back() {
             let name = names.swap_remove(names.len() * 5 % 7 % names.len());
             let plan = Plan::new(&ring, &leave(&name)).unwrap();
             ring = at_the_end(&ring, &plan, names.len());
-            assert!(imbalance(&ring, "r0") <= 0.055, "{kind} {}: {}", names.len(), imbalance(&ring, "r0"));
+            assert!(plan.steps().len() <= 3 * 16, "{kind} {}: {} steps", names.len(), plan.steps().len());
+            assert!(imbalance(&ring, "r0") <= 0.05, "{kind} {}: {}", names.len(), imbalance(&ring, "r0"));
         }
         let error = Plan::new(&ring, &leave(&names[0])).unwrap_err();
         assert!(matches!(error, PlanError::LastOfRack { .. }), "{error}");
