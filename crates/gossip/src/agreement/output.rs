@@ -4,7 +4,7 @@ use super::Cause;
 use crate::NodeId;
 
 /// What is to be done, **in the order of the list**: what is to be stored must be stored for good before anything after it
-/// is done. If it cannot be, drop the rest and the [`Agreement`] too, and start again from what is stored.
+/// is done. If it cannot be, drop the rest and the [`super::Agreement`] too, and start again from what is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
     /// Store this in place of the vote stored before.
