@@ -33,7 +33,16 @@ fn width(moved: &[MovedRange]) -> u64 {
     moved.iter().map(|moved| moved.range.token_count()).sum()
 }
 
-/// Carries a plan out and holds it to its promises: every ring on the way is one, at most one range of one rack moves in a
+/// No token of the first or last ring lies within what moved: it is the range of one token.
+fn is_one_seat(moved: &[MovedRange], rings: [&Ring; 2]) -> bool {
+    moved.iter().all(|MovedRange { range, dc, rack, .. }| {
+        let racks = rings.into_iter().filter_map(|ring| ring.rack_by_name(dc, rack));
+        let mut tokens = racks.flat_map(|rack| rack.tokens().iter().map(|(token, _)| *token));
+        !tokens.any(|token| token != range.upto && range.contains(token))
+    })
+}
+
+/// Carries a plan out and holds it to its promises: every ring on the way is one, at most the range of one token moves in a
 /// step and none moves twice, and it ends where it said.
 fn carry_out(ring: &Ring, plan: &Plan) -> Vec<Ring> {
     let mut rings: Vec<Ring> = Vec::new();
@@ -46,7 +55,10 @@ fn carry_out(ring: &Ring, plan: &Plan) -> Vec<Ring> {
         match step {
             Step::AddRack { .. } => assert!(moved.iter().all(|moved| moved.from.is_none()), "{step}"),
             Step::RemoveRack { .. } => assert!(moved.iter().all(|moved| moved.to.is_none()), "{step}"),
-            _ => assert!(moved.len() <= 1 && after.rack_count() == before.rack_count(), "{step}: {moved:?}"),
+            _ => {
+                assert!(moved.len() <= 1 && after.rack_count() == before.rack_count(), "{step}: {moved:?}");
+                assert!(is_one_seat(&moved, [ring, plan.target()]), "{step}: {moved:?}");
+            }
         }
         moved_width += width(&moved);
         rings.push(after);
