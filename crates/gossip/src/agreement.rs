@@ -11,108 +11,35 @@
 //! and are stored before what comes after them leaves. Nodes that lie are not borne.
 
 mod acceptor;
+mod ballot;
 mod chain;
 mod config;
 mod error;
+mod learning;
 mod message;
+mod output;
 mod proposer;
 
 use std::cmp::Ordering;
-use std::fmt;
 use std::time::Duration;
 
 use crate::NodeId;
 use crate::rng::Rng;
 use acceptor::Acceptor;
-use chain::{Chain, Learned, Taught};
+pub use ballot::Ballot;
+use chain::{Chain, Taught};
 pub use config::Config;
 pub use error::{AgreementError, Cause};
 use message::{Body, Message};
+pub use output::{Outcome, Output};
 use proposer::{Proposer, Reached};
 
 /// Epochs that [`Agreement::force`] leaves out, so that it exceeds all that those who were lost may have decided.
 const FORCED_GAP: u64 = 1 << 20;
 
-/// The number of one attempt of one proposer. Of two the greater outbids.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ballot {
-    /// Grows with every attempt.
-    pub round: u64,
-    /// Who attempts; makes ballots of one round differ.
-    pub node: NodeId,
-}
-
-impl Ballot {
-    /// Below all that are used.
-    const NONE: Self = Self { round: 0, node: NodeId(0) };
-}
-
-impl fmt::Display for Ballot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.round, self.node)
-    }
-}
-
 /// Who votes on the epoch that follows this value; `None` or nobody when the bytes are no value, which is then refused.
 /// Must give the same on all nodes.
 pub type Voters = fn(value: &[u8]) -> Option<Vec<NodeId>>;
-
-/// What is to be done, **in the order of the list**: what is to be stored must be stored for good before anything after it
-/// is done. If it cannot be, drop the rest and the [`Agreement`] too, and start again from what is stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
-    /// Store this in place of the vote stored before.
-    PersistVote(Vec<u8>),
-    /// Store this beside what is decided.
-    PersistDecided {
-        /// The epoch.
-        epoch: u64,
-        /// Its value.
-        value: Vec<u8>,
-        /// What is stored of epochs below this one may be forgotten.
-        oldest: u64,
-    },
-    /// Send a message. Losing it is harmless.
-    Send {
-        /// To whom.
-        to: NodeId,
-        /// The message.
-        bytes: Vec<u8>,
-    },
-    /// An epoch is decided. Told once for each, ascending; some are left out when this node was away for long.
-    Decided {
-        /// The epoch.
-        epoch: u64,
-        /// Its value.
-        value: Vec<u8>,
-    },
-    /// How what this node proposed came out.
-    Proposed {
-        /// The epoch that it was proposed for.
-        epoch: u64,
-        /// How it came out.
-        outcome: Outcome,
-    },
-    /// Another node has another value for an epoch that is decided here, so the two are not of one history: their
-    /// clusters began with different values, or two were forced. One of them must be started anew.
-    Conflict {
-        /// The epoch.
-        epoch: u64,
-        /// The other node.
-        with: NodeId,
-    },
-}
-
-/// How a proposal came out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// The proposed value is decided.
-    Won,
-    /// Another value is decided in its epoch, as the [`Output::Decided`] before this says.
-    Other,
-    /// Not known: it may be decided, or become so as long as its epoch is open.
-    Unknown(Cause),
-}
 
 /// What a node has stored of what it was told to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -218,17 +145,6 @@ impl Agreement {
         self.proposer = Some(Proposer::new(epoch, value, now + self.config.give_up_after));
         self.attempt(now, out);
         Ok(epoch)
-    }
-
-    /// Another node is known to have decided `epoch`, from gossip for instance. If that is news, it is asked.
-    pub fn handle_epoch(&mut self, now: Duration, from: NodeId, epoch: u64, out: &mut Vec<Output>) {
-        if epoch >= self.chain.next_epoch()
-            && from != self.me
-            && self.fetched_until.is_none_or(|until| until <= now)
-        {
-            self.fetched_until = Some(now + self.config.answer_timeout);
-            self.send(from, Body::Fetch, self.chain.last_epoch(), out);
-        }
     }
 
     /// A message arrived.
@@ -447,66 +363,6 @@ impl Agreement {
             proposer.wait_until(at);
         } else if let Some(Proposer { epoch, cause, .. }) = self.proposer.take() {
             out.push(Output::Proposed { epoch, outcome: Outcome::Unknown(cause) });
-        }
-    }
-
-    /// A majority has accepted the value, or an operator forced it: told to all whom it concerns.
-    fn decide(&mut self, epoch: u64, value: Vec<u8>, out: &mut Vec<Output>) {
-        let mut concerned = self.voters.clone();
-        self.learn(epoch, value, out);
-        concerned.extend(&self.voters);
-        concerned.sort_unstable();
-        concerned.dedup();
-        for node in concerned.into_iter().filter(|node| *node != self.me) {
-            self.teach(node, epoch, out);
-        }
-    }
-
-    /// Another node says what is decided. False when that is not to be believed.
-    fn hear(&mut self, from: NodeId, taught: Taught, out: &mut Vec<Output>) -> bool {
-        if voters(self.voters_of, &taught.value).is_none() {
-            self.malformed_count += 1;
-            return false;
-        }
-        match self.chain.compare(&taught) {
-            Learned::New => self.learn(taught.epoch, taught.value, out),
-            Learned::Conflict { epoch } => {
-                out.push(Output::Conflict { epoch, with: from });
-                return false;
-            }
-            Learned::Known | Learned::Gap => {}
-        }
-        true
-    }
-
-    /// Takes a decided value as the last one, whatever was open before it.
-    fn learn(&mut self, epoch: u64, value: Vec<u8>, out: &mut Vec<Output>) {
-        self.voters = voters(self.voters_of, &value).unwrap_or_default();
-        self.chain.push(epoch, value.clone());
-        self.acceptor.follow(self.chain.next_epoch());
-        let oldest = self.chain.oldest_epoch();
-        out.push(Output::PersistDecided { epoch, value: value.clone(), oldest });
-        out.push(Output::Decided { epoch, value: value.clone() });
-        if let Some(proposer) = self.proposer.take() {
-            let outcome = if proposer.epoch != epoch {
-                Outcome::Unknown(Cause::Passed { epoch })
-            } else if proposer.value == value {
-                Outcome::Won
-            } else {
-                Outcome::Other
-            };
-            out.push(Output::Proposed { epoch: proposer.epoch, outcome });
-        }
-    }
-
-    /// Tells a node what was decided in an epoch; where that is not kept any longer, the last one.
-    fn teach(&self, to: NodeId, epoch: u64, out: &mut Vec<Output>) {
-        let value = self.chain.value(epoch).map(|value| (epoch, value));
-        let last = || self.chain.last().filter(|(last, _)| *last > epoch);
-        if let Some((epoch, value)) = value.or_else(last) {
-            let (oldest, newest) = (self.chain.oldest_epoch(), self.chain.last_epoch());
-            let (follows, value) = (self.chain.sum(epoch - 1), value.to_vec());
-            self.send(to, Body::Decided { oldest, newest, follows, value }, epoch, out);
         }
     }
 

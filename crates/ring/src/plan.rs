@@ -30,8 +30,8 @@ pub enum Change {
         /// How many tokens it should have.
         vnodes: usize,
     },
-    /// A node goes, and its rack stays. Each of its ranges falls to the owner of what follows, or where that would have too
-    /// much by it, to the node of the rack that has the least.
+    /// A node goes, and its rack stays. Each of its ranges falls to the owner of what follows, or where that would then be
+    /// more than 5 % above the mean, to the node of the rack that has the least.
     Leave {
         /// The node's name.
         name: String,

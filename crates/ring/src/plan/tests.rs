@@ -33,7 +33,16 @@ fn width(moved: &[MovedRange]) -> u64 {
     moved.iter().map(|moved| moved.range.token_count()).sum()
 }
 
-/// Carries a plan out and holds it to its promises: every ring on the way is one, at most one range of one rack moves in a
+/// No token of the first or last ring lies within what moved: it is the range of one token.
+fn is_one_seat(moved: &[MovedRange], rings: [&Ring; 2]) -> bool {
+    moved.iter().all(|MovedRange { range, dc, rack, .. }| {
+        let racks = rings.into_iter().filter_map(|ring| ring.rack_by_name(dc, rack));
+        let mut tokens = racks.flat_map(|rack| rack.tokens().iter().map(|(token, _)| *token));
+        !tokens.any(|token| token != range.upto && range.contains(token))
+    })
+}
+
+/// Carries a plan out and holds it to its promises: every ring on the way is one, at most the range of one token moves in a
 /// step and none moves twice, and it ends where it said.
 fn carry_out(ring: &Ring, plan: &Plan) -> Vec<Ring> {
     let mut rings: Vec<Ring> = Vec::new();
@@ -46,7 +55,10 @@ fn carry_out(ring: &Ring, plan: &Plan) -> Vec<Ring> {
         match step {
             Step::AddRack { .. } => assert!(moved.iter().all(|moved| moved.from.is_none()), "{step}"),
             Step::RemoveRack { .. } => assert!(moved.iter().all(|moved| moved.to.is_none()), "{step}"),
-            _ => assert!(moved.len() <= 1 && after.rack_count() == before.rack_count(), "{step}: {moved:?}"),
+            _ => {
+                assert!(moved.len() <= 1 && after.rack_count() == before.rack_count(), "{step}: {moved:?}");
+                assert!(is_one_seat(&moved, [ring, plan.target()]), "{step}: {moved:?}");
+            }
         }
         moved_width += width(&moved);
         rings.push(after);
@@ -78,7 +90,7 @@ fn check_figures(ring: &Ring, plan: &Plan) {
 
 /// The ring at the end of a plan for a rack of `size` nodes. Not every large one is carried out, for time's sake.
 fn at_the_end(ring: &Ring, plan: &Plan, size: usize) -> Ring {
-    if size < 10 || size.is_multiple_of(15) {
+    if size < 10 || size.is_multiple_of(25) {
         return carry_out(ring, plan).pop().unwrap();
     }
     RingDescription::of(plan.target()).build().unwrap()
@@ -90,7 +102,7 @@ fn imbalance(ring: &Ring, rack: &str) -> f64 {
 
 #[test]
 fn a_rack_grows_to_a_hundred_nodes_and_shrinks_back() {
-    for kind in [HashKind::RedisSlot, HashKind::Murmur] {
+    for kind in [HashKind::RedisSlot, HashKind::Murmur, HashKind::Crc32] {
         let mut ring = two_racks(kind, 1, 16);
         let mut names = vec!["r0-0".to_owned()];
         for index in 1..100 {
@@ -108,7 +120,8 @@ fn a_rack_grows_to_a_hundred_nodes_and_shrinks_back() {
             let name = names.swap_remove(names.len() * 5 % 7 % names.len());
             let plan = Plan::new(&ring, &leave(&name)).unwrap();
             ring = at_the_end(&ring, &plan, names.len());
-            assert!(imbalance(&ring, "r0") <= 0.055, "{kind} {}: {}", names.len(), imbalance(&ring, "r0"));
+            assert!(plan.steps().len() <= 3 * 16, "{kind} {}: {} steps", names.len(), plan.steps().len());
+            assert!(imbalance(&ring, "r0") <= 0.05, "{kind} {}: {}", names.len(), imbalance(&ring, "r0"));
         }
         let error = Plan::new(&ring, &leave(&names[0])).unwrap_err();
         assert!(matches!(error, PlanError::LastOfRack { .. }), "{error}");

@@ -1,5 +1,6 @@
 //! What one node does, told as stories.
 
+use super::super::acceptor::Vote;
 use super::cluster::{Cluster, NO_FAULTS};
 use super::*;
 
@@ -187,4 +188,57 @@ fn a_node_that_lost_what_was_decided_does_not_propose_before_it_knows_again() {
     cluster.settle();
     cluster.propose(1, &[1, 2]).unwrap();
     assert_eq!(cluster.outcome(1), Outcome::Won);
+}
+
+#[test]
+fn a_node_that_voted_on_a_later_epoch_than_it_knows_does_not_vote() {
+    let vote = |epoch| Vote { epoch, promised: Ballot::NONE, accepted: None };
+    for (voted, answers) in [(3, 0), (2, 1), (1, 1)] {
+        let stored = Stored {
+            decided: vec![(1, value(0, &[1, 2, 3]))],
+            vote: Some(message::encode_vote(&vote(voted))),
+        };
+        let mut agreement = Agreement::new(NodeId(1), voters_of, Config::default(), stored, 1).unwrap();
+        let ballot = Ballot { round: 1, node: NodeId(2) };
+        let body = Body::Prepare { ballot, follows: agreement.chain.sum(1) };
+        let mut out = Vec::new();
+        agreement.handle_message(ms(0), NodeId(2), &message::encode(&Message { epoch: 2, body }), &mut out);
+        let sent = out.iter().filter(|output| matches!(output, Output::Send { .. })).count();
+        assert_eq!(sent, answers, "voted on {voted}");
+    }
+}
+
+#[test]
+fn who_is_no_voter_has_no_vote() {
+    let mut cluster = Cluster::new(4, &[1, 2, 3], 1, None);
+    // Node 4 comes to know what is decided, and proposes; its own promise does not count.
+    cluster.rumour(NodeId(4), NodeId(1));
+    cluster.settle();
+    cluster.cut.extend([NodeId(1), NodeId(2)]);
+    cluster.propose(4, &[1, 2, 3, 4]).unwrap();
+    assert!(matches!(
+        cluster.outcome(4),
+        Outcome::Unknown(Cause::NoMajority { needed: 2, voter_count: 3, .. })
+    ));
+    cluster.cut.clear();
+    cluster.propose(4, &[1, 2, 3, 4]).unwrap();
+    assert_eq!(cluster.outcome(4), Outcome::Won);
+}
+
+#[test]
+fn what_is_asked_of_another_node_is_asked_once_until_it_is_late() {
+    let mut cluster = Cluster::new(3, &[1, 2, 3], 1, None);
+    let ask = |cluster: &mut Cluster| {
+        let mut sent = 0;
+        cluster.act(NodeId(3), |agreement, now, out| {
+            agreement.handle_timeout(now, out);
+            agreement.handle_epoch(now, NodeId(1), 9, out);
+            sent = out.len();
+        });
+        sent
+    };
+    assert_eq!((ask(&mut cluster), ask(&mut cluster)), (1, 0));
+    assert_eq!(cluster.agreement(3).next_deadline(), Some(cluster.config.answer_timeout));
+    cluster.now = cluster.config.answer_timeout;
+    assert_eq!(ask(&mut cluster), 1);
 }

@@ -4,15 +4,19 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::*;
 
-/// How likely what goes wrong is, in percent.
+/// How likely what goes wrong is, in percent of the letters or of all that happens.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Faults {
     pub(super) lost: u64,
     pub(super) repeated: u64,
     pub(super) crashes: u64,
+    /// Starts of the process that follow at once, while letters are under way.
+    pub(super) restarts: u64,
+    /// Deadlines, while letters are under way.
+    pub(super) waits: u64,
 }
 
-pub(super) const NO_FAULTS: Faults = Faults { lost: 0, repeated: 0, crashes: 0 };
+pub(super) const NO_FAULTS: Faults = Faults { lost: 0, repeated: 0, crashes: 0, restarts: 0, waits: 1 };
 
 pub(super) struct Machine {
     /// `None` while it is stopped.
@@ -41,7 +45,11 @@ pub(super) struct Cluster {
     pub(super) config: Config,
     network: Vec<Letter>,
     pub(super) decided: BTreeMap<u64, Vec<u8>>,
-    /// The first epoch that two nodes decided differently.
+    /// What was asked to be accepted, by epoch and ballot, and who has accepted it.
+    ballots: BTreeMap<(u64, Ballot), (Vec<u8>, BTreeSet<NodeId>)>,
+    /// What a majority has accepted, whether anybody knows it or not.
+    chosen: BTreeMap<u64, Vec<u8>>,
+    /// The first epoch that got two values.
     pub(super) violation: Option<u64>,
     planted: Option<Planted>,
     labels: u32,
@@ -65,7 +73,9 @@ impl Cluster {
             rng: Rng::new(seed),
             config: Config { chain_len_max: 3, ..Config::default() },
             network: Vec::new(),
-            decided: BTreeMap::new(),
+            decided: BTreeMap::from([(1, value(0, known))]),
+            ballots: BTreeMap::new(),
+            chosen: BTreeMap::new(),
             violation: None,
             planted,
             labels: 0,
@@ -127,22 +137,56 @@ impl Cluster {
         let machine = self.machines.get_mut(&node).unwrap();
         let Some(output) = machine.todo.pop_front() else { return false };
         match output {
-            Output::PersistVote(vote) => machine.disk.vote = Some(vote),
+            Output::PersistVote(vote) => {
+                machine.disk.vote = Some(vote.clone());
+                self.watch_vote(node, &vote);
+            }
             Output::PersistDecided { epoch, value, oldest } => {
+                let known = self.decided.entry(epoch).or_insert_with(|| value.clone());
+                if *known != value {
+                    self.violation = Some(epoch);
+                }
                 machine.disk.decided.push((epoch, value));
                 machine.disk.decided.retain(|(epoch, _)| *epoch >= oldest);
             }
-            Output::Send { to, bytes } => self.network.push(Letter { from: node, to, bytes }),
-            Output::Decided { epoch, value } => {
-                self.told.push((node, epoch));
-                if *self.decided.entry(epoch).or_insert_with(|| value.clone()) != value {
-                    self.violation = self.violation.or(Some(epoch));
-                }
+            Output::Send { to, bytes } => {
+                self.watch_letter(&bytes);
+                self.network.push(Letter { from: node, to, bytes });
             }
+            Output::Decided { epoch, .. } => self.told.push((node, epoch)),
             Output::Proposed { epoch, outcome } => self.outcomes.push((node, epoch, outcome)),
             Output::Conflict { epoch, .. } => self.conflicts.push((node, epoch)),
         }
         true
+    }
+
+    /// A ballot has one value.
+    fn watch_letter(&mut self, bytes: &[u8]) {
+        let message = message::decode(bytes, usize::MAX).unwrap();
+        if let Body::Accept { ballot, value, .. } = message.body {
+            let known = self
+                .ballots
+                .entry((message.epoch, ballot))
+                .or_insert_with(|| (value.clone(), BTreeSet::new()));
+            if known.0 != value {
+                self.violation = Some(message.epoch);
+            }
+        }
+    }
+
+    /// No two ballots of an epoch with different values are accepted by majorities.
+    fn watch_vote(&mut self, node: NodeId, vote: &[u8]) {
+        let vote = message::decode_vote(vote).unwrap();
+        let Some(accepted) = vote.accepted else { return };
+        let voters = voters_of(&self.decided[&(vote.epoch - 1)]).unwrap();
+        let key = (vote.epoch, accepted.ballot);
+        let (value, nodes) = self.ballots.entry(key).or_insert_with(|| (accepted.value, BTreeSet::new()));
+        nodes.insert(node);
+        let count = nodes.iter().filter(|node| voters.contains(node)).count();
+        if count > voters.len() / 2 && self.chosen.entry(vote.epoch).or_insert_with(|| value.clone()) != value
+        {
+            self.violation = Some(vote.epoch);
+        }
     }
 
     /// Delivers some letter, or loses it, or delivers it and keeps it for once more.
@@ -185,9 +229,17 @@ impl Cluster {
             }
             return;
         }
+        if self.rng.below(100) < faults.restarts && self.machines[&node].agreement.is_some() {
+            self.crash(node);
+            self.start(node);
+            return;
+        }
+        if self.rng.below(100) < faults.waits {
+            self.wait();
+            return;
+        }
         match self.rng.below(100) {
-            0 => _ = self.wait(),
-            1..=3 => {
+            0..=3 => {
                 let of = nodes[self.rng.index(nodes.len())];
                 self.rumour(node, of);
             }
