@@ -181,8 +181,8 @@ const SCRIPTS: &[Directed] = &[
         rings::written_through_an_old_ring,
     ),
     script(
-        "counted-while-a-range-moves",
-        "everybody counts while a key moves to a node that joins, and back",
-        rings::counted_while_a_range_moves,
+        "added-while-a-range-moves",
+        "everybody adds to a list while it moves to a node that joins, and back",
+        rings::added_while_a_range_moves,
     ),
 ];

@@ -113,7 +113,7 @@ impl World {
             }
             Change::Replace { dead, node } if self.nodes[dead].is_member && self.can_join(node) => {
                 self.crash(dead, Loss::LogAndStore);
-                self.nodes[dead].is_member = false;
+                self.nodes[dead].leave(self.now);
                 let seat = |token| Seat { token, from: Some(dead), to: Some(node) };
                 tokens(dead).into_iter().map(seat).collect()
             }
@@ -199,7 +199,7 @@ impl World {
         self.nodes[node].ring = ring;
         if has_left {
             self.crash(node, Loss::Nothing);
-            self.nodes[node].is_member = false;
+            self.nodes[node].leave(self.now);
         }
     }
 

@@ -287,6 +287,12 @@ impl Node {
         }
     }
 
+    /// The process, which is dead, is not started again.
+    pub(super) fn leave(&mut self, now: Micros) {
+        self.is_member = false;
+        self.absences.push((self.absent_since.unwrap_or(now), Micros::MAX));
+    }
+
     /// The process dies.
     fn stop(&mut self, now: Micros, loss: Loss, random: &Random) {
         self.is_down = true;
