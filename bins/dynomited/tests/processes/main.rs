@@ -8,6 +8,7 @@ mod clients;
 mod contention;
 mod datacenters;
 mod foreign_peers;
+mod growing;
 mod handshakes;
 mod ipv6;
 mod large_values;

@@ -290,10 +290,18 @@ impl Links {
         }
     }
 
-    /// Those that are dialled and not in `ring`.
-    pub(super) fn peers_without(&self, ring: &Ring) -> Vec<u32> {
-        let is_gone = |link: &Outgoing| link.dialler.is_some() && ring.index_of(link.node).is_none();
-        (0..self.outgoing.len() as u32).filter(|peer| is_gone(&self.outgoing[*peer as usize])).collect()
+    /// Nothing new is sent to nodes that `ring` does not have any more. Their links end with the last answers.
+    fn part_from_others(&mut self, ring: &Ring) {
+        for link in self.outgoing.iter_mut().filter(|link| ring.index_of(link.node).is_none()) {
+            link.is_leaving = true;
+        }
+    }
+
+    /// Nobody dials the peer any more.
+    fn forget_dialler(&mut self, peer: u32) {
+        if let Some(link) = self.outgoing.get_mut(peer as usize) {
+            link.dialler = None;
+        }
     }
 
     fn poll_outgoing(&mut self, peer: u32, core: &mut Core, cx: &mut Context<'_>) -> Poll<Closed> {

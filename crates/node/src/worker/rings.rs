@@ -48,11 +48,4 @@ impl Worker {
         links.dialled_by(peer, address, dialler);
     }
 
-    /// Ends the links to nodes that the ring does not have any more.
-    pub(super) fn unlink_from_others(&mut self, ring: &Ring) {
-        let Self { core, links, .. } = self;
-        for peer in links.peers_without(ring) {
-            links.end_link(peer, core);
-        }
-    }
 }

@@ -17,7 +17,8 @@ const BACKOFF_MAX: Duration = Duration::from_secs(5);
 /// After this long the next attempt begins with the shortest wait again.
 const STABLE: Duration = Duration::from_secs(5);
 
-/// Begins to link this worker to all other nodes of its ring to which it is not linked yet, and ends its links to all others.
+/// Begins to link this worker to all other nodes of its ring to which it is not linked yet, and parts
+/// from all others.
 pub(in crate::worker) fn link_to_all(worker: &SharedWorker) {
     let (ring, shared, tasks) = {
         let core = &worker.borrow().core;
@@ -31,10 +32,10 @@ pub(in crate::worker) fn link_to_all(worker: &SharedWorker) {
             worker.borrow_mut().dial(number, &node.peer_address, dialler);
         }
     }
-    worker.borrow_mut().unlink_from_others(&ring);
+    worker.borrow_mut().links.part_from_others(&ring);
 }
 
-/// Links this worker to `peer`, which has this number here, until the task is aborted.
+/// Links this worker to `peer`, which has this number here, as long as it is in the ring, or until the task is aborted.
 async fn keep_linked(worker: SharedWorker, shared: Arc<Shared>, peer: Node, number: u32) {
     let index = worker.borrow().core.index;
     let dial_now = worker.borrow().links.waker_of(number);
@@ -42,6 +43,10 @@ async fn keep_linked(worker: SharedWorker, shared: Arc<Shared>, peer: Node, numb
     let mut last_reason = String::new();
     loop {
         let ring = shared.ring();
+        if ring.index_of(peer.id).is_none() {
+            tracing::info!(worker = index, peer = %peer.name, "no link any more: the node has left the ring");
+            return worker.borrow_mut().links.forget_dialler(number);
+        }
         let own = Hello::new(&shared.config, &ring, index, shared.worker_count);
         let connected =
             dial(&peer.peer_address, Some(&peer.name), &own, &ring, shared.config.timeouts.connect).await;
