@@ -319,7 +319,7 @@ impl Earlier {
 }
 
 /// Whether two ranges have a token in common.
-fn overlap(one: &TokenRange, other: &TokenRange) -> bool {
+pub(crate) fn overlap(one: &TokenRange, other: &TokenRange) -> bool {
     one.contains(other.upto) || other.contains(one.upto)
 }
 

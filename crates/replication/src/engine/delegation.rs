@@ -150,6 +150,12 @@ impl Engine {
         let Some(operation) = self.operations.find(id) else { return };
         operation.deadline_ms = now.ms + self.config.request_timeout_ms;
         let Kind::Delegated(delegated) = &mut operation.kind else { return };
+        if delegated.waits_for_ring {
+            let (requester, primary) = (Requester::Client(delegated.command.ticket), delegated.primary);
+            self.operations.end(id);
+            let failed = ResponseBody::Failed(Failure::RingChanged);
+            return self.answer_or_explain(requester, primary, failed, true, out);
+        }
         let (is_stamped, was_given_up) = (delegated.stamp.is_some(), delegated.is_given_up);
         delegated.is_given_up = true;
         let silent = if is_stamped { self.config.node } else { delegated.primary };

@@ -13,6 +13,7 @@ use dynomite_ring::{NodeId, Token, TokenRange};
 use super::{Engine, Now, rebuild::Rebuild};
 use crate::{
     Bucket, BucketSet, Version,
+    marks::overlap,
     planted::{self, Planted},
 };
 
@@ -147,7 +148,7 @@ impl Engine {
     pub(super) fn find_sharers(&mut self) {
         let mut sharers = vec![false; self.partners.all.len()];
         for (range, replicas) in self.ring.ranges() {
-            if !self.gained.covers(range.upto) {
+            if !self.gained.ranges.iter().any(|gained| overlap(gained, &range)) {
                 continue;
             }
             for index in replicas.all() {

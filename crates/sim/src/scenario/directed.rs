@@ -185,4 +185,9 @@ const SCRIPTS: &[Directed] = &[
         "everybody adds to a list while it moves to a node that joins, and back",
         rings::added_while_a_range_moves,
     ),
+    script(
+        "promised-before-it-moved",
+        "a claim was promised by a node whose range moves before anything ran under it",
+        rings::promised_before_it_moved,
+    ),
 ];

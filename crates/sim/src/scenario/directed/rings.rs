@@ -4,7 +4,7 @@
 use super::script::Script;
 use crate::{
     command::{Action, Kind},
-    plan::{Change, Plan},
+    plan::{Change, Fault, MS, Plan},
 };
 
 /// Node 4 misses a write, and goes on hearing of the newcomer alone, which has never had the key.
@@ -59,4 +59,24 @@ pub(super) fn added_while_a_range_moves(seed: u64) -> Plan {
         script = script.sends(at, at as usize / 40 % 3 * 2, key, Action::Add);
     }
     script.sends(12_000, 0, key, Action::Read).plan()
+}
+
+/// Node 0 promises node 4's claim, and node 4's datastore hangs before anything runs under it. Then node 1 takes the key over from
+/// node 0. Node 2, the key's primary, has heard of nothing.
+pub(super) fn promised_before_it_moved(seed: u64) -> Plan {
+    let script = Script::three_racks_with_spares(seed);
+    let (key, other) = (script.key_that_moves(Kind::List, 1, 2), script.key_that_moves(Kind::Plain, 1, 4));
+    script
+        .cuts(100, 25_000, 2, 0)
+        .cuts(100, 25_000, 2, 4)
+        .breaks(1900, 2000, Fault::SlowLink { from: 0, to: 4, by_us: 1200 * MS })
+        .breaks(2990, 900, Fault::StoreFreeze { node: 4 })
+        .breaks(1990, 2000, Fault::StoreSlow { node: 4, by_us: 1500 * MS })
+        .sends(2000, 4, other, Action::Read)
+        .sends(2020, 4, key, Action::Add)
+        .changes(6000, Change::Join { node: 1 })
+        .sends(12_000, 2, key, Action::Add)
+        .sends(14_000, 4, key, Action::Add)
+        .sends(30_000, 0, key, Action::Read)
+        .plan()
 }
