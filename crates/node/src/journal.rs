@@ -110,15 +110,16 @@ impl Journal {
 /// # Errors
 /// When the directory cannot be used, or the system refuses. Logs that are damaged are no error: what they said counts as lost.
 pub(crate) fn remember(shared: &Arc<Shared>) -> Result<(Option<DataDir>, Vec<Remembering>), StartError> {
-    let Some(settings) = DiskSettings::of(&shared.config).filter(|_| shared.is_replicated()) else {
+    // A node that keeps no logs owns its directory all the same: it may be replicated when it is started the next time.
+    let directory = DiskSettings::of(&shared.config).map(DataDir::open).transpose()?;
+    let Some(directory) = directory.clone().filter(|_| shared.is_replicated()) else {
         let engines = (0..shared.worker_count).map(|worker| {
             let mut engine = engine_of(shared, worker);
             engine.finish_recovery(now(), Recovery::LogLost);
             Remembering { engine, journal: None }
         });
-        return Ok((None, engines.collect()));
+        return Ok((directory, engines.collect()));
     };
-    let directory = DataDir::open(settings)?;
     let records = directory.logs(LogKind::Records, shared.worker_count as u16)?;
     let hints = directory.logs(LogKind::Hints, shared.worker_count as u16)?;
     let started_at = Instant::now();
