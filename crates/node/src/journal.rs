@@ -115,7 +115,8 @@ pub(crate) fn remember(
     directory: Option<&DataDir>,
     anew: Recovery,
 ) -> Result<Vec<Remembering>, StartError> {
-    let Some(directory) = directory else {
+    // A node that keeps no logs owns its directory all the same: it may be replicated when it is started the next time.
+    let Some(directory) = directory.filter(|_| shared.is_replicated()) else {
         let engines = (0..shared.worker_count).map(|worker| {
             let mut engine = engine_of(shared, worker);
             engine.finish_recovery(now(), anew);

@@ -79,9 +79,7 @@ impl Node {
             peer_listener = Some(listener);
         }
         let listed = topology::ring_of(&config)?;
-        let settings = DiskSettings::of(&config);
-        let settings = settings.filter(|_| listed.rack_count() > 1 || config.peer_listen.is_some());
-        let data_dir = settings.map(DataDir::open).transpose()?;
+        let data_dir = DiskSettings::of(&config).map(DataDir::open).transpose()?;
         let rings = topology::begin(&config, data_dir.as_ref(), listed)?;
         let (membership, desk) = Membership::new();
         let shared = Arc::new(Shared {

@@ -36,10 +36,12 @@ fn topology(client: &mut RawClient) -> Value {
 #[track_caller]
 fn at_rest(cluster: &Cluster, node_count: usize) {
     eventually(CHANGED, &format!("a ring of {node_count} nodes at rest"), || {
-        (0..cluster.nodes().len()).filter(|node| cluster.nodes()[*node].server.process_id().is_some()).all(|node| {
-            let topology = topology(&mut cluster.client(node));
-            topology["change"].is_null() && topology["nodes"].as_array().unwrap().len() == node_count
-        })
+        (0..cluster.nodes().len()).filter(|node| cluster.nodes()[*node].server.process_id().is_some()).all(
+            |node| {
+                let topology = topology(&mut cluster.client(node));
+                topology["change"].is_null() && topology["nodes"].as_array().unwrap().len() == node_count
+            },
+        )
     });
 }
 
@@ -91,7 +93,11 @@ fn a_cluster_grows_from_three_nodes_to_nine_and_shrinks_back_under_load() {
     for round in 0..2 {
         for rack in ["rack1", "rack2", "rack3"] {
             let node = join(&mut cluster, rack);
-            assert_eq!(cluster.client(node).command(&["INCRBY", &format!("counter:{node}"), "1"]), integer(6), "{round}");
+            assert_eq!(
+                cluster.client(node).command(&["INCRBY", &format!("counter:{node}"), "1"]),
+                integer(6),
+                "{round}"
+            );
         }
         assert_eq!(load.errors_since(begun_at), Vec::<String>::new());
         clean_up(&cluster);

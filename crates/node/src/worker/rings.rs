@@ -47,5 +47,4 @@ impl Worker {
         links.end_link(peer, core);
         links.dialled_by(peer, address, dialler);
     }
-
 }

@@ -41,10 +41,11 @@ fn one_process_at_a_time_uses_it() {
 
 #[test]
 fn a_directory_of_another_node_is_refused_and_left_as_it_is() {
+    type Change = fn(&mut Identity);
     let place = Place::new();
     drop(place.log());
     let before = fs::read_to_string(place.path().join("node.toml")).unwrap();
-    let changes: [(fn(&mut Identity), &str); 5] = [
+    let changes: [(Change, &str); 5] = [
         (|identity| identity.cluster = "other".to_owned(), "set cluster = \"shop\" in the configuration"),
         (|identity| identity.name = "a2".to_owned(), "set name = \"a1\" in the configuration"),
         (|identity| identity.datacenter = "dc2".to_owned(), "set datacenter = \"dc1\" in the configuration"),
