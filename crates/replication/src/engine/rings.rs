@@ -111,7 +111,10 @@ impl Engine {
         self.drop_census();
         self.rebuild = Rebuild::default();
         let mut gained = Vec::new();
-        if let Some(Moved { range, from, to, .. }) = moved {
+        if let Some(Moved { range, from, to, rack }) = moved {
+            if self.ring.rack(rack).dc() == self.place.dc {
+                self.end_claims_in(range);
+            }
             if from == self.config.node {
                 self.has_leftovers = true;
                 self.clean_again();

@@ -14,6 +14,7 @@ mod pieces;
 mod random;
 mod reads;
 mod rebuild;
+mod rings;
 mod sequenced;
 mod stopping;
 mod strays;
