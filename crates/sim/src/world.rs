@@ -265,6 +265,7 @@ impl World {
             Event::FaultEnds { fault } => self.fault_ends(fault),
             Event::RingStep => self.ring_step(),
             Event::RingComes { node, epoch } => self.ring_comes(node, epoch),
+            Event::Leaves { node } => self.leaves(node),
         }
     }
 

@@ -18,13 +18,13 @@ impl Worker {
         core.run_inputs();
         let (epoch, now) = (ring.epoch(), core.now());
         match core.engine.handle_ring(now, ring, &mut core.out) {
-            Ok(()) => self.has_new_peers = true,
-            Err(RingRefused::HasLeft) => {
-                // The node is about to stop, and is told once.
-                if core.index == 0 {
+            Ok(()) => {
+                self.has_new_peers = true;
+                if core.engine.has_left() && core.index == 0 {
                     let _ = self.events.send(Event::OutOfRing);
                 }
             }
+            Err(RingRefused::HasLeft) => {}
             Err(error) => tracing::error!(
                 worker = core.index,
                 epoch,

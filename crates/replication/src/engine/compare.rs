@@ -190,7 +190,7 @@ impl Engine {
 
     /// Goes on with the round, and begins one when it is time.
     pub(super) fn pump_repair(&mut self, now: Now, out: &mut Out) {
-        if self.place.is_alone {
+        if self.place.is_alone || self.has_left() {
             return;
         }
         self.repair.allowance.fill(now, &self.config.repair);

@@ -121,7 +121,7 @@ impl Engine {
             self.records.set_without_log(false);
         }
         if recovery == Recovery::Joins {
-            self.gain(now, self.ring.ranges_of(self.place.index));
+            self.gain(now, self.own_ranges());
             self.note_ring();
             return 0;
         }

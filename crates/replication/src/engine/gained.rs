@@ -44,6 +44,8 @@ pub(super) struct Gained {
     /// Whether it is known how far claims may have been promised in the ranges.
     pub(super) is_promised: bool,
     promised: Vec<(TokenRange, Version)>,
+    /// Claims up to these are not used any more.
+    ended: Vec<(TokenRange, Version)>,
 }
 
 impl Gained {
@@ -77,8 +79,12 @@ impl Gained {
 
     /// Up to where claims count as promised for a token.
     pub(super) fn promised(&self, token: Token) -> Version {
-        let fitting = self.promised.iter().filter(|(range, _)| range.contains(token));
-        fitting.map(|(_, promised)| *promised).max().unwrap_or(Version::ZERO)
+        greatest(&self.promised, token)
+    }
+
+    /// Up to where this node's own claims have ended for a token.
+    pub(super) fn ended(&self, token: Token) -> Version {
+        greatest(&self.ended, token)
     }
 
     /// A range is not this node's any more. Whether anything is left of what was gained.
@@ -89,10 +95,18 @@ impl Gained {
 
     fn promise(&mut self, promised: Version) {
         self.is_promised = true;
-        self.promised.retain(|(known, _)| !self.ranges.contains(known));
-        self.promised.extend(self.ranges.iter().map(|range| (*range, promised)));
+        for range in self.ranges.clone() {
+            self.promise_in(range, promised);
+        }
+    }
+
+    /// Claims up to `promised` count as promised in a range.
+    fn promise_in(&mut self, range: TokenRange, promised: Version) {
+        self.promised.retain(|(known, _)| *known != range);
+        self.promised.push((range, promised));
         if self.promised.len() > PROMISES_MAX {
-            self.promised = vec![(whole(), promised)];
+            let greatest = self.promised.iter().map(|(_, promised)| *promised).max().unwrap_or(promised);
+            self.promised = vec![(whole(), greatest)];
         }
     }
 }
@@ -166,6 +180,20 @@ impl Engine {
         self.note_gained();
     }
 
+    /// A range of this datacenter moves. Who takes it over will follow no claim from before: so this node claims a key there before
+    /// it writes, and not after it was refused. A process that starts anew may forget that: it is told.
+    pub(super) fn end_claims_in(&mut self, range: TokenRange) {
+        let is_shared = self.own_ranges().iter().any(|own| overlap(own, &range));
+        if is_shared && !planted::has(Planted::GainedPromisesNothing) {
+            let promised = Version { clock: self.clock.last(), node: NodeId(u32::MAX) };
+            self.gained.ended.retain(|(known, _)| *known != range);
+            self.gained.ended.push((range, promised));
+            if self.gained.ended.len() > PROMISES_MAX {
+                self.gained.ended.remove(0);
+            }
+        }
+    }
+
     /// A bucket is rebuilt. Whether its copies had been gained.
     pub(super) fn end_gained_bucket(&mut self, bucket: Bucket) -> bool {
         self.gained.buckets.remove(bucket)
@@ -216,7 +244,7 @@ impl Engine {
     pub(super) fn note_ring(&mut self) {
         let mut value = self.ring.epoch().to_le_bytes().to_vec();
         value.push(u8::from(self.has_leftovers));
-        put_ranges(&mut value, &self.ring.ranges_of(self.place.index));
+        put_ranges(&mut value, &self.own_ranges());
         self.records.note(RING_NOTE, &value);
     }
 
@@ -224,7 +252,7 @@ impl Engine {
     /// gained; if there were rings in between, everything.
     pub(super) fn recover_ring(&mut self, now: Now) {
         self.recover_gained(now);
-        let own = self.ring.ranges_of(self.place.index);
+        let own = self.own_ranges();
         let noted = self.records.note_value(RING_NOTE).and_then(<[u8]>::split_first_chunk);
         let Some((epoch, Some((leftovers, ranges)))) =
             noted.map(|(epoch, rest)| (u64::from_le_bytes(*epoch), rest.split_first()))
@@ -263,6 +291,12 @@ impl Engine {
         self.gained.since_ms = now.ms;
         self.find_sharers();
     }
+}
+
+/// The greatest version that is kept for a token.
+fn greatest(kept: &[(TokenRange, Version)], token: Token) -> Version {
+    let fitting = kept.iter().filter(|(range, _)| range.contains(token));
+    fitting.map(|(_, version)| *version).max().unwrap_or(Version::ZERO)
 }
 
 /// All tokens.

@@ -78,7 +78,8 @@ impl Engine {
         if planted::has(Planted::RunsAfterPromise) && entry.trust.is_trusted() {
             return Some(claimed.max(entry.record.term));
         }
-        let may = entry.trust.is_trusted() && claimed >= entry.promised && claimed >= entry.record.term;
+        let least = entry.promised.max(self.gained.ended(token));
+        let may = entry.trust.is_trusted() && claimed >= least && claimed >= entry.record.term;
         may.then_some(claimed)
     }
 

@@ -19,7 +19,7 @@ mod underway;
 
 use std::sync::Arc;
 
-use dynomite_ring::{NodeId, RackIdx, Ring, Token, TokenRange, moved_ranges};
+use dynomite_ring::{NodeId, NodeIdx, RackIdx, Ring, Token, TokenRange, moved_ranges};
 
 pub(super) use parked::Parked;
 
@@ -28,6 +28,9 @@ use crate::{
     Seats, marks,
     operation::{Kind, OperationId},
 };
+
+/// The place of a node that has left: no ring has so many nodes.
+const NOWHERE: NodeIdx = NodeIdx(u32::MAX);
 
 /// Why a ring is not taken. Nothing was changed. Whose fault: that of whoever hands out rings, or the operator's.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,8 +46,8 @@ pub enum RingRefused {
         /// The epoch of the ring that is there.
         own: u64,
     },
-    /// This node holds nothing in it: it has left, and can be stopped. It is no danger as long as it runs.
-    #[error("this node has no token in the new ring: it has left, stop it")]
+    /// This node has left with an earlier one, and can be stopped. It is no danger as long as it runs.
+    #[error("this node has left the ring: stop it")]
     HasLeft,
     /// It hashes keys otherwise, so that all of them would move.
     #[error("the new ring hashes keys otherwise: that needs a new cluster")]
@@ -84,6 +87,17 @@ impl Moved {
 }
 
 impl Engine {
+    /// Whether the ring has no seat for this node any more. It holds nothing then, and only ends what it has under way for its clients:
+    /// it should be stopped when it has.
+    pub fn has_left(&self) -> bool {
+        self.place.index == NOWHERE
+    }
+
+    /// The ranges that this node has.
+    pub(super) fn own_ranges(&self) -> Vec<TokenRange> {
+        if self.has_left() { Vec::new() } else { self.ring.ranges_of(self.place.index) }
+    }
+
     /// The epoch of the ring that the engine has.
     pub fn ring_epoch(&self) -> u64 {
         self.ring.epoch()
@@ -111,7 +125,10 @@ impl Engine {
         self.drop_census();
         self.rebuild = Rebuild::default();
         let mut gained = Vec::new();
-        if let Some(Moved { range, from, to, .. }) = moved {
+        if let Some(Moved { range, from, to, rack }) = moved {
+            if self.ring.rack(rack).dc() == self.place.dc {
+                self.end_claims_in(range);
+            }
             if from == self.config.node {
                 self.has_leftovers = true;
                 self.clean_again();
@@ -146,9 +163,10 @@ impl Engine {
         {
             return Err(RingRefused::OtherRacks);
         }
-        let index = ring.index_of(self.config.node).ok_or(RingRefused::HasLeft)?;
-        if ring.rack_of(index) != self.place.rack {
-            return Err(RingRefused::OtherRacks);
+        match ring.index_of(self.config.node) {
+            None if self.has_left() => return Err(RingRefused::HasLeft),
+            Some(index) if ring.rack_of(index) != self.place.rack => return Err(RingRefused::OtherRacks),
+            _ => {}
         }
         let all = moved_ranges(&self.ring, ring);
         let [moved] = all.as_slice() else {
@@ -168,9 +186,7 @@ impl Engine {
 
     /// Works out anew what follows from the ring.
     fn take_place(&mut self, old: &Ring, moved: Option<Moved>) {
-        if let Some(index) = self.ring.index_of(self.config.node) {
-            self.place = Place { index, ..self.place };
-        }
+        self.place.index = self.ring.index_of(self.config.node).unwrap_or(NOWHERE);
         self.partners = Partners::of(&self.ring, self.place);
         self.hints.change_ring(Arc::clone(&self.ring), self.place.dc);
         let moved = moved.map(|moved| marks::Move {

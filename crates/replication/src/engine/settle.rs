@@ -267,6 +267,9 @@ impl Engine {
 
     /// Every node has confirmed what this one told.
     pub(super) fn conclude_settling(&mut self, now: Now, runs: Vec<Run>) {
+        if self.has_left() {
+            return;
+        }
         // Whatever their clocks show: a census at a later mark begins after they were told.
         self.settled_on = Mark::at(now.wall_ms() + self.config.clock_ahead_max_ms);
         self.take_marks(self.place.index, runs);

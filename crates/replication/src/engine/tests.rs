@@ -15,6 +15,7 @@ mod pieces;
 mod random;
 mod reads;
 mod rebuild;
+mod rings;
 mod sequenced;
 mod stopping;
 mod strays;

@@ -5,7 +5,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use dynomite_replication::{Engine, Recovery, RingRefused};
+use dynomite_replication::{Engine, Recovery};
 use dynomite_ring::{Ring, Token, allocate};
 
 use super::{World, events::Event, links};
@@ -17,6 +17,8 @@ const STEP: Micros = 20 * MS;
 const USUAL: (Micros, Micros) = (MS, 50 * MS);
 const RARE: (Micros, Micros) = (100 * MS, 2000 * MS);
 const RARE_PERCENT: u64 = 15;
+/// So long a node that has left goes on at most.
+const LEAVING_MAX: Micros = 2000 * MS;
 
 /// What dice are asked about.
 const QUESTION: u64 = 60;
@@ -179,7 +181,8 @@ impl World {
             return;
         }
         let own = self.nodes[node].ring.epoch();
-        if !self.nodes[node].is_member || self.nodes[node].is_down() || epoch <= own {
+        let has_left = self.nodes[node].ring.index_of(self.ids[node]).is_none();
+        if has_left || !self.nodes[node].is_member || self.nodes[node].is_down() || epoch <= own {
             return;
         }
         if epoch > own + 1 {
@@ -189,18 +192,23 @@ impl World {
         for worker in 0..self.nodes[node].worker_count() {
             let ring = Arc::clone(&ring);
             self.feed(node, worker, |engine: &mut Engine, now, out| {
-                match engine.handle_ring(now, ring, out) {
-                    Ok(()) => {}
-                    Err(RingRefused::HasLeft) => has_left = true,
-                    Err(refused) => panic!("{refused}"),
+                if let Err(refused) = engine.handle_ring(now, ring, out) {
+                    panic!("{refused}");
                 }
+                has_left |= engine.has_left();
             });
         }
         self.nodes[node].ring = ring;
         if has_left {
-            self.crash(node, Loss::Nothing);
-            self.nodes[node].leave(self.now);
+            let random = self.dice.of([QUESTION, node as u64, epoch, 1]).between(0, LEAVING_MAX);
+            self.events.push(self.now + random, Event::Leaves { node });
         }
+    }
+
+    /// The process of a node that has left ends: when all that it had under way for its clients has, or before.
+    pub(super) fn leaves(&mut self, node: usize) {
+        self.crash(node, Loss::Nothing);
+        self.nodes[node].leave(self.now);
     }
 
     /// A node begins its first life.

@@ -58,6 +58,8 @@ pub(crate) enum Event {
     RingStep,
     /// A ring comes to a node.
     RingComes { node: usize, epoch: u64 },
+    /// A node that has left ends.
+    Leaves { node: usize },
 }
 
 impl Event {
@@ -69,7 +71,8 @@ impl Event {
             | Self::LaneAnswers { node, .. }
             | Self::LaneDown { node, .. }
             | Self::LaneOpens { node, .. }
-            | Self::RingComes { node, .. } => Some(*node),
+            | Self::RingComes { node, .. }
+            | Self::Leaves { node } => Some(*node),
             Self::Request { link, .. } => Some(link.to),
             Self::Response { link, .. } | Self::LinkDown { link, .. } | Self::Redial { link, .. } => {
                 Some(link.from)
@@ -136,6 +139,7 @@ impl Event {
             Self::FaultEnds { fault } => (18, *fault as u64, 0, &[]),
             Self::RingStep => (19, 0, 0, &[]),
             Self::RingComes { node, epoch } => (20, *node as u64, *epoch, &[]),
+            Self::Leaves { node } => (21, *node as u64, 0, &[]),
         };
         let digest = [kind, who, what].into_iter().fold(digest, fold);
         bytes.chunks(8).fold(digest, |digest, chunk| {
