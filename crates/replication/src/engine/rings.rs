@@ -23,7 +23,7 @@ use dynomite_ring::{NodeId, NodeIdx, RackIdx, Ring, Token, TokenRange, moved_ran
 
 pub(super) use parked::Parked;
 
-use super::{Engine, Now, Out, Place, census::Partners, rebuild::Rebuild};
+use super::{Engine, Now, Out, census::Partners, rebuild::Rebuild};
 use crate::{
     Seats, marks,
     operation::{Kind, OperationId},

@@ -200,15 +200,17 @@ impl World {
         }
         self.nodes[node].ring = ring;
         if has_left {
-            let random = self.dice.of([QUESTION, node as u64, epoch, 1]).between(0, LEAVING_MAX);
-            self.events.push(self.now + random, Event::Leaves { node });
+            self.nodes[node].leave(self.now);
+            let end_at = self.now + self.dice.of([QUESTION, node as u64, epoch]).between(0, LEAVING_MAX);
+            self.events.push(end_at, Event::Leaves { node });
         }
     }
 
     /// The process of a node that has left ends: when all that it had under way for its clients has, or before.
     pub(super) fn leaves(&mut self, node: usize) {
-        self.crash(node, Loss::Nothing);
-        self.nodes[node].leave(self.now);
+        if !self.nodes[node].is_down() {
+            self.crash(node, Loss::Nothing);
+        }
     }
 
     /// A node begins its first life.

@@ -71,8 +71,7 @@ impl Event {
             | Self::LaneAnswers { node, .. }
             | Self::LaneDown { node, .. }
             | Self::LaneOpens { node, .. }
-            | Self::RingComes { node, .. }
-            | Self::Leaves { node } => Some(*node),
+            | Self::RingComes { node, .. } => Some(*node),
             Self::Request { link, .. } => Some(link.to),
             Self::Response { link, .. } | Self::LinkDown { link, .. } | Self::Redial { link, .. } => {
                 Some(link.from)
@@ -86,7 +85,8 @@ impl Event {
             | Self::Restart { .. }
             | Self::FaultBegins { .. }
             | Self::FaultEnds { .. }
-            | Self::RingStep => None,
+            | Self::RingStep
+            | Self::Leaves { .. } => None,
         }
     }
 }
