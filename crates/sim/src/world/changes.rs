@@ -189,11 +189,9 @@ impl World {
         for worker in 0..self.nodes[node].worker_count() {
             let ring = Arc::clone(&ring);
             self.feed(node, worker, |engine: &mut Engine, now, out| {
-                match engine.handle_ring(now, ring, out) {
-                    Ok(()) => {}
-                    Err(RingRefused::HasLeft) => has_left = true,
-                    Err(refused) => panic!("{refused}"),
-                }
+                let taken = engine.handle_ring(now, ring, out);
+                has_left = taken == Err(RingRefused::HasLeft);
+                assert!(has_left || taken == Ok(()), "every ring is one that can be taken: {taken:?}");
             });
         }
         self.nodes[node].ring = ring;
