@@ -76,8 +76,8 @@ use lane::LaneQueue;
 use nearness::Nearness;
 use pieces::LikelyLarge;
 use rebuild::Rebuild;
-use rings::Parked;
 pub use rings::RingRefused;
+use rings::{Fit, Parked};
 use strays::Strays;
 use transfers::Transfers;
 
@@ -386,8 +386,9 @@ impl Engine {
             self.answer(requester, ResponseBody::Failed(Failure::ClockAhead), out);
             return;
         }
-        if let Some(request) = self.admit(now, origin, request, out) {
-            self.serve(now, requester, request.token, request.body, out);
+        match self.fit(&request) {
+            Fit::Same => self.serve(now, requester, request.token, request.body, out),
+            fit => self.put_off(now, origin, request, fit, out),
         }
         self.take_own_answers(now, out);
     }

@@ -271,7 +271,7 @@ impl Engine {
     }
 
     fn recover_gained(&mut self, now: Now) {
-        let words_len = self.gained.buckets.words().len() * size_of::<u64>();
+        let words_len = size_of_val(self.gained.buckets.words());
         let promises = self.records.note_value(PROMISED_NOTE).unwrap_or_default();
         let (promises, _) = promises.as_chunks::<PROMISE_BYTES>();
         self.gained.promised = promises.iter().filter_map(read_promise).collect();

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use dynomite_ring::{NodeId, NodeIdx, RackIdx, Ring, Token, TokenRange, moved_ranges};
 
-pub(super) use parked::Parked;
+pub(super) use parked::{Fit, Parked};
 
 use super::{Engine, Now, Out, census::Partners, rebuild::Rebuild};
 use crate::{

@@ -192,9 +192,8 @@ impl World {
         for worker in 0..self.nodes[node].worker_count() {
             let ring = Arc::clone(&ring);
             self.feed(node, worker, |engine: &mut Engine, now, out| {
-                if let Err(refused) = engine.handle_ring(now, ring, out) {
-                    panic!("{refused}");
-                }
+                let taken = engine.handle_ring(now, ring, out);
+                assert!(taken == Ok(()), "every ring is one that can be taken: {taken:?}");
                 has_left |= engine.has_left();
             });
         }

@@ -31,7 +31,7 @@ impl Parked {
 }
 
 /// How a request's ring and this node's go together.
-enum Fit {
+pub(in crate::engine) enum Fit {
     /// The request may be answered.
     Same,
     /// The sender has a newer one.
@@ -41,25 +41,24 @@ enum Fit {
 }
 
 impl Engine {
-    /// Whether a request is to be answered now. If not, it was refused, or waits for its ring.
-    pub(in crate::engine) fn admit(
+    /// Refuses a request that cannot be answered now, or lets it wait for its ring.
+    pub(in crate::engine) fn put_off(
         &mut self,
         now: Now,
         origin: Origin,
         request: ReplicaRequest,
+        fit: Fit,
         out: &mut Out,
-    ) -> Option<ReplicaRequest> {
-        let failure = match self.fit(&request) {
-            Fit::Same => return Some(request),
+    ) {
+        let failure = match fit {
             Fit::Other(failure) => failure,
-            Fit::Newer => {
+            Fit::Same | Fit::Newer => {
                 let bytes = request.body.size();
                 if self.parked.requests.len() < REQUESTS_MAX && self.parked.bytes + bytes <= BYTES_MAX {
                     self.stats.requests_ahead += 1;
                     self.parked.bytes += bytes;
                     let until_ms = now.ms + self.config.request_timeout_ms;
-                    self.parked.requests.push_back((until_ms, origin, request));
-                    return None;
+                    return self.parked.requests.push_back((until_ms, origin, request));
                 }
                 Failure::RingChanged
             }
@@ -67,10 +66,10 @@ impl Engine {
         self.stats.requests_behind += 1;
         let requester = Requester::Peer { origin, id: request.id };
         self.answer(requester, ResponseBody::Failed(failure), out);
-        None
     }
 
-    fn fit(&self, request: &ReplicaRequest) -> Fit {
+    /// Whether a request may be answered now.
+    pub(in crate::engine) fn fit(&self, request: &ReplicaRequest) -> Fit {
         if self.place.is_alone || planted::has(Planted::ServesEveryRing) {
             return Fit::Same;
         }

@@ -12,7 +12,7 @@ use dynomite_ring::Token;
 
 use super::Moved;
 use crate::{
-    Failure, ResponseBody,
+    Failure, ResponseBody, Version,
     engine::{Engine, Now, Out, Requester, coordinator::Sequenced, overwriting::Overwrite},
     hints::Replay,
     operation::{
@@ -22,12 +22,14 @@ use crate::{
     },
 };
 
-/// What is to be done about an operation.
+/// When it is an operation's turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Turn {
     /// It brings something that others wait for, and ends first.
     Ends,
     BeginsAnew,
+    /// A sequenced write of this version: they are forwarded in their order.
+    GoesOn(Version),
 }
 
 impl Engine {
@@ -40,6 +42,7 @@ impl Engine {
             let is_concerned = operation.kind.token(|key| ring.token(key)).is_some_and(concerns);
             let turn = match operation.kind {
                 Kind::Push(_) | Kind::Transfer(_) | Kind::ReadForExport(_) => Turn::Ends,
+                Kind::Run(ref run) => Turn::GoesOn(run.record.last),
                 _ => Turn::BeginsAnew,
             };
             (is_concerned || operation.kind.waits_for_ring()).then_some((turn, id))
