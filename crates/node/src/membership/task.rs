@@ -163,8 +163,8 @@ impl Task {
         let id = MemberId(u64::from(shared.node.0));
         let identity = Identity { id, addr: address, generation, nonce: random() as u32 };
         let config = Config { seeds_max: SEEDS_MAX, ..Config::new(&*shared.config.cluster) };
-        let gossip =
-            Gossip::new(Duration::ZERO, identity, config, random()).expect("the defaults are in their ranges");
+        let gossip = Gossip::new(Duration::ZERO, identity, config, random())
+            .expect("the defaults are in their ranges");
         let own = Hello::of_member(&shared.config, &shared.ring, address, shared.worker_count);
         let (links, received) = Links::new(Arc::clone(&shared), own, Arc::clone(&desk.traffic));
         let now = Instant::now();
@@ -352,7 +352,9 @@ impl Task {
             Event::Refuted { incarnation } => {
                 tracing::info!(incarnation, "others called this node down, and it told them that it is up");
             }
-            Event::MembersFull { id } => tracing::warn!(member = %id, "too many members: one is not known here"),
+            Event::MembersFull { id } => {
+                tracing::warn!(member = %id, "too many members: one is not known here");
+            }
             Event::Paused { late } => tracing::warn!(?late, "this node did not run for a while"),
             other => tracing::debug!(?other, "membership"),
         }

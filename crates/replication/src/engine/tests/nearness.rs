@@ -1,5 +1,7 @@
+use dynomite_ring::DcIdx;
+
 use super::cluster::Cluster;
-use crate::{Engine, Level};
+use crate::{Engine, Level, Sequencing, SequencingRules};
 
 /// What member `at` knows of member `of`.
 fn tell(cluster: &mut Cluster, at: usize, of: usize, what: impl Fn(&mut Engine, dynomite_ring::NodeId)) {
@@ -90,12 +92,10 @@ fn writes_go_round_a_primary_whose_datastore_is_dead() {
 
 #[test]
 fn a_dead_datastore_is_tried_all_the_same_when_no_other_replica_can_be_reached() {
-    let mut cluster = Cluster::racks(&[3]);
-    let key = cluster.key_of(1);
-    tell(&mut cluster, 0, 1, Engine::handle_datastore_down);
-    cluster.break_lane(0);
-    cluster.link_down(0, 2);
-    assert_eq!(cluster.run(0, &format!("INCR {key}"), Level::DcOne), ":1\r\n");
+    let home = Sequencing { home: Some(DcIdx(1)), ..Sequencing::default() };
+    let mut cluster = Cluster::racks_with(&[2, 1], &SequencingRules::new([("cart".into(), home)]));
+    tell(&mut cluster, 0, 2, Engine::handle_datastore_down);
+    assert_eq!(cluster.run(0, "INCR cart", Level::DcOne), ":1\r\n");
 }
 
 #[test]
