@@ -150,6 +150,8 @@ struct Task {
     started_at: Instant,
     /// Since when the datastore cannot be used.
     datastore_down_since: Option<Instant>,
+    /// What was told of it last.
+    datastore_told: Option<bool>,
     facts_at: Instant,
     load_at: Instant,
     view_at: Instant,
@@ -180,6 +182,7 @@ impl Task {
             told: HashMap::new(),
             started_at: now,
             datastore_down_since: None,
+            datastore_told: None,
             facts_at: now,
             load_at: now,
             view_at: now,
@@ -258,8 +261,9 @@ impl Task {
         let is_up = is_datastore_up(&self.shared.counters);
         if is_up {
             self.datastore_down_since = None;
-            self.set(&NodeItem::Datastore { is_up });
-        } else if now - *self.datastore_down_since.get_or_insert(now) >= DATASTORE_PATIENCE {
+        }
+        let is_certain = is_up || now - *self.datastore_down_since.get_or_insert(now) >= DATASTORE_PATIENCE;
+        if is_certain && self.datastore_told.replace(is_up) != Some(is_up) {
             self.set(&NodeItem::Datastore { is_up });
         }
     }
