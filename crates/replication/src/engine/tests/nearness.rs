@@ -99,6 +99,23 @@ fn a_dead_datastore_is_tried_all_the_same_when_no_other_replica_can_be_reached()
 }
 
 #[test]
+fn heals_take_states_where_the_datastore_lives() {
+    let mut cluster = Cluster::racks(&[3]);
+    let key = cluster.key_of(1);
+    cluster.run(1, &format!("SET {key} old"), Level::DcQuorum);
+    cluster.settle();
+    cluster.link_down(1, 0);
+    cluster.run(1, &format!("SET {key} new"), Level::DcQuorum);
+    cluster.settle();
+    assert_eq!(cluster.stored(0, &format!("GET {key}")), "$3\r\nold\r\n");
+    cluster.break_lane(1);
+    tell(&mut cluster, 0, 1, Engine::handle_datastore_down);
+    assert_eq!(cluster.run(0, &format!("GET {key}"), Level::DcQuorum), "$3\r\nnew\r\n");
+    cluster.advance(100);
+    assert_eq!(cluster.stored(0, &format!("GET {key}")), "$3\r\nnew\r\n", "healed by what the read saw");
+}
+
+#[test]
 fn writes_still_go_to_a_node_whose_datastore_was_dead() {
     let mut cluster = Cluster::racks(&[3]);
     for member in [0, 1] {
