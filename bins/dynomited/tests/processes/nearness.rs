@@ -24,9 +24,9 @@ fn slow_rack_is_read_from_last() {
             ports[own][1].address(),
             datastores[own].url()
         );
-        for other in 0..3 {
+        for (other, [_, peer]) in ports.iter().enumerate() {
             // The first node reaches the second through the relay.
-            let address = if (own, other) == (0, 1) { relay.address() } else { ports[other][1].address() };
+            let address = if (own, other) == (0, 1) { relay.address() } else { peer.address() };
             config.push_str(&format!(
                 "[[seeds]]\nname = \"n{other}\"\nrack = \"rack{other}\"\npeer_address = \"{address}\"\n"
             ));

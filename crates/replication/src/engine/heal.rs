@@ -234,11 +234,6 @@ impl Engine {
                 }
             }
             Plan::Install { from: Some(from), behind, .. } => {
-                let (own, nearness, lane) = (self.config.node, &self.nearness, &self.lane);
-                let from = heal.source(from, |node| match node == own {
-                    true => lane.is_up(),
-                    false => !nearness.has_dead_datastore(node),
-                });
                 let (node, token, key) = (heal.replicas[from].node, heal.token, heal.key.clone());
                 heal.replicas[from].state = State::Asked;
                 heal.phase = Phase::Fetching(behind);

@@ -62,16 +62,6 @@ impl HealOperation {
         records.map(|record| record.last).max().filter(|last| *last > greatest.last)
     }
 
-    /// Of the trusted copies that are equal to the one of `first`, which to fetch the state from: one that can be read, if
-    /// there is any.
-    pub(crate) fn source(&self, first: usize, can_be_read: impl Fn(NodeId) -> bool) -> usize {
-        let wanted = self.copies[first].map(|copy| copy.record);
-        let is_equal = |copy: &crate::heal::Copy| copy.trust.is_trusted() && Some(copy.record) == wanted;
-        let mut equal =
-            (0..self.copies.len()).filter(|index| self.copies[*index].as_ref().is_some_and(is_equal));
-        equal.find(|index| can_be_read(self.replicas[*index].node)).unwrap_or(first)
-    }
-
     /// Whether somebody was asked and has not answered.
     pub(crate) fn is_open(&self) -> bool {
         self.replicas.iter().any(|replica| replica.state == State::Asked)
