@@ -106,10 +106,15 @@ async fn work(plan: Plan) {
     task.run(received).await;
 }
 
-/// This node's address as others shall use it: an address of its own, and not of every machine.
+/// This node's address as others shall use it. An address that was given is taken as it is; a name may stand for the machine's own
+/// loopback address on the machine itself, which is no address for others.
 async fn own_address(plan: &Plan) -> SocketAddr {
     let own = &plan.address;
-    let is_local = plan.shared.peer_address.is_some_and(|address| address.ip().is_loopback());
+    if let Ok(ip) = own.host().parse() {
+        return SocketAddr::new(ip, own.port());
+    }
+    let listens_locally = plan.shared.peer_address.is_some_and(|address| address.ip().is_loopback());
+    let is_local = listens_locally || own.host() == "localhost";
     let mut last_reason = String::new();
     loop {
         let resolved = tokio::net::lookup_host((own.host(), own.port())).await;
