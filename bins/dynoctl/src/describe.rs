@@ -30,7 +30,9 @@ fn render(members: &Members, is_coloured: bool) -> Result<String> {
     match members.rings()?.as_slice() {
         [] | [_] => verdict.push_str("all nodes that tell theirs have the same ring\n"),
         rings => {
-            verdict.push_str("nodes have different rings, and those with different ones do not work together:\n");
+            verdict.push_str(
+                "nodes have different rings, and those with different ones do not work together:\n",
+            );
             for (ring, names) in rings {
                 verdict.push_str(&format!("  {ring}: {}\n", names.join(", ")));
             }

@@ -51,8 +51,7 @@ impl Members {
     pub(crate) fn rings(&self) -> Result<Vec<(String, Vec<&str>)>> {
         let mut rings: Vec<(String, Vec<&str>)> = Vec::new();
         for member in self.list()? {
-            let (Some(epoch), Some(digest)) =
-                (member["ring_epoch"].as_u64(), member["ring_digest"].as_str())
+            let (Some(epoch), Some(digest)) = (member["ring_epoch"].as_u64(), member["ring_digest"].as_str())
             else {
                 continue;
             };

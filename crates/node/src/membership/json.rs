@@ -16,7 +16,8 @@ pub(crate) fn members_json(shared: &Shared) -> String {
     let ownership = ring.ownership();
     let strangers = view.members.iter().filter(|member| ring.index_of(member.id).is_none());
     let ids = ring.nodes().iter().map(|node| node.id).chain(strangers.map(|member| member.id));
-    let mut members: Vec<Value> = ids.map(|id| member_json(shared, &ownership, id, view.member(id))).collect();
+    let mut members: Vec<Value> =
+        ids.map(|id| member_json(shared, &ownership, id, view.member(id))).collect();
     let place = |member: &Value| {
         ["datacenter", "rack", "name"].map(|field| member[field].as_str().unwrap_or_default().to_owned())
     };

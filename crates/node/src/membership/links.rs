@@ -22,7 +22,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, timeout};
 
 use super::Traffic;
-use crate::link::{BODY_MAX, Decoder, Hello, Kind, dial, gossip_frame};
+use crate::link::{BODY_MAX, Decoder, HEADER_BYTES, Hello, Kind, dial, gossip_frame};
 use crate::shared::Shared;
 
 /// Messages that wait for one address.
@@ -197,7 +197,7 @@ impl Common {
         loop {
             match decoder.next(&mut input) {
                 Ok(Some(message)) if message.kind == Kind::Gossip => {
-                    self.traffic.received(message.body.len());
+                    self.traffic.received(message.body.len() + HEADER_BYTES);
                     if self.received.send((from, message.body)).await.is_err() {
                         return "this node stops".to_owned();
                     }

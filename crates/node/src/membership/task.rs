@@ -106,10 +106,15 @@ async fn work(plan: Plan) {
     task.run(received).await;
 }
 
-/// This node's address as others shall use it: an address of its own, and not of every machine.
+/// This node's address as others shall use it. An address that was given is taken as it is; a name may stand for the machine's own
+/// loopback address on the machine itself, which is no address for others.
 async fn own_address(plan: &Plan) -> SocketAddr {
     let own = &plan.address;
-    let is_local = plan.shared.peer_address.is_some_and(|address| address.ip().is_loopback());
+    if let Ok(ip) = own.host().parse() {
+        return SocketAddr::new(ip, own.port());
+    }
+    let listens_locally = plan.shared.peer_address.is_some_and(|address| address.ip().is_loopback());
+    let is_local = listens_locally || own.host() == "localhost";
     let mut last_reason = String::new();
     loop {
         let resolved = tokio::net::lookup_host((own.host(), own.port())).await;
@@ -150,6 +155,8 @@ struct Task {
     started_at: Instant,
     /// Since when the datastore cannot be used.
     datastore_down_since: Option<Instant>,
+    /// What was told of it last.
+    datastore_told: Option<bool>,
     facts_at: Instant,
     load_at: Instant,
     view_at: Instant,
@@ -163,8 +170,8 @@ impl Task {
         let id = MemberId(u64::from(shared.node.0));
         let identity = Identity { id, addr: address, generation, nonce: random() as u32 };
         let config = Config { seeds_max: SEEDS_MAX, ..Config::new(&*shared.config.cluster) };
-        let gossip =
-            Gossip::new(Duration::ZERO, identity, config, random()).expect("the defaults are in their ranges");
+        let gossip = Gossip::new(Duration::ZERO, identity, config, random())
+            .expect("the defaults are in their ranges");
         let own = Hello::of_member(&shared.config, &shared.ring, address, shared.worker_count);
         let (links, received) = Links::new(Arc::clone(&shared), own, Arc::clone(&desk.traffic));
         let now = Instant::now();
@@ -180,6 +187,7 @@ impl Task {
             told: HashMap::new(),
             started_at: now,
             datastore_down_since: None,
+            datastore_told: None,
             facts_at: now,
             load_at: now,
             view_at: now,
@@ -258,8 +266,9 @@ impl Task {
         let is_up = is_datastore_up(&self.shared.counters);
         if is_up {
             self.datastore_down_since = None;
-            self.set(&NodeItem::Datastore { is_up });
-        } else if now - *self.datastore_down_since.get_or_insert(now) >= DATASTORE_PATIENCE {
+        }
+        let is_certain = is_up || now - *self.datastore_down_since.get_or_insert(now) >= DATASTORE_PATIENCE;
+        if is_certain && self.datastore_told.replace(is_up) != Some(is_up) {
             self.set(&NodeItem::Datastore { is_up });
         }
     }
@@ -352,7 +361,9 @@ impl Task {
             Event::Refuted { incarnation } => {
                 tracing::info!(incarnation, "others called this node down, and it told them that it is up");
             }
-            Event::MembersFull { id } => tracing::warn!(member = %id, "too many members: one is not known here"),
+            Event::MembersFull { id } => {
+                tracing::warn!(member = %id, "too many members: one is not known here");
+            }
             Event::Paused { late } => tracing::warn!(?late, "this node did not run for a while"),
             other => tracing::debug!(?other, "membership"),
         }

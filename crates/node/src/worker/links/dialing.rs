@@ -30,7 +30,8 @@ pub(in crate::worker) async fn keep_linked(
     let mut last_reason = String::new();
     loop {
         let connected =
-            dial(&peer.peer_address, Some(&peer.name), &own, &shared.ring, shared.config.timeouts.connect).await;
+            dial(&peer.peer_address, Some(&peer.name), &own, &shared.ring, shared.config.timeouts.connect)
+                .await;
         match connected {
             Ok((stream, welcome)) => {
                 last_reason.clear();
