@@ -15,6 +15,6 @@ mod liveness;
 mod queue;
 
 pub(crate) use connection::{Closed, Connection, Settings};
-pub(crate) use frame::{BODY_MAX, Decoder, Kind, Message, member_frame};
+pub(crate) use frame::{BODY_MAX, Decoder, HEADER_BYTES, Kind, Message, member_frame};
 pub(crate) use handshake::{accept, dial};
 pub(crate) use hello::{Hello, Purpose};

@@ -16,6 +16,7 @@ mod lifecycle;
 mod load;
 mod lost_nodes;
 mod members;
+mod nearness;
 mod order;
 mod pipelines;
 mod placement;

@@ -241,6 +241,9 @@ impl Connection {
                 self.push_echo(ECHO, stamp);
                 if !self.is_blocked {
                     self.write();
+                    if self.is_blocked || self.closed.is_some() {
+                        self.wake();
+                    }
                 }
             }
             ECHO => self.latency = self.began_at.elapsed().checked_sub(Duration::from_micros(stamp)),

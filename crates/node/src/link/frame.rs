@@ -24,7 +24,7 @@ const LENGTH_BYTES: usize = 4;
 /// The last part of a message up to this size is copied to the rest of it.
 const COPY_MAX: usize = 4 << 10;
 /// Length, CRC and kind.
-pub(super) const HEADER_BYTES: usize = 9;
+pub(crate) const HEADER_BYTES: usize = 9;
 /// Shorter bodies are not worth the time.
 const COMPRESSED_MIN: usize = 512;
 /// In front of a compressed body: the kind and the body's length.

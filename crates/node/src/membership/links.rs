@@ -22,7 +22,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, timeout};
 
 use super::Traffic;
-use crate::link::{BODY_MAX, Decoder, Hello, Kind, Message, dial, member_frame};
+use crate::link::{BODY_MAX, Decoder, HEADER_BYTES, Hello, Kind, Message, dial, member_frame};
 use crate::shared::Shared;
 
 /// Messages that wait for one address.
@@ -210,7 +210,7 @@ impl Common {
         loop {
             match decoder.next(&mut input) {
                 Ok(Some(Message { kind: kind @ (Kind::Gossip | Kind::Agreement), body })) => {
-                    self.traffic.received(body.len());
+                    self.traffic.received(body.len() + HEADER_BYTES);
                     if self.received.send(Received { from, kind, body }).await.is_err() {
                         return "this node stops".to_owned();
                     }

@@ -138,10 +138,15 @@ fn find_seeds(shared: &Arc<Shared>) {
     });
 }
 
-/// This node's address as others shall use it: an address of its own, and not of every machine.
+/// This node's address as others shall use it. An address that was given is taken as it is; a name may stand for the machine's own
+/// loopback address on the machine itself, which is no address for others.
 async fn own_address(plan: &Plan) -> SocketAddr {
     let own = &plan.address;
-    let is_local = plan.shared.peer_address.is_some_and(|address| address.ip().is_loopback());
+    if let Ok(ip) = own.host().parse() {
+        return SocketAddr::new(ip, own.port());
+    }
+    let listens_locally = plan.shared.peer_address.is_some_and(|address| address.ip().is_loopback());
+    let is_local = listens_locally || own.host() == "localhost";
     let mut last_reason = String::new();
     loop {
         let resolved = tokio::net::lookup_host((own.host(), own.port())).await;
@@ -185,6 +190,8 @@ struct Task {
     started_at: Instant,
     /// Since when the datastore cannot be used.
     datastore_down_since: Option<Instant>,
+    /// What was told of it last.
+    datastore_told: Option<bool>,
     facts_at: Instant,
     load_at: Instant,
     view_at: Instant,
@@ -217,6 +224,7 @@ impl Task {
             told: HashMap::new(),
             started_at: now,
             datastore_down_since: None,
+            datastore_told: None,
             facts_at: now,
             load_at: now,
             view_at: now,
@@ -314,8 +322,9 @@ impl Task {
         let is_up = is_datastore_up(&self.shared.counters);
         if is_up {
             self.datastore_down_since = None;
-            self.set(&NodeItem::Datastore { is_up });
-        } else if now - *self.datastore_down_since.get_or_insert(now) >= DATASTORE_PATIENCE {
+        }
+        let is_certain = is_up || now - *self.datastore_down_since.get_or_insert(now) >= DATASTORE_PATIENCE;
+        if is_certain && self.datastore_told.replace(is_up) != Some(is_up) {
             self.set(&NodeItem::Datastore { is_up });
         }
     }
@@ -415,7 +424,7 @@ impl Task {
                 tracing::info!(incarnation, "others called this node down, and it told them that it is up");
             }
             Event::MembersFull { id } => {
-                tracing::warn!(member = %id, "too many members: one is not known here")
+                tracing::warn!(member = %id, "too many members: one is not known here");
             }
             Event::Paused { late } => tracing::warn!(?late, "this node did not run for a while"),
             other => tracing::debug!(?other, "membership"),

@@ -252,7 +252,7 @@ impl Engine {
         let nodes = self.ring.replicas(token).in_dc(dc);
         (attempt..nodes.len() * 2)
             .map(|attempt| (attempt, self.ring.node(nodes[(first + attempt) % nodes.len()]).id))
-            .filter(|(attempt, node)| self.has_dead_datastore(*node) == (*attempt >= nodes.len()))
+            .filter(|(attempt, node)| self.nearness.has_dead_datastore(*node) == (*attempt >= nodes.len()))
             .find(|(_, node)| *node == self.config.node || self.reachable.contains(node))
     }
 

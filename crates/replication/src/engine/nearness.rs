@@ -43,6 +43,10 @@ impl Nearness {
         (self.dead_datastores.contains(&node), class)
     }
 
+    pub(super) fn has_dead_datastore(&self, node: NodeId) -> bool {
+        self.dead_datastores.contains(&node)
+    }
+
     fn note_change(&mut self) {
         self.are_all_alike =
             self.dead_datastores.is_empty() && self.distances.values().all(|distance| distance.class == 0);
@@ -91,10 +95,6 @@ impl Engine {
     pub fn handle_datastore_up(&mut self, node: NodeId) {
         self.nearness.dead_datastores.remove(&node);
         self.nearness.note_change();
-    }
-
-    pub(super) fn has_dead_datastore(&self, node: NodeId) -> bool {
-        self.nearness.dead_datastores.contains(&node)
     }
 
     /// Puts replicas in the order in which a read asks them: the own rack first, then the nearest; those that cannot read last.

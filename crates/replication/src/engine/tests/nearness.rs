@@ -30,7 +30,7 @@ fn reads_ask_the_own_rack_then_the_nearest_then_the_others() {
     measured(&mut cluster, 0, 1, 9000);
     measured(&mut cluster, 0, 2, 800);
     measured(&mut cluster, 0, 3, 2500);
-    let mut read_at = |cluster: &mut Cluster| {
+    let read_at = |cluster: &mut Cluster| {
         cluster.log.clear();
         assert_eq!(cluster.run(0, "GET k", Level::DcOne), "$1\r\nv\r\n");
         asked(cluster)
