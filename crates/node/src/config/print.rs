@@ -68,6 +68,12 @@ impl Config {
         if self.members().iter().any(|member| member.tokens.is_none()) {
             out.value("vnodes", self.vnodes);
         }
+        if self.seeds.is_empty() && !self.discovery.sources.is_empty() {
+            out.value("auto_join", self.auto_join);
+        }
+        if let Some(replaces) = &self.replaces {
+            out.text("replaces", replaces);
+        }
         if let Some(tokens) = &self.tokens {
             out.value("tokens", format!("{tokens:?}"));
         }

@@ -144,6 +144,8 @@ fn every_key_is_read() {
             hash: HashKind::Murmur,
             hash_tag: Some((b'{', b'}')),
             vnodes: 16,
+            auto_join: true,
+            replaces: None,
             tokens: Some(vec![1, u32::MAX]),
             datastore: Datastore::Redis {
                 address: RedisAddress::Tcp(address("10.0.0.9:7777")),
