@@ -88,14 +88,16 @@ pub(crate) enum Subcommand {
     /// Show what it comes to when a node that waits to be taken in joins; with --commit, take it in
     Join {
         /// Its name
-        node: String,
+        #[arg(value_name = "NODE")]
+        name: String,
         #[command(flatten)]
         options: ChangeOptions,
     },
     /// Show what it comes to when a node leaves; with --commit, let it leave
     Leave {
         /// Its name
-        node: String,
+        #[arg(value_name = "NODE")]
+        name: String,
         #[command(flatten)]
         options: ChangeOptions,
     },
@@ -111,9 +113,10 @@ pub(crate) enum Subcommand {
     /// Show what it comes to when a node gets these tokens and no others; with --commit, give it these
     Move {
         /// Its name
-        node: String,
+        #[arg(value_name = "NODE")]
+        name: String,
         /// All tokens that it has then
-        #[arg(required = true)]
+        #[arg(required = true, value_name = "TOKEN")]
         tokens: Vec<u32>,
         #[command(flatten)]
         options: ChangeOptions,

@@ -41,13 +41,13 @@ impl Change {
     /// The change that a subcommand is about, if it is about one.
     pub(crate) fn of(subcommand: &Subcommand) -> Option<(Self, ChangeOptions)> {
         Some(match subcommand {
-            Subcommand::Join { node, options } => (Self::Join { node: node.clone() }, *options),
-            Subcommand::Leave { node, options } => (Self::Leave { node: node.clone() }, *options),
+            Subcommand::Join { name, options } => (Self::Join { node: name.clone() }, *options),
+            Subcommand::Leave { name, options } => (Self::Leave { node: name.clone() }, *options),
             Subcommand::Replace { dead, by, options } => {
                 (Self::Replace { dead: dead.clone(), by: by.clone() }, *options)
             }
-            Subcommand::Move { node, tokens, options } => {
-                (Self::Move { node: node.clone(), tokens: tokens.clone() }, *options)
+            Subcommand::Move { name, tokens, options } => {
+                (Self::Move { node: name.clone(), tokens: tokens.clone() }, *options)
             }
             Subcommand::Rebalance { datacenter, rack, options } => {
                 (Self::Rebalance { datacenter: datacenter.clone(), rack: rack.clone() }, *options)
@@ -258,7 +258,10 @@ fn commit_line(node: &str, words: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::command_line::CommandLine;
 
     #[test]
     fn changes_are_said_as_nodes_take_them() {
@@ -266,6 +269,23 @@ mod tests {
         assert_eq!(change.words(), ["move", "a1", "1", "4294967295"]);
         let change = Change::Rebalance { datacenter: "dc1".to_owned(), rack: "r2".to_owned() };
         assert_eq!(change.words(), ["rebalance", "dc1", "r2"]);
+    }
+
+    #[test]
+    fn a_change_and_the_node_that_is_asked_are_two_things() {
+        for line in
+            ["leave n4", "--node h:1 move n4 1 2", "replace n3 n4 --node h:1", "join n4 --commit --wait"]
+        {
+            let line =
+                CommandLine::try_parse_from(std::iter::once("dynoctl").chain(line.split(' '))).unwrap();
+            assert!(["127.0.0.1:8102", "h:1"].contains(&line.node.as_str()), "{}", line.node);
+            let (change, _) = Change::of(&line.subcommand).unwrap();
+            assert!(change.words().contains(&"n4".to_owned()), "{change:?}");
+        }
+        assert!(
+            CommandLine::try_parse_from(["dynoctl", "leave", "n4", "--wait"]).is_err(),
+            "nothing to wait for"
+        );
     }
 
     #[test]

@@ -197,9 +197,8 @@ impl Node {
         loop {
             match self.events.recv().await {
                 Some(Event::Ended { worker, failed: true }) => return Err(NodeFailed { worker }),
-                Some(Event::OutOfRing) => return Ok(()),
+                Some(Event::OutOfRing) | None => return Ok(()),
                 Some(_) => {}
-                None => return Ok(()),
             }
         }
     }

@@ -392,11 +392,10 @@ impl Topology {
             return self
                 .has_problem(format!("what was decided for epoch {epoch} is no ring for this version"));
         };
-        match (&decided.change, self.current.as_ref().and_then(|(before, _)| before.change.as_ref())) {
-            (Some(change), None) => tracing::info!(epoch, "the cluster's topology changes: {}", change.what),
-            (None, Some(change)) => {
-                tracing::info!(epoch, "the cluster's topology is changed: {}", change.what)
-            }
+        let before = self.current.as_ref().and_then(|(before, _)| before.change.as_ref());
+        match (&decided.change, before) {
+            (Some(change), None) => tracing::info!(epoch, "the topology changes: {}", change.what),
+            (None, Some(change)) => tracing::info!(epoch, "the topology is changed: {}", change.what),
             _ => tracing::info!(epoch, "the ring has changed"),
         }
         self.effects.rings.push(Arc::clone(&ring));
