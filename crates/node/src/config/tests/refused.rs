@@ -19,7 +19,7 @@ fn keys_that_do_not_exist() {
         ("[log]\ncolour = 1", "d.toml:2:1: log.colour: unknown key; allowed here are filter, format"),
         (
             "# é\n[\"é\"]",
-            "d.toml:2:2: é: unknown key; allowed here are cluster, name, datacenter, rack, listen, client_address, peer_listen, peer_address, workers, data_dir, hash, hash_tag, vnodes, tokens, datastore, seeds, discovery, consistency, timeouts, limits, cross_dc, repair, log",
+            "d.toml:2:2: é: unknown key; allowed here are cluster, name, datacenter, rack, listen, client_address, peer_listen, peer_address, workers, data_dir, auto_join, replaces, hash, hash_tag, vnodes, tokens, datastore, seeds, discovery, consistency, timeouts, limits, cross_dc, repair, log",
         ),
         (
             "lisen = 1\nrakc = 2",
