@@ -176,7 +176,8 @@ impl Replica {
         let command = KeyRequest::new(classify(&request)?, request).ok_or("SET has a key")?;
         let token = self.ring.token(command.key());
         let body = RequestBody::Overwrite { version, command, stamper: Stamper::Local };
-        let request = ReplicaRequest { id: self.clock, token, clock: self.clock, body };
+        let seats = self.engine.seats(token);
+        let request = ReplicaRequest { id: self.clock, token, clock: self.clock, seats, body };
         self.engine.handle_request(NOW, Origin(0), request, &mut self.out);
         Ok(())
     }

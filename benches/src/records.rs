@@ -82,10 +82,12 @@ impl Replica {
 
     fn ask(&mut self, commands: &[Request], body: impl Fn(u64, KeyRequest) -> RequestBody) {
         self.batch.clear();
+        let seats = self.engine.seats(Token(0));
         for request in arrive(commands.iter()) {
             self.clock += 1;
             let body = body(self.clock, recognised(request));
-            self.batch.push(ReplicaRequest { id: self.clock, token: Token(0), clock: self.clock, body });
+            let (id, clock) = (self.clock, self.clock);
+            self.batch.push(ReplicaRequest { id, token: Token(0), clock, seats, body });
         }
     }
 

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use bytes::{Bytes, BytesMut};
 use dynomite_codec::{Request, encode};
 use dynomite_replication::{
-    Record, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody, Stamper, Version,
+    Record, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody, Seats, Stamper, Version,
 };
 use dynomite_ring::{NodeId, Token};
 
@@ -30,7 +30,7 @@ const VERSION: Version = Version { clock: 1 << 60, node: NodeId(1) };
 fn overwrite() -> ReplicaRequest {
     let command = recognised(Request::from_args([b"SET", KEY, VALUE]));
     let body = RequestBody::Overwrite { version: VERSION, command, stamper: Stamper::Local };
-    ReplicaRequest { id: 1, token: Token(1), clock: 1, body }
+    ReplicaRequest { id: 1, token: Token(1), clock: 1, seats: Seats::default(), body }
 }
 
 fn applied() -> ReplicaResponse {

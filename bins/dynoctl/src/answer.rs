@@ -23,6 +23,11 @@ pub(crate) fn shown(value: &Value, field: &str) -> Result<String> {
     }
 }
 
+/// A field as [`shown`] gives it, or a dash for one that is not known.
+pub(crate) fn if_known(value: &Value, field: &str) -> String {
+    shown(value, field).unwrap_or_else(|_| "-".to_owned())
+}
+
 /// A field that is a number.
 pub(crate) fn number(value: &Value, field: &str) -> Result<f64> {
     value[field].as_f64().with_context(|| missing(field))

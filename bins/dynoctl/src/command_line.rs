@@ -8,10 +8,20 @@ const EXAMPLES: &str = "\
 Examples:
   dynoctl ping
       Is the node at 127.0.0.1:8102 there, and how fast does it answer?
-  dynoctl --node 10.0.0.1:8102 ring
-      All nodes, who is up, and how much of the keys each owns.
+  dynoctl --node 10.0.0.1:8102 status
+      All members, who is up, and how much of the keys each owns.
+  dynoctl ring
+      All nodes of the ring, and to which of them the node has links.
+  dynoctl describe
+      Do all nodes have the same ring?
   dynoctl route user:1000
       The token of a key and its replicas, those that a coordinator asks first.
+  dynoctl join node7
+      What it comes to when node7 joins: who hands how many keys to whom. Nothing is changed.
+  dynoctl join node7 --commit --wait
+      The same, and then it joins; shows how far that is, and ends when it is over.
+  dynoctl transfers --watch
+      How far the change under way is, and what it waits for.
   dynoctl datacenters pause dc2
       All nodes elsewhere send nothing to dc2; what is written meanwhile is sent after `resume`.
   dynoctl repair --preview
@@ -23,7 +33,7 @@ Examples:
 
 Exit status:
   0  the node answered
-  1  it could not be reached, or answered with an error
+  1  it could not be reached, or answered with an error, or a change came out otherwise than it was ordered
   2  the command line is wrong
   3  repair: copies differ, or not everything was compared";
 
@@ -52,6 +62,12 @@ pub(crate) struct CommandLine {
 pub(crate) enum Subcommand {
     /// Ask whether the node is there, and tell how long it took to answer
     Ping,
+    /// List all members by datacenter and rack: who is up, with its datastore, its load and its share of the keys
+    Status,
+    /// Tell how the node sees the others: how surprising their silence is, which run is known, and what that costs
+    Gossip,
+    /// Tell the cluster's name, and which ring and version each node has
+    Describe,
     /// List all nodes by datacenter and rack, with their state and their share of the keys
     Ring,
     /// Tell what is on its way to other datacenters, and how much may be
@@ -68,6 +84,69 @@ pub(crate) enum Subcommand {
         action: Option<RepairAction>,
         #[command(flatten)]
         options: RepairOptions,
+    },
+    /// Show what it comes to when a node that waits to be taken in joins; with --commit, take it in
+    Join {
+        /// Its name
+        #[arg(value_name = "NODE")]
+        name: String,
+        #[command(flatten)]
+        options: ChangeOptions,
+    },
+    /// Show what it comes to when a node leaves; with --commit, let it leave
+    Leave {
+        /// Its name
+        #[arg(value_name = "NODE")]
+        name: String,
+        #[command(flatten)]
+        options: ChangeOptions,
+    },
+    /// Show what it comes to when a node takes the place of a dead one; with --commit, let it
+    Replace {
+        /// The name of the one that is down
+        dead: String,
+        /// The name of the one that waits to be taken in
+        by: String,
+        #[command(flatten)]
+        options: ChangeOptions,
+    },
+    /// Show what it comes to when a node gets these tokens and no others; with --commit, give it these
+    Move {
+        /// Its name
+        #[arg(value_name = "NODE")]
+        name: String,
+        /// All tokens that it has then
+        #[arg(required = true, value_name = "TOKEN")]
+        tokens: Vec<u32>,
+        #[command(flatten)]
+        options: ChangeOptions,
+    },
+    /// Show what it comes to when the nodes of a rack get equal loads; with --commit, do it
+    Rebalance {
+        /// The datacenter's name
+        datacenter: String,
+        /// The rack's name
+        rack: String,
+        #[command(flatten)]
+        options: ChangeOptions,
+    },
+    /// Go back to where the change under way began
+    Abort {
+        /// Show how far it is until it is over
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Tell how far the change under way is, what it waits for, and how each node stands to it
+    Transfers {
+        /// Show it again each second until no change is under way
+        #[arg(long)]
+        watch: bool,
+    },
+    /// Remove from a node's datastore what other nodes have by now
+    Cleanup {
+        /// On all nodes
+        #[arg(long)]
+        all: bool,
     },
     /// Tell a key's token and the nodes that hold it
     Route {
@@ -96,6 +175,17 @@ pub(crate) enum DatacenterChange {
         /// Such as 10MiB, or unlimited
         rate: String,
     },
+}
+
+/// What shall become of a planned change.
+#[derive(clap::Args, Clone, Copy, Default)]
+pub(crate) struct ChangeOptions {
+    /// Begin it, after it was shown
+    #[arg(long)]
+    pub(crate) commit: bool,
+    /// Show how far it is until it is over
+    #[arg(long, requires = "commit")]
+    pub(crate) wait: bool,
 }
 
 /// What a repair shall do.

@@ -11,9 +11,9 @@ use anyhow::{Context, Result, bail};
 use crate::answer::parse;
 use crate::command_line::{Range, RepairAction, RepairOptions};
 use crate::connection::Connection;
+use crate::form::Form;
 use crate::nodes;
 use display::Display;
-pub(crate) use display::Form;
 use status::Status;
 
 /// How often a node is asked how far it is.

@@ -7,6 +7,7 @@ pub(crate) enum Colour {
     Bold,
     Green,
     Red,
+    Yellow,
 }
 
 /// Rows under a heading; columns are as wide as their widest cell.
@@ -61,6 +62,7 @@ impl Table {
             Colour::Bold => 1,
             Colour::Green => 32,
             Colour::Red => 31,
+            Colour::Yellow => 33,
         };
         format!("\x1b[{code}m{text}\x1b[0m")
     }
@@ -76,6 +78,8 @@ pub(crate) fn state(text: &str) -> (String, Colour) {
     let colour = match text {
         "up" => Colour::Green,
         "down" => Colour::Red,
+        "suspect" | "unknown" => Colour::Yellow,
+        "-" => Colour::Plain,
         _ => Colour::Bold,
     };
     (text.to_owned(), colour)

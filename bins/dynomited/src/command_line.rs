@@ -19,6 +19,8 @@ Examples:
       A node as the file describes it.
   dynomited --set datastore.url=redis://127.0.0.1:6379 --set listen=0.0.0.0:8102
       A single node in front of a Redis server, without a file.
+  dynomited --config /etc/dynomited.toml --seed 10.0.0.1 --seed dns:nodes.internal
+      The same, with other nodes found at an address and by a name.
   dynomited check --config /etc/dynomited.toml
       Check a file and print what it amounts to.
   dynomited demo
@@ -76,6 +78,12 @@ pub(crate) struct ConfigSource {
     /// --set 'tokens=[0, 262144]'.
     #[arg(long = "set", value_name = "KEY=VALUE")]
     sets: Vec<String>,
+    /// Find other nodes by this address, name, file or URL too; may be given many times
+    ///
+    /// A host with or without a port (8101 unless given), dns:NAME, srv:_SERVICE._tcp.DOMAIN, file:/PATH or
+    /// http://HOST/PATH, as in discovery.sources, to which it is added.
+    #[arg(long = "seed", value_name = "HOST[:PORT]")]
+    seeds: Vec<String>,
 }
 
 impl ConfigSource {
@@ -101,6 +109,9 @@ impl ConfigSource {
         overrides.add_env(vars)?;
         for set in &self.sets {
             overrides.set(set)?;
+        }
+        for seed in &self.seeds {
+            overrides.add_seed(seed);
         }
         Config::load_with(file.as_deref(), &overrides)
     }
@@ -144,10 +155,35 @@ mod tests {
     }
 
     #[test]
+    fn seeds_are_added_to_those_of_the_file() {
+        let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+        let text = "name = 'a'\npeer_listen = '10.0.0.1:8101'\n[discovery]\nsources = ['dns:x']";
+        std::io::Write::write_all(&mut file, text.as_bytes()).expect("written");
+        let path = file.path().to_str().expect("UTF-8");
+        let sources = |arguments: &[&str]| {
+            let config = load(&[&["--config", path], arguments].concat(), &[]).expect("valid");
+            config.discovery.sources.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(sources(&["--seed", "[::1]", "--seed=file:/y"]), ["x:8101", "[::1]:8101", "file:/y"]);
+        let replaced = ["--seed", "b:1", "--set", "discovery.sources=['c']"];
+        assert_eq!(sources(&replaced), ["c:8101", "b:1"]);
+        let error = load(&["--config", path, "--seed", "::1"], &[]).expect_err("no brackets").to_string();
+        assert!(
+            error.starts_with("--seed ::1: discovery.sources[1]: `::1`: an IPv6 address needs"),
+            "{error}"
+        );
+        let error = load(&["--config", path, "--seed", "x"], &[]).expect_err("twice").to_string();
+        assert!(error.starts_with("--seed x: discovery.sources[1]: `x:8101` is in the list"), "{error}");
+    }
+
+    #[test]
     fn options_that_a_command_does_not_use_are_refused() {
-        for arguments in
-            [&["--config", "x", "check"][..], &["demo", "--config", "x"], &["demo", "--set", "a=b"]]
-        {
+        for arguments in [
+            &["--config", "x", "check"][..],
+            &["demo", "--config", "x"],
+            &["demo", "--set", "a=b"],
+            &["demo", "--seed", "a"],
+        ] {
             assert!(parse(arguments).is_err(), "{arguments:?}");
         }
     }

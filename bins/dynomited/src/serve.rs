@@ -32,14 +32,15 @@ pub(crate) fn run(source: &ConfigSource) -> Result<ExitCode> {
             number = signals.next() => return Ok(exit_code(number)),
             node = Node::start(config) => node?,
         };
-        let number = tokio::select! {
-            number = signals.next() => number,
+        tokio::select! {
+            number = signals.next() => {
+                info!(signal = signal_name(number), "stopping; a second signal ends the node at once");
+            }
             ended = node.wait() => {
                 ended.context("the node has ended by itself; this is a defect, please report it with the log")?;
-                return Ok(ExitCode::SUCCESS);
+                info!("the cluster has no place for this node any more: stopping");
             }
-        };
-        info!(signal = signal_name(number), "stopping; a second signal ends the node at once");
+        }
         tokio::select! {
             biased;
             number = signals.next() => {

@@ -1,8 +1,10 @@
 //! Membership for clusters, as a pure state machine: time comes in as an argument, nothing is sent and no clock is read.
 //!
 //! [`Gossip`] is one member: it finds the others through seeds, tells and hears of changes, notices who is gone, and keeps
-//! each member's typed items. [`PhiAccrual`] is the failure detector in it, for links of other kinds.
+//! each member's typed items. [`PhiAccrual`] is the failure detector in it, for links of other kinds. What must be decided
+//! once is not for gossip: [`agreement`] decides it by Paxos.
 
+pub mod agreement;
 mod config;
 mod counts;
 mod error;

@@ -35,8 +35,8 @@ mod tests;
 
 use std::net::SocketAddr;
 
-pub(crate) use decode::decode;
-pub(crate) use encode::{encode, varint_len};
+pub(crate) use decode::{Reader, decode};
+pub(crate) use encode::{bytes as put_bytes, encode, varint as put_varint, varint_len};
 
 use crate::NodeId;
 use crate::node::Life;

@@ -88,7 +88,7 @@ struct Ready {
 
 impl Ready {
     fn new(command: KeyRequest, is_part: bool, session: &Session, core: &Core) -> Self {
-        let token = core.shared.ring.token(command.key());
+        let token = core.shared.token(command.key());
         let level = session.level(command.call().class, command.key(), &core.shared.levels);
         Self { command, token, level, is_part }
     }

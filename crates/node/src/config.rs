@@ -7,6 +7,7 @@
 mod address;
 mod build;
 mod datastore;
+mod discovery;
 mod document;
 mod error;
 mod keys;
@@ -31,6 +32,7 @@ pub use dynomite_ring::HashKind;
 
 pub use address::HostPort;
 pub use datastore::{Credentials, Datastore, Password, RedisAddress, Secret};
+pub use discovery::{Discovery, HttpUrl, PEER_PORT, SeedSource};
 pub use dynomite_replication::Level;
 pub use error::{ConfigError, Origin, Problem};
 pub use keys::{KEYS, Key};
@@ -69,7 +71,7 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where clients are told to find this node; `None`: see [`Config::advertised_client_address`].
     pub client_address: Option<HostPort>,
-    /// Where peers are served; set exactly when there are seeds.
+    /// Where peers are served; set exactly when there are seeds or sources of them.
     pub peer_listen: Option<SocketAddr>,
     /// Where peers are told to find this node; `None`: see [`Config::advertised_peer_address`].
     pub peer_address: Option<HostPort>,
@@ -84,12 +86,18 @@ pub struct Config {
     pub hash_tag: Option<(u8, u8)>,
     /// Tokens per node where they are allocated, not given. The same on every node of the cluster.
     pub vnodes: u16,
+    /// Whether a node that is new to its cluster is taken in without an operator's order.
+    pub auto_join: bool,
+    /// The node, which is down for good, whose place it takes.
+    pub replaces: Option<String>,
     /// This node's tokens; `None` means allocated.
     pub tokens: Option<Vec<u32>>,
     /// The datastore that this node stands in front of.
     pub datastore: Datastore,
     /// The nodes of the cluster. This node may be among them, recognised by its name.
     pub seeds: Vec<Seed>,
+    /// How further nodes are found.
+    pub discovery: Discovery,
     /// How many replicas must answer.
     pub consistency: Consistency,
     /// How long things may take.
@@ -285,6 +293,11 @@ impl Config {
         self.seeds.iter().find(|seed| seed.name == self.name)
     }
 
+    /// Whether this node is one of several: it lists others, or asks for their addresses.
+    pub fn has_peers(&self) -> bool {
+        !self.seeds.is_empty() || !self.discovery.sources.is_empty()
+    }
+
     /// What it means that there is no data directory, in one sentence for the operator; `None` when there is one.
     pub fn memory_only_note(&self) -> Option<&'static str> {
         if self.data_dir.is_some() {
@@ -293,8 +306,11 @@ impl Config {
         Some(if self.has_one_copy() { NOTE_ONE_COPY } else { NOTE_SEVERAL_COPIES })
     }
 
-    /// Whether all nodes are in one rack, so that there is one copy of each key.
+    /// Whether all nodes are known to be in one rack, so that there is one copy of each key.
     pub fn has_one_copy(&self) -> bool {
+        if !self.discovery.sources.is_empty() {
+            return false;
+        }
         let members = self.members();
         let place = |member: &Member| (member.datacenter.clone(), member.rack.clone());
         members.iter().all(|member| place(member) == place(&members[0]))
@@ -317,9 +333,12 @@ impl Default for Config {
             hash: HashKind::RedisSlot,
             hash_tag: None,
             vnodes: 16,
+            auto_join: true,
+            replaces: None,
             tokens: None,
             datastore: Datastore::default(),
             seeds: Vec::new(),
+            discovery: Discovery::default(),
             consistency: Consistency::default(),
             timeouts: Timeouts::default(),
             limits: Limits::default(),

@@ -16,6 +16,7 @@ mod header;
 mod identity;
 mod logs;
 mod reading;
+mod run;
 mod segment;
 mod segment_log;
 mod settings;

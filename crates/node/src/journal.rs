@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use dynomite_replication::{Engine, LogError, Now, Recovery};
 
-use crate::disk::{DataDir, DiskError, DiskSettings, LogKind, LogSource, Logs, ReadError, SegmentLog, Taken};
+use crate::disk::{DataDir, DiskError, LogKind, LogSource, Logs, ReadError, SegmentLog, Taken};
 use crate::node::StartError;
 use crate::shared::Shared;
 use crate::slice::slice_of;
@@ -105,26 +105,31 @@ impl Journal {
     }
 }
 
-/// Makes the engines of all workers of what the data directory has. Takes as long as reading that takes.
+/// Makes the engines of all workers of what the data directory has, if there is one. Takes as long as reading that takes.
+/// Where no log was ever written, `anew` says what that means.
 ///
 /// # Errors
 /// When the directory cannot be used, or the system refuses. Logs that are damaged are no error: what they said counts as lost.
-pub(crate) fn remember(shared: &Arc<Shared>) -> Result<(Option<DataDir>, Vec<Remembering>), StartError> {
-    let Some(settings) = DiskSettings::of(&shared.config).filter(|_| shared.is_replicated()) else {
+pub(crate) fn remember(
+    shared: &Arc<Shared>,
+    directory: Option<&DataDir>,
+    anew: Recovery,
+) -> Result<Vec<Remembering>, StartError> {
+    // A node that keeps no logs owns its directory all the same: it may be replicated when it is started the next time.
+    let Some(directory) = directory.filter(|_| shared.is_replicated()) else {
         let engines = (0..shared.worker_count).map(|worker| {
             let mut engine = engine_of(shared, worker);
-            engine.finish_recovery(now(), Recovery::LogLost);
+            engine.finish_recovery(now(), anew);
             Remembering { engine, journal: None }
         });
-        return Ok((None, engines.collect()));
+        return Ok(engines.collect());
     };
-    let directory = DataDir::open(settings)?;
     let records = directory.logs(LogKind::Records, shared.worker_count as u16)?;
     let hints = directory.logs(LogKind::Hints, shared.worker_count as u16)?;
     let started_at = Instant::now();
     let recovered: Vec<Result<Recovered, DiskError>> = thread::scope(|scope| {
         let (records, hints) = (&records, &hints);
-        let recover = |worker| scope.spawn(move || recover(shared, records, hints, worker));
+        let recover = |worker| scope.spawn(move || recover(shared, records, hints, worker, anew));
         let threads: Vec<_> = (0..shared.worker_count).map(recover).collect();
         threads.into_iter().map(|thread| thread.join().expect("recovery does not panic")).collect()
     });
@@ -144,7 +149,7 @@ pub(crate) fn remember(shared: &Arc<Shared>) -> Result<(Option<DataDir>, Vec<Rem
     let journals = records.open(records_taken)?.into_iter().zip(hints.open(hints_taken)?);
     let journals = journals.map(|(records, hints)| Some(Journal::new(records, hints)));
     let all = engines.into_iter().zip(journals).map(|(engine, journal)| Remembering { engine, journal });
-    Ok((Some(directory), all.collect()))
+    Ok(all.collect())
 }
 
 /// A worker's engine, and what was read of its logs; nothing of those that count as lost.
@@ -154,9 +159,15 @@ struct Recovered {
     hints: Option<Taken>,
 }
 
-fn recover(shared: &Shared, records: &Logs, hints: &Logs, worker: usize) -> Result<Recovered, DiskError> {
+fn recover(
+    shared: &Shared,
+    records: &Logs,
+    hints: &Logs,
+    worker: usize,
+    anew: Recovery,
+) -> Result<Recovered, DiskError> {
     let mut engine = engine_of(shared, worker);
-    let records = recover_records(&mut engine, shared, records, worker)?;
+    let records = recover_records(&mut engine, shared, records, worker, anew)?;
     let hints = recover_hints(&mut engine, hints, worker)?;
     Ok(Recovered { engine, records, hints })
 }
@@ -166,8 +177,9 @@ fn recover_records(
     shared: &Shared,
     logs: &Logs,
     worker: usize,
+    anew: Recovery,
 ) -> Result<Option<Taken>, DiskError> {
-    let is_own = |key: &[u8]| slice_of(shared.ring.token(key), shared.worker_count) == worker;
+    let is_own = |key: &[u8]| slice_of(shared.token(key), shared.worker_count) == worker;
     let mut source: Option<LogSource> = None;
     let read = logs.read(worker as u16, |from, frame| -> Result<(), LogError> {
         if source.replace(from).is_some_and(|before| before != from) {
@@ -177,7 +189,7 @@ fn recover_records(
     });
     match read {
         Ok(taken) if taken.is_fresh() => {
-            engine.finish_recovery(now(), Recovery::LogLost);
+            engine.finish_recovery(now(), anew);
             Ok(Some(taken))
         }
         Ok(taken) => {

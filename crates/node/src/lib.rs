@@ -3,6 +3,7 @@
 //! [`Node::start`] is the one place that composes everything; it takes a validated [`Config`]. The rest of the crate is
 //! the tokio shell around the pure crates: it does I/O, reads clocks and owns threads, and decides nothing about data.
 
+mod backoff;
 mod client;
 pub mod config;
 mod counters;
@@ -10,16 +11,20 @@ pub mod disk;
 mod flows;
 mod journal;
 mod link;
+mod membership;
 mod missed;
 mod node;
 mod repairs;
+pub mod seeds;
 mod shared;
 mod slice;
 mod slots;
+mod topology;
 mod worker;
 
 pub use config::Config;
 pub use node::{Node, NodeFailed, StartError};
+pub use topology::TopologyStoreError;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -9,11 +9,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use dynomite_backend::{
     Backend, MemoryBackend, MemoryConfig, RedisAddress, RedisBackend, RedisConfig, ReservedKeys,
 };
+use dynomite_replication::Recovery;
 use dynomite_ring::NodeId;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
@@ -22,12 +23,13 @@ pub use error::{NodeFailed, StartError};
 
 use crate::config::{ByteSize, Config, Datastore, RedisAddress as ConfiguredAddress};
 use crate::counters::{SharedCounters, totals};
-use crate::disk::DataDir;
+use crate::disk::{DataDir, DiskSettings};
 use crate::flows::Flows;
 use crate::journal::{self, Remembering};
+use crate::membership::{self, Membership};
 use crate::missed::Missed;
 use crate::repairs::Repairs;
-use crate::shared::{Levels, Shared};
+use crate::shared::{Levels, LinksUp, Rings, Shared};
 use crate::worker::{self, Event, Mail, Plan, Sender};
 
 /// A running node.
@@ -39,8 +41,10 @@ pub struct Node {
     senders: Vec<Sender>,
     threads: Vec<JoinHandle<()>>,
     events: mpsc::UnboundedReceiver<Event>,
+    /// The thread of the membership ends when this is dropped.
+    members: Option<oneshot::Sender<()>>,
     /// Locked for as long as the node lives.
-    _data_dir: Option<DataDir>,
+    data_dir: Option<DataDir>,
 }
 
 impl Node {
@@ -74,13 +78,17 @@ impl Node {
             config.peer_listen = Some(listener.local_addr().map_err(bind_error("peer_listen", address))?);
             peer_listener = Some(listener);
         }
-        let ring = topology::ring_of(&config)?;
+        let listed = topology::ring_of(&config)?;
+        let data_dir = DiskSettings::of(&config).map(DataDir::open).transpose()?;
+        let rings = topology::begin(&config, data_dir.as_ref(), listed)?;
+        let (membership, desk) = Membership::new();
         let shared = Arc::new(Shared {
-            links_up: ring.nodes().iter().map(|_| AtomicUsize::new(0)).collect(),
-            flows: Flows::new(&ring, worker_count),
-            missed: Missed::new(&ring, &config.datacenter, worker_count),
+            links_up: LinksUp::default(),
+            membership,
+            flows: Flows::new(&rings.first, worker_count),
+            missed: Missed::new(&rings.first, &config.datacenter, worker_count),
             repairs: Repairs::new(worker_count),
-            ring: Arc::new(ring),
+            rings: Rings::new(Arc::clone(&rings.first)),
             node: NodeId::from_name(&config.name),
             worker_count,
             has_parts: backend.has_parts(),
@@ -95,11 +103,39 @@ impl Node {
             counters: (0..worker_count).map(|_| SharedCounters::default()).collect(),
             config,
         });
-        let (data_dir, remembered) = journal::remember(&shared)?;
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..worker_count).map(|_| worker::channel()).unzip();
         let (event_sender, events) = mpsc::unbounded_channel();
-        let mut node =
-            Self { shared: Arc::clone(&shared), senders, threads: Vec::new(), events, _data_dir: data_dir };
+        let generation = run_number(data_dir.as_ref())?;
+        let mut node = Self {
+            shared: Arc::clone(&shared),
+            senders,
+            threads: Vec::new(),
+            events,
+            members: None,
+            data_dir,
+        };
+        if let Some(address) = shared.config.advertised_peer_address() {
+            let (members, stop) = oneshot::channel();
+            let seeds = shared.config.seeds.iter().filter(|seed| seed.name != shared.config.name);
+            let seeds = seeds.map(|seed| seed.peer_address.clone()).collect();
+            shared.membership.add_seeds(seeds).expect("it is the first order");
+            let workers = node.senders.clone();
+            let door = match (&peer_listener, rings.joins) {
+                (Some(listener), true) => Some(listener.try_clone().map_err(StartError::Members)?),
+                _ => None,
+            };
+            let topology = rings.topology;
+            let shared = Arc::clone(&shared);
+            let plan = membership::Plan { shared, desk, workers, generation, address, topology, door, stop };
+            node.threads.push(membership::spawn(plan).map_err(StartError::Members)?);
+            node.members = Some(members);
+        }
+        let mut anew = Recovery::LogLost;
+        if rings.joins {
+            topology::taken_in(&shared).await;
+            anew = Recovery::Joins;
+        }
+        let remembered = journal::remember(&shared, node.data_dir.as_ref(), anew)?;
         let mut waits = Vec::new();
         let parts = receivers.into_iter().zip(listeners).zip(remembered);
         for (index, ((receiver, listener), Remembering { engine, journal })) in parts.enumerate() {
@@ -153,16 +189,16 @@ impl Node {
         }
     }
 
-    /// Returns when the node has ended by itself, which it does only because of a defect.
+    /// Returns when the cluster has no place for the node any more, since it has left or was replaced: stop it then.
     ///
     /// # Errors
-    /// Always: what failed. May be dropped and called again.
+    /// When the node has ended by itself, which it does only because of a defect: what failed. May be dropped and called again.
     pub async fn wait(&mut self) -> Result<(), NodeFailed> {
         loop {
             match self.events.recv().await {
                 Some(Event::Ended { worker, failed: true }) => return Err(NodeFailed { worker }),
+                Some(Event::OutOfRing) | None => return Ok(()),
                 Some(_) => {}
-                None => return Ok(()),
             }
         }
     }
@@ -202,6 +238,7 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
+        self.members = None;
         for sender in &self.senders {
             // A worker takes its mail within moments; its box is full only while it is busy.
             let mut order = vec![Mail::Abort];
@@ -215,6 +252,15 @@ impl Drop for Node {
             let _ = thread.join();
         }
     }
+}
+
+/// The number of this run of the node: greater than that of all earlier ones, as far as that can be known.
+fn run_number(data_dir: Option<&DataDir>) -> Result<u64, StartError> {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    Ok(match data_dir {
+        Some(data_dir) => data_dir.begin_run(seconds)?,
+        None => seconds,
+    })
 }
 
 fn backend_of(config: &Config) -> Result<Arc<dyn Backend>, StartError> {

@@ -1,17 +1,19 @@
 //! What all workers of a node share: settings that never change, and a few numbers that do.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use dynomite_codec::Class;
 use dynomite_replication::Level;
-use dynomite_ring::{NodeId, NodeIdx, Ring, Token};
+use dynomite_ring::{KeyHasher, NodeId, Ring, Token};
 
 use crate::config::Config;
 use crate::counters::SharedCounters;
 use crate::flows::Flows;
+use crate::membership::Membership;
 use crate::missed::Missed;
 use crate::repairs::Repairs;
 use crate::slice::slice_of;
@@ -23,7 +25,7 @@ const KEYS_TOGETHER_MAX: usize = 32;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) config: Config,
-    pub(crate) ring: Arc<Ring>,
+    pub(crate) rings: Rings,
     pub(crate) node: NodeId,
     pub(crate) worker_count: usize,
     /// Whether each worker's lane has data of its own.
@@ -46,8 +48,10 @@ pub(crate) struct Shared {
     pub(crate) next_client_id: AtomicU64,
     /// Bytes in the buffers of all clients, with the replies that are expected.
     pub(crate) buffered_bytes: AtomicUsize,
-    /// For each node of the ring, how many workers have a link to it.
-    pub(crate) links_up: Vec<AtomicUsize>,
+    /// How many workers have a link to a node, and how fast it is.
+    pub(crate) links_up: LinksUp,
+    /// Who is in the cluster.
+    pub(crate) membership: Membership,
     /// One for each worker.
     pub(crate) counters: Vec<SharedCounters>,
 }
@@ -60,7 +64,7 @@ impl Shared {
 
     /// Whether there is more than one rack, and so more than one copy of a key.
     pub(crate) fn is_replicated(&self) -> bool {
-        self.ring.rack_count() > 1
+        self.rings.rack_count.load(Ordering::Relaxed) > 1
     }
 
     /// The worker that must run what concerns `token` when worker `own` has it at hand. Without copies and parts every
@@ -72,14 +76,88 @@ impl Shared {
     /// How many keys of one command may go to the datastore together. Where one datastore has all keys, few enough that their
     /// values are no large reply; elsewhere each key has its own way.
     pub(crate) fn keys_together(&self) -> usize {
-        let has_one_datastore = self.ring.nodes().len() == 1 && (!self.has_parts || self.worker_count == 1);
+        let has_one_datastore =
+            self.rings.node_count.load(Ordering::Relaxed) == 1 && (!self.has_parts || self.worker_count == 1);
         if has_one_datastore { KEYS_TOGETHER_MAX } else { 1 }
     }
 
     /// Whether every worker has a link to the node.
-    pub(crate) fn is_linked(&self, node: NodeIdx) -> bool {
-        let up = self.links_up.get(node.0 as usize);
-        up.is_some_and(|up| up.load(Ordering::Relaxed) == self.worker_count)
+    pub(crate) fn is_linked(&self, node: NodeId) -> bool {
+        self.links_up.of(node) == self.worker_count
+    }
+
+    /// The ring in force. Takes a lock: not for the way of a command.
+    pub(crate) fn ring(&self) -> Arc<Ring> {
+        self.rings.current()
+    }
+
+    /// The token of `key`, which is the same in every ring of the cluster.
+    pub(crate) fn token(&self, key: &[u8]) -> Token {
+        self.rings.hasher.token(key)
+    }
+}
+
+/// The ring in force, and what the way of a command needs to know of it.
+#[derive(Debug)]
+pub(crate) struct Rings {
+    hasher: KeyHasher,
+    current: RwLock<Arc<Ring>>,
+    node_count: AtomicUsize,
+    rack_count: AtomicUsize,
+}
+
+impl Rings {
+    pub(crate) fn new(ring: Arc<Ring>) -> Self {
+        Self {
+            hasher: ring.hasher(),
+            node_count: ring.nodes().len().into(),
+            rack_count: ring.rack_count().into(),
+            current: RwLock::new(ring),
+        }
+    }
+
+    /// Another ring is in force.
+    pub(crate) fn set(&self, ring: Arc<Ring>) {
+        self.node_count.store(ring.nodes().len(), Ordering::Relaxed);
+        self.rack_count.store(ring.rack_count(), Ordering::Relaxed);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = ring;
+    }
+
+    fn current(&self) -> Arc<Ring> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// For each node, how many workers have a link to it, and how long a message there and back takes.
+#[derive(Debug, Default)]
+pub(crate) struct LinksUp {
+    counts: Mutex<BTreeMap<NodeId, usize>>,
+    latencies_us: Mutex<BTreeMap<NodeId, u64>>,
+}
+
+impl LinksUp {
+    /// A worker has a link to the node, or has lost it.
+    pub(crate) fn count(&self, node: NodeId, is_up: bool) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(node).or_default();
+        *count = if is_up { *count + 1 } else { count.saturating_sub(1) };
+    }
+
+    /// How long a message to the node and back takes, in microseconds; 0 when that is not known any more.
+    pub(crate) fn set_latency(&self, node: NodeId, latency_us: u64) {
+        self.latencies_us.lock().unwrap_or_else(PoisonError::into_inner).insert(node, latency_us);
+    }
+
+    /// How long a message to the node and back takes, in microseconds, when it is known.
+    pub(crate) fn latency_us(&self, node: NodeId) -> Option<u64> {
+        let latencies = self.latencies_us.lock().unwrap_or_else(PoisonError::into_inner);
+        latencies.get(&node).copied().filter(|latency_us| *latency_us > 0)
+    }
+
+    /// How many workers have a link to the node.
+    pub(crate) fn of(&self, node: NodeId) -> usize {
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.get(&node).copied().unwrap_or(0)
     }
 }
 

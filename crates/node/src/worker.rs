@@ -13,6 +13,7 @@ mod lane;
 mod links;
 mod mail;
 mod repairing;
+mod rings;
 mod stalled;
 mod tasks;
 mod thread;
@@ -31,7 +32,7 @@ pub(crate) use self::clients::Clients;
 pub(crate) use self::core::Core;
 use self::lane::LanePort;
 pub(crate) use self::links::Links;
-pub(crate) use self::mail::{Mail, Sender, channel};
+pub(crate) use self::mail::{Mail, PeerNews, Sender, channel};
 pub(crate) use self::thread::{Plan, engine_of, spawn};
 use crate::link::Hello;
 
@@ -43,6 +44,8 @@ pub(crate) struct Worker {
     pub(crate) links: Links,
     /// Commands of other workers' clients for which the engine has no room yet.
     held: VecDeque<ClientCommand>,
+    /// Whether the ring has nodes to which nobody dials yet, or none any more to which somebody does.
+    has_new_peers: bool,
     /// Links that another worker has accepted for this one, to be taken in after the turn.
     handed: Vec<(std::net::TcpStream, Hello)>,
     /// Tasks that end when the worker begins to stop: they would let clients and other nodes in.
@@ -85,6 +88,8 @@ pub(crate) enum Event {
     Drained,
     /// No other node waits for it, or the time for that is over.
     Left,
+    /// The ring has no place for this node any more.
+    OutOfRing,
     /// Its thread ends.
     Ended {
         worker: usize,

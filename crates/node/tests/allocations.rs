@@ -7,7 +7,7 @@ use std::alloc::System;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dynomite_node::config::{Config, Datastore, HostPort, Level, RedisAddress};
 use dynomite_testkit::{Redis, eventually, request};
@@ -35,6 +35,8 @@ const REPLY_BUFFER_BYTES: usize = 16 << 10;
 /// which allocates for itself. A write keeps the buffer that it came in until the last replica has answered, which on a busy machine
 /// is some requests later, so that buffers are shared by fewer.
 const SHARE_MAX: f64 = 0.2;
+/// For so long it is counted what nodes do of themselves, such as telling each other that they are there.
+const IDLE: Duration = Duration::from_secs(2);
 /// So many keys that every worker has some of them.
 const PROBED_KEYS: usize = 64;
 /// The counters are the process's, and so is this: one test after the other.
@@ -105,17 +107,23 @@ impl Cost {
 fn costs(case: &str, address: SocketAddr) -> [Cost; PIPELINES.len()] {
     let (set, get) = (Script::set(), Script::get());
     let mut stream = connect(address);
+    let region = Region::new(ALLOCATOR);
+    std::thread::sleep(IDLE);
+    let by_themselves = region.change();
+    let by_themselves = (by_themselves.allocations + by_themselves.reallocations) as f64 / IDLE.as_secs_f64();
     PIPELINES.map(|(pipeline, rounds)| {
         let case = format!("{case}, {pipeline} at a time");
         let [set, get] = [("SET", &set), ("GET", &get)].map(|(name, script)| {
             script.run(&mut stream, WARM_UP);
-            let region = Region::new(ALLOCATOR);
+            let (region, began_at) = (Region::new(ALLOCATOR), Instant::now());
             script.run(&mut stream, (pipeline, rounds));
+            let by_themselves = by_themselves * began_at.elapsed().as_secs_f64();
             let counted = region.change();
             let requests = (rounds * KEYS) as f64;
-            let share = (counted.allocations + counted.reallocations) as f64 / requests;
+            let all = (counted.allocations + counted.reallocations) as f64;
+            let share = (all - by_themselves).max(0.0) / requests;
             let bytes = counted.bytes_allocated as f64 / requests;
-            println!("{case}: {name} {share:.4} allocations, {bytes:.0} bytes");
+            println!("{case}: {name} {share:.4} allocations, {bytes:.0} bytes; {by_themselves:.0} of {all:.0} by themselves");
             share
         });
         Cost { case, set, get }

@@ -11,6 +11,7 @@
 mod again;
 mod census;
 mod claims;
+mod cleanup;
 mod compare;
 mod config;
 mod coordinator;
@@ -20,16 +21,19 @@ mod datacenters;
 mod delegation;
 mod digests;
 mod executed;
+mod gained;
 mod handoff;
 mod heal;
 mod hints;
 mod lane;
 mod leaving;
+mod nearness;
 mod overwriting;
 mod pieces;
 mod primary;
 mod rebuild;
 mod replica;
+mod rings;
 mod settle;
 mod strays;
 mod transfers;
@@ -56,6 +60,8 @@ use crate::{
     texts,
 };
 use census::{Censuses, Partners};
+use cleanup::Cleanup;
+pub use cleanup::{CleanupBusy, CleanupStatus};
 use compare::Repair;
 pub use compare::{RepairBusy, RepairConfig, RepairPhase, RepairRequest, RepairStatus};
 pub use config::EngineConfig;
@@ -64,10 +70,14 @@ use copies::{LostCopies, Marker};
 pub use copies::{Recovery, StoreSeen};
 use datacenters::Gate;
 pub use datacenters::{DcFlow, DcStatus};
+use gained::Gained;
 use heal::HealQueue;
 use lane::LaneQueue;
+use nearness::Nearness;
 use pieces::LikelyLarge;
 use rebuild::Rebuild;
+pub use rings::RingRefused;
+use rings::{Fit, Parked};
 use strays::Strays;
 use transfers::Transfers;
 
@@ -197,6 +207,11 @@ pub struct Engine {
     lane: LaneQueue,
     records: Records,
     reachable: HashSet<NodeId>,
+    /// Whether all nodes of the ring are known to be among them.
+    is_everybody_there: bool,
+    /// Requests that wait for a ring.
+    parked: Parked,
+    nearness: Nearness,
     /// Pushes under way, by key and replica.
     pushes: HashMap<(Bytes, NodeId), OperationId>,
     exports: HashMap<Bytes, Export>,
@@ -210,6 +225,10 @@ pub struct Engine {
     transfers: Transfers,
     hints: Hints,
     lost: LostCopies,
+    gained: Gained,
+    /// Whether there may be copies of ranges that are other nodes' by now.
+    has_leftovers: bool,
+    cleanup: Cleanup,
     marker: Marker,
     is_log_failing: bool,
     rebuild: Rebuild,
@@ -261,6 +280,9 @@ impl Engine {
             lane: LaneQueue::default(),
             records: Records::default(),
             reachable: HashSet::new(),
+            is_everybody_there: false,
+            parked: Parked::default(),
+            nearness: Nearness::default(),
             pushes: HashMap::new(),
             exports: HashMap::new(),
             claims: HashMap::new(),
@@ -270,6 +292,9 @@ impl Engine {
             likely_large: LikelyLarge::default(),
             transfers: Transfers::default(),
             lost: LostCopies::default(),
+            gained: Gained::default(),
+            has_leftovers: false,
+            cleanup: Cleanup::default(),
             marker: Marker::default(),
             is_log_failing: false,
             rebuild: Rebuild::default(),
@@ -294,7 +319,7 @@ impl Engine {
             operations_in_flight: self.operations.len() as u64,
             lane_in_flight: self.lane.len() as u64,
             records: self.records.len() as u64,
-            buckets_lost: self.lost.buckets.len() as u64,
+            buckets_lost: self.lost_bucket_count() as u64,
             copies_untrusted: self.records.untrusted_count() as u64,
             hints_stored: self.hints.stored_count(),
             hints_dropped: self.hints.dropped_count(),
@@ -311,6 +336,11 @@ impl Engine {
     /// What is kept for each node of the datacenter and each other datacenter that may miss writes.
     pub fn hint_targets(&self) -> impl Iterator<Item = HintsFor> {
         self.hints.targets()
+    }
+
+    /// The ring that it works by.
+    pub fn ring(&self) -> &Arc<Ring> {
+        &self.ring
     }
 
     /// How many operations are in flight; at `operations_max` the caller should stop taking commands from clients.
@@ -356,7 +386,10 @@ impl Engine {
             self.answer(requester, ResponseBody::Failed(Failure::ClockAhead), out);
             return;
         }
-        self.serve(now, requester, request.token, request.body, out);
+        match self.fit(&request) {
+            Fit::Same => self.serve(now, requester, request.token, request.body, out),
+            fit => self.put_off(now, origin, request, fit, out),
+        }
         self.take_own_answers(now, out);
     }
 
@@ -389,6 +422,7 @@ impl Engine {
     /// There is a link to `node`.
     pub fn handle_peer_up(&mut self, node: NodeId) {
         self.reachable.insert(node);
+        self.note_who_is_there();
         match self.ring.dc_of(node) {
             Some(dc) if dc != self.place.dc => self.hints.resume(HintTarget::Dc(dc)),
             _ => self.hints.resume(HintTarget::Node(node)),
@@ -398,6 +432,7 @@ impl Engine {
     /// The link to `node` is gone: what was asked of it there will not be answered.
     pub fn handle_peer_down(&mut self, now: Now, node: NodeId, out: &mut Out) {
         self.reachable.remove(&node);
+        self.note_who_is_there();
         let mut lost = Vec::new();
         for (id, operation) in self.operations.iter_mut() {
             operation.kind.asked_of(node, |replica| lost.push(id.of_replica(replica)));
@@ -420,6 +455,8 @@ impl Engine {
             self.strays.due_ms(),
             self.census.due_ms(),
             self.repair_due_ms(),
+            self.cleanup.due_ms(),
+            self.parked.due_ms(),
         ];
         let background = due.into_iter().flatten().min().map(|due_ms| due_ms.max(sweep_at_ms));
         [sweep, background, self.marker_wake_ms()].into_iter().flatten().min()
@@ -443,6 +480,7 @@ impl Engine {
             self.take_own_answers(now, out);
         }
         self.expired = due;
+        self.expire_parked(now, out);
         self.pump_heals(now, out);
         self.pump_transfers(now, out);
         if self.marker_due_ms().is_some_and(|due_ms| due_ms <= now.ms) {
@@ -453,6 +491,7 @@ impl Engine {
         self.pump_rebuild(now, out);
         self.pump_strays(now, out);
         self.pump_repair(now, out);
+        self.pump_cleanup(now, out);
         self.take_own_answers(now, out);
     }
 
@@ -470,10 +509,17 @@ impl Engine {
             self.serve(now, Requester::Operation(id), token, body, out);
         } else if self.reachable.contains(&node) {
             let clock = self.clock.last();
-            out.requests.push((node, ReplicaRequest { id: id.to_wire(), token, clock, body }));
+            let seats = self.seats(token);
+            out.requests.push((node, ReplicaRequest { id: id.to_wire(), token, clock, seats, body }));
         } else {
             self.own_answers.push_back((id, ResponseBody::Failed(Failure::Unreachable)));
         }
+    }
+
+    /// Notes whether every node of the ring can be reached.
+    fn note_who_is_there(&mut self) {
+        let is_there = |id: NodeId| id == self.config.node || self.reachable.contains(&id);
+        self.is_everybody_there = self.ring.nodes().iter().all(|node| is_there(node.id));
     }
 
     /// Takes note of a clock value from another node (rule R2). Whether it is near enough to be followed.
@@ -560,7 +606,7 @@ impl Engine {
         self.stats.timeouts += 1;
         match &mut operation.kind {
             Kind::Plain { .. } => self.plain_answered(id, ResponseBody::Failed(Failure::Timeout), out),
-            Kind::Await(_) => self.end_sequenced(id, ResponseBody::Failed(Failure::Timeout), out),
+            Kind::Await(_) => self.sequenced_overdue(id, out),
             Kind::Claim(_) => self.claim_overdue(now, id, out),
             Kind::ExportAgain(_) => self.end_export_again(now, id, false, out),
             Kind::Import(_) => self.import_slow(now, id, out),

@@ -145,6 +145,26 @@ impl Hints {
         }
     }
 
+    /// The ring has changed, of the datacenter `own` too. What is kept for nodes that are gone goes with them: those that have their
+    /// keys now get them from the others.
+    pub(crate) fn change_ring(&mut self, ring: Arc<Ring>, own: DcIdx) {
+        let nodes = ring.dc(own).racks().iter().flat_map(Rack::nodes);
+        let nodes: BTreeSet<NodeId> = nodes.map(|node| ring.node(node).id).collect();
+        let Self { targets, len, mark_count, .. } = self;
+        targets.retain(|target, about| {
+            let is_there = !matches!(target, HintTarget::Node(node) if !nodes.contains(node));
+            if !is_there {
+                *len -= about.queue.len();
+                *mark_count -= about.needs_repair.len();
+            }
+            is_there
+        });
+        for node in nodes {
+            targets.entry(HintTarget::Node(node)).or_default();
+        }
+        self.ring = ring;
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.len

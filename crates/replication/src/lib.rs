@@ -33,15 +33,16 @@ mod version;
 pub use bucket::{BUCKETS, Bucket, BucketSet};
 pub use clock::{Clock, ClockTooFarAhead};
 pub use engine::{
-    ClientCommand, DcFlow, DcStatus, Engine, EngineConfig, Input, NotInRing, Now, Origin, Out, Recovery,
-    RepairBusy, RepairConfig, RepairPhase, RepairRequest, RepairStatus, StoreSeen, Ticket,
+    CleanupBusy, CleanupStatus, ClientCommand, DcFlow, DcStatus, Engine, EngineConfig, Input, NotInRing, Now,
+    Origin, Out, Recovery, RepairBusy, RepairConfig, RepairPhase, RepairRequest, RepairStatus, RingRefused,
+    StoreSeen, Ticket,
 };
 pub use hints::{HintLogError, HintTarget, HintsFor};
 pub use level::{Level, UnknownLevel};
 pub use marks::Mark;
 pub use message::{
     Content, Failure, KeyRequest, PieceSource, Position, PushPurpose, ReplicaRequest, ReplicaResponse,
-    RequestBody, ResponseBody, Stamper, ValueDigest, WireError,
+    RequestBody, ResponseBody, Seats, Stamper, ValueDigest, WireError,
 };
 pub use record::Record;
 pub use records::{LogError, Trust};

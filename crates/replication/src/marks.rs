@@ -4,7 +4,7 @@
 //! the record of a key that was absent at the mark and was not written since need not be kept: [`Mark::record`] stands
 //! for it (rule R22; why that is right is told in `engine/settle.rs`).
 
-use dynomite_ring::{NodeId, NodeIdx, Ring};
+use dynomite_ring::{DcIdx, NodeId, NodeIdx, Ring, Token, TokenRange};
 
 use crate::{Bucket, Record, Version};
 
@@ -58,7 +58,7 @@ pub(crate) struct Run {
     pub(crate) settled: Settled,
 }
 
-const RUN_BYTES: usize = 12;
+pub(crate) const RUN_BYTES: usize = 12;
 
 impl Run {
     /// Joins the buckets, in ascending order, of which the same is said.
@@ -114,6 +114,28 @@ pub(crate) struct Marks {
     tellers: Vec<Teller>,
     /// Beside the nodes of the ring: the teller's place, plus one.
     places: Vec<u16>,
+    /// What was told of ranges that had other holders then.
+    earlier: Vec<Earlier>,
+}
+
+/// What a node has told by an earlier ring of keys that it held by that. It stands, for it was true of all copies then; but it says
+/// nothing of keys that the node holds since, and the node may tell nothing more of these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Earlier {
+    pub(crate) ranges: Vec<TokenRange>,
+    pub(crate) runs: Vec<Run>,
+    /// Whether the node is of this datacenter.
+    pub(crate) is_local: bool,
+}
+
+/// A range that goes from one node to another.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Move {
+    pub(crate) range: TokenRange,
+    pub(crate) from: NodeId,
+    pub(crate) to: NodeId,
+    /// Whether they are of this datacenter.
+    pub(crate) is_local: bool,
 }
 
 #[derive(Debug)]
@@ -127,7 +149,7 @@ struct Teller {
 impl Marks {
     /// Whether nobody has told anything: then no record was forgotten.
     pub(crate) fn is_empty(&self) -> bool {
-        self.tellers.is_empty()
+        self.tellers.is_empty() && self.earlier.is_empty()
     }
 
     /// What `node` has told of a bucket.
@@ -135,9 +157,87 @@ impl Marks {
         self.teller(node).and_then(|teller| teller.at(bucket)).unwrap_or_default()
     }
 
-    /// The latest that any of `nodes` has told of a bucket.
-    pub(crate) fn latest(&self, nodes: &[NodeIdx], bucket: Bucket) -> Settled {
-        nodes.iter().map(|node| self.of(*node, bucket)).max().unwrap_or_default()
+    /// The latest that was told of a token, which is in `bucket`, by any of its holders `nodes`, or by an earlier one: of this
+    /// datacenter, if only those count.
+    pub(crate) fn latest(
+        &self,
+        nodes: &[NodeIdx],
+        token: Token,
+        bucket: Bucket,
+        is_local_only: bool,
+    ) -> Settled {
+        let told = nodes.iter().map(|node| self.of(*node, bucket)).max().unwrap_or_default();
+        let counts = |earlier: &&Earlier| {
+            (earlier.is_local || !is_local_only) && earlier.ranges.iter().any(|range| range.contains(token))
+        };
+        let earlier = self.earlier.iter().filter(counts).map(|earlier| earlier.of(bucket)).max();
+        told.max(earlier.unwrap_or_default())
+    }
+
+    /// The ring changes from `old` to `new`, in which `moved` goes from one node to another.
+    pub(crate) fn change(&mut self, old: &Ring, new: &Ring, moved: Option<Move>) {
+        if let Some(Move { range, from, to, is_local }) = moved {
+            let told_by = |marks: &Self, id| old.index_of(id).map(|node| marks.runs_of(node));
+            let runs = told_by(self, from).unwrap_or_default();
+            self.keep(vec![range], runs, is_local);
+            if let Some(node) = old.index_of(to) {
+                self.keep(old.ranges_of(node), self.runs_of(node), is_local);
+                self.tellers.retain(|teller| teller.id != to);
+            }
+        }
+        self.tellers.retain(|teller| new.index_of(teller.id).is_some());
+        self.places = vec![0; new.nodes().len()];
+        for (place, teller) in self.tellers.iter_mut().enumerate() {
+            if let Some(node) = new.index_of(teller.id) {
+                teller.node = node;
+                self.places[node.0 as usize] = place as u16 + 1;
+            }
+        }
+    }
+
+    fn keep(&mut self, ranges: Vec<TokenRange>, runs: Vec<Run>, is_local: bool) {
+        if runs.is_empty() {
+            return;
+        }
+        let same = |known: &&mut Earlier| known.runs == runs && known.is_local == is_local;
+        match self.earlier.iter_mut().find(same) {
+            Some(known) => known.ranges.extend(ranges),
+            None => self.earlier.push(Earlier { ranges, runs, is_local }),
+        }
+    }
+
+    /// What was told of ranges that had other holders then.
+    pub(crate) fn earlier(&self) -> &[Earlier] {
+        &self.earlier
+    }
+
+    /// Takes over what an earlier process kept of that.
+    pub(crate) fn set_earlier(&mut self, earlier: Vec<Earlier>) {
+        self.earlier = earlier;
+    }
+
+    /// Drops what was told earlier where the present holders have told as much since. Whether anything was dropped.
+    pub(crate) fn drop_superseded(&mut self, ring: &Ring, own: DcIdx) -> bool {
+        let least: Vec<Mark> = ring
+            .nodes()
+            .iter()
+            .enumerate()
+            .map(|(index, _)| {
+                let teller = self.teller(NodeIdx(index as u32));
+                let marks = teller.into_iter().flat_map(|teller| teller.settled.iter());
+                marks.map(|settled| settled.before.min(settled.mark)).min().unwrap_or_default()
+            })
+            .collect();
+        let is_superseded = |earlier: &Earlier| {
+            let greatest = earlier.runs.iter().map(|run| run.settled.mark).max().unwrap_or_default();
+            let concerned = |range: &TokenRange| earlier.ranges.iter().any(|known| overlap(known, range));
+            let mut ranges = ring.ranges().filter(|(range, _)| concerned(range));
+            let has_told = |node: &NodeIdx| least[node.0 as usize] >= greatest;
+            ranges.all(|(_, replicas)| replicas.in_dc(own).iter().any(has_told))
+        };
+        let count = self.earlier.len();
+        self.earlier.retain(|earlier| !is_superseded(earlier));
+        self.earlier.len() < count
     }
 
     /// Takes note of what `node` tells of buckets; those outside `slice` are left out, and a mark never goes back.
@@ -167,16 +267,27 @@ impl Marks {
                 *settled = Settled::default();
             }
         }
+        for earlier in &mut self.earlier {
+            let buckets = earlier.runs.iter().flat_map(|run| {
+                (run.first..run.first.saturating_add(run.count)).map(|bucket| (bucket, run.settled))
+            });
+            earlier.runs = Run::join(buckets.filter(|(other, _)| *other != bucket.0));
+        }
     }
 
     /// What `node` has told of all buckets, as bytes that begin with its id.
     pub(crate) fn encode(&self, node: NodeIdx) -> Vec<u8> {
         let Some(teller) = self.teller(node) else { return Vec::new() };
+        let mut bytes = teller.id.0.to_le_bytes().to_vec();
+        Run::encode(&self.runs_of(node), &mut bytes);
+        bytes
+    }
+
+    fn runs_of(&self, node: NodeIdx) -> Vec<Run> {
+        let Some(teller) = self.teller(node) else { return Vec::new() };
         let told =
             teller.settled.iter().zip(teller.first..).filter(|(settled, _)| settled.mark != Mark::NEVER);
-        let mut bytes = teller.id.0.to_le_bytes().to_vec();
-        Run::encode(&Run::join(told.map(|(settled, bucket)| (bucket, *settled))), &mut bytes);
-        bytes
+        Run::join(told.map(|(settled, bucket)| (bucket, *settled)))
     }
 
     fn teller(&self, node: NodeIdx) -> Option<&Teller> {
@@ -198,6 +309,18 @@ impl Marks {
         debug_assert_eq!(self.tellers[place].node, node);
         &mut self.tellers[place]
     }
+}
+
+impl Earlier {
+    fn of(&self, bucket: Bucket) -> Settled {
+        let has = |run: &&Run| (run.first..run.first.saturating_add(run.count)).contains(&bucket.0);
+        self.runs.iter().find(has).map(|run| run.settled).unwrap_or_default()
+    }
+}
+
+/// Whether two ranges have a token in common.
+pub(crate) fn overlap(one: &TokenRange, other: &TokenRange) -> bool {
+    one.contains(other.upto) || other.contains(one.upto)
 }
 
 impl Teller {
@@ -246,7 +369,42 @@ mod tests {
         let of = |bucket| marks.of(NodeIdx(1), Bucket(bucket));
         assert_eq!([9, 10, 14, 15, 19].map(of), [0, 7, 7, 0, 8].map(|mark| settled(mark, mark.min(3))));
         assert_eq!(marks.of(NodeIdx(0), Bucket(10)), Settled::default());
-        assert_eq!(marks.latest(&[NodeIdx(0), NodeIdx(1)], Bucket(19)), settled(8, 3));
+        assert_eq!(marks.latest(&[NodeIdx(0), NodeIdx(1)], Token(0), Bucket(19), true), settled(8, 3));
+    }
+
+    #[test]
+    fn what_a_node_told_stands_for_what_it_held_then_and_for_nothing_else() {
+        let hasher = KeyHasher::new(HashKind::RedisSlot, None);
+        let built = |epoch, tokens: [&[u32]; 3]| {
+            let node = |name: &str, rack, tokens: &[u32]| {
+                Node::new(name, "dc", rack, tokens.iter().copied().map(Token).collect())
+            };
+            let [a, b, c] = tokens;
+            let nodes = vec![node("a", "r", a), node("b", "r", b), node("c", "s", c)];
+            Ring::build(hasher, epoch, nodes).unwrap()
+        };
+        let (old, new) = (built(1, [&[100, 200], &[300], &[50]]), built(2, [&[100], &[200, 300], &[50]]));
+        let mut marks = Marks::default();
+        let run = |mark| Run { first: 0, count: 10, settled: settled(mark, 0) };
+        marks.tell(&old, NodeIdx(0), 0..10, [run(7)]);
+        marks.tell(&old, NodeIdx(1), 0..10, [run(9)]);
+        let (from, to) = (old.node(NodeIdx(0)).id, old.node(NodeIdx(1)).id);
+        let range = TokenRange::new(Token(100), Token(200));
+        marks.change(&old, &new, Some(Move { range, from, to, is_local: true }));
+        let told = |marks: &Marks, token: u32| {
+            marks.latest(new.replicas(Token(token)).all(), Token(token), Bucket(3), true).mark.0
+        };
+        assert_eq!([50, 150, 250].map(|token| told(&marks, token)), [7, 7, 9]);
+        marks.tell(&new, NodeIdx(1), 0..10, [run(11)]);
+        assert_eq!([50, 150, 250].map(|token| told(&marks, token)), [7, 11, 11]);
+        let kept = marks.earlier().to_vec();
+        assert_eq!(
+            (kept.len(), marks.drop_superseded(&new, DcIdx(0))),
+            (2, false),
+            "what was before is not told"
+        );
+        marks.tell(&new, NodeIdx(1), 0..10, [Run { settled: settled(12, 11), ..run(0) }]);
+        assert!(marks.drop_superseded(&new, DcIdx(0)) && marks.earlier().is_empty());
     }
 
     #[test]

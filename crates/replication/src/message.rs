@@ -9,7 +9,7 @@ mod wire;
 
 use bytes::Bytes;
 use dynomite_codec::{Call, Piece, Request};
-use dynomite_ring::{NodeId, RackIdx, Token};
+use dynomite_ring::{NodeId, RackIdx, Token, TokenRange};
 
 use crate::{Bucket, Level, Mark, Record, Trust, Version};
 pub use content::{Content, PieceSource, ValueDigest};
@@ -50,6 +50,15 @@ impl KeyRequest {
     }
 }
 
+/// What a node's ring says of a token: with another answer, a question about it must not be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Seats {
+    /// The lower bits of the ring's epoch.
+    pub epoch: u32,
+    /// The digest of the nodes that hold the token: [`dynomite_ring::Replicas::digest`].
+    pub digest: u32,
+}
+
 /// One node asks another for something.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplicaRequest {
@@ -59,6 +68,8 @@ pub struct ReplicaRequest {
     pub token: Token,
     /// The sender's clock (rule R2).
     pub clock: u64,
+    /// Who holds the token, as the sender knows.
+    pub seats: Seats,
     /// What is asked.
     pub body: RequestBody,
 }
@@ -238,6 +249,8 @@ pub enum RequestBody {
         loss: u64,
         /// Where to begin.
         from: Position,
+        /// Of which tokens; where its ends are equal, of all.
+        range: TokenRange,
     },
     /// Take note that all copies of buckets were equal (rule R22). Answered by `Noted`.
     Settle {
@@ -297,6 +310,34 @@ impl RequestBody {
             | Self::RelayImport { key, .. }
             | Self::Export { key, .. } => key,
             Self::Digest { .. } | Self::Differ { .. } | Self::List { .. } | Self::Settle { .. } => &[],
+        }
+    }
+}
+
+impl RequestBody {
+    /// Bytes of what may be large in it.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Execute(command)
+            | Self::Read { command, .. }
+            | Self::Overwrite { command, .. }
+            | Self::RelayOverwrite { command, .. }
+            | Self::Sequence { command, .. } => command.request().raw().len(),
+            Self::Forward { key, effect, .. } => {
+                key.len() + effect.as_ref().map_or(0, |effect| effect.raw().len())
+            }
+            Self::Push { key, state, .. }
+            | Self::Import { key, state, .. }
+            | Self::RelayImport { key, state, .. } => key.len() + state.len(),
+            Self::Differ { known: bytes, .. } | Self::Settle { runs: bytes, .. } => bytes.len(),
+            Self::Inspect { .. }
+            | Self::Fetch { .. }
+            | Self::Piece { .. }
+            | Self::Value { .. }
+            | Self::Claim { .. }
+            | Self::Export { .. }
+            | Self::Digest { .. }
+            | Self::List { .. } => self.key().len(),
         }
     }
 }
@@ -487,6 +528,9 @@ pub enum Failure {
     /// The node, as primary, reaches fewer replicas than the level needs. Not run.
     #[error("reaches too few replicas")]
     TooFewReplicas,
+    /// The receiver's ring is another one than the sender's, where it matters: the key has moved, or will at once. Not run.
+    #[error("the ring has changed")]
+    RingChanged,
 }
 
 impl Failure {

@@ -88,6 +88,12 @@ pub struct Stats {
     pub rebuilt_without_majority: u64,
     /// Keys that the datastore held and no record knew of, taken over.
     pub strays_adopted: u64,
+    /// Requests that waited for the ring by which they were sent.
+    pub requests_ahead: u64,
+    /// Requests that were refused because of the sender's ring, or waited in vain.
+    pub requests_behind: u64,
+    /// Keys of other nodes that were deleted from the datastore.
+    pub keys_cleaned: u64,
     /// Writes that a replica missed.
     pub writes_missed: u64,
     /// Hints noted: keys that a replica or a datacenter missed writes on, each once for as long as it is not replayed.
@@ -131,7 +137,7 @@ impl Stats {
     }
 
     /// Every number with its name, in the order in which they are shown.
-    pub fn fields(&self) -> [(&'static str, u64); 57] {
+    pub fn fields(&self) -> [(&'static str, u64); 60] {
         let mut copy = *self;
         copy.fields_mut().map(|(name, value)| (name, *value))
     }
@@ -151,7 +157,7 @@ impl Stats {
         self
     }
 
-    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 57] {
+    fn fields_mut(&mut self) -> [(&'static str, &mut u64); 60] {
         [
             ("commands", &mut self.commands),
             ("operations_refused", &mut self.operations_refused),
@@ -194,6 +200,9 @@ impl Stats {
             ("copies_rebuilt", &mut self.copies_rebuilt),
             ("rebuilt_without_majority", &mut self.rebuilt_without_majority),
             ("strays_adopted", &mut self.strays_adopted),
+            ("requests_ahead", &mut self.requests_ahead),
+            ("requests_behind", &mut self.requests_behind),
+            ("keys_cleaned", &mut self.keys_cleaned),
             ("writes_missed", &mut self.writes_missed),
             ("hints_stored", &mut self.hints_stored),
             ("hints_replayed", &mut self.hints_replayed),

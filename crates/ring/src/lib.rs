@@ -6,12 +6,14 @@
 //! after it was built, so it may be shared between threads without locks. The crate does no I/O and reads no clock.
 
 mod allocate;
+mod description;
 mod error;
 mod hash;
 mod hasher;
 mod moved;
 mod node;
 mod ownership;
+mod plan;
 mod ring;
 #[cfg(test)]
 mod testing;
@@ -19,12 +21,14 @@ mod token;
 mod topology;
 
 pub use allocate::{allocate, allocate_static};
+pub use description::RingDescription;
 pub use error::{ParseHashError, ParseTokenError, RingError};
 pub use hash::HashKind;
 pub use hasher::KeyHasher;
 pub use moved::{MovedRange, moved_ranges};
 pub use node::{Node, NodeId};
 pub use ownership::Ownership;
+pub use plan::{Change, NodeLoad, Plan, PlanError, Step, Transfer};
 pub use ring::{Replicas, Ring};
 pub use token::{SLOT_COUNT, Token, TokenRange, TokenSpace};
 pub use topology::{Dc, DcIdx, NodeIdx, Rack, RackIdx};

@@ -95,8 +95,7 @@ struct OwnerSweep<'a> {
 
 impl<'a> OwnerSweep<'a> {
     fn new(ring: &'a Ring, dc: &str, rack: &str) -> Self {
-        let rack = ring.dc_by_name(dc).and_then(|dc| dc.racks.iter().find(|known| known.name() == rack));
-        Self { ring, rack, next: 0 }
+        Self { ring, rack: ring.rack_by_name(dc, rack), next: 0 }
     }
 
     fn tokens(&self) -> impl Iterator<Item = Token> + use<'a> {

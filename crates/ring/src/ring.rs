@@ -17,7 +17,7 @@ pub use replicas::Replicas;
 
 /// Who owns what, at one moment. Never changes; keep it in an [`Arc`] and replace the whole.
 ///
-/// Takes about 20 bytes per token and 4 bytes per rack for every different set of replicas.
+/// Takes about 20 bytes per token and 4 bytes per rack, and 4 more, for every different set of replicas.
 #[derive(Debug)]
 pub struct Ring {
     epoch: u64,
@@ -53,9 +53,14 @@ impl Ring {
             .iter()
             .flat_map(|dc| (0..dc.racks.len()).map(|place| (dc.index, place as u16)))
             .collect::<Vec<_>>();
-        let placement = Placement::new(dcs.iter().flat_map(|dc| &dc.racks), rack_places.len());
+        let placement = Placement::new(dcs.iter().flat_map(|dc| &dc.racks), rack_places.len(), &nodes);
         let digest = digest::of(hasher, &nodes);
         Ok(Self { epoch, hasher, nodes, dcs, rack_places, ids, placement, digest })
+    }
+
+    /// The same ring under another number.
+    pub(crate) fn with_epoch(self, epoch: u64) -> Self {
+        Self { epoch, ..self }
     }
 
     /// The token of `key`.
@@ -101,7 +106,7 @@ impl Ring {
     /// The whole ring as consecutive ranges with the replicas of each: the finest division that any rack's tokens
     /// make, without boundaries at which nothing changes.
     pub fn ranges(&self) -> impl ExactSizeIterator<Item = (TokenRange, Replicas<'_>)> {
-        self.placement.ranges().map(|(range, nodes)| (range, Replicas::new(nodes, &self.dcs)))
+        self.placement.ranges().map(|(range, set)| (range, Replicas::new(set, &self.dcs)))
     }
 
     /// The ranges that one node owns in its rack, ascending by their end, neighbours joined.
@@ -180,6 +185,11 @@ impl Ring {
     /// The datacenter with this name.
     pub fn dc_by_name(&self, name: &str) -> Option<&Dc> {
         self.dcs.iter().find(|dc| dc.name() == name)
+    }
+
+    /// The rack with this name in the datacenter with that name.
+    pub fn rack_by_name(&self, dc: &str, rack: &str) -> Option<&Rack> {
+        self.dc_by_name(dc)?.racks.iter().find(|known| known.name() == rack)
     }
 
     /// All racks, in the order of [`RackIdx`].

@@ -39,8 +39,8 @@ pub use history::{Entry, History, Outcome};
 #[cfg(feature = "mutants")]
 pub use mutants::{Found, Hunt, Planted, hunt_all, plant};
 pub use plan::{
-    Fault, FaultKind, FaultMix, Group, Loss, MS, Micros, Plan, PlannedCommand, PlannedFault, Surroundings,
-    Traffic, Workload,
+    Change, ChangeMix, Fault, FaultKind, FaultMix, Group, Loss, MS, Micros, Plan, PlannedChange,
+    PlannedCommand, PlannedFault, Surroundings, Traffic, Workload,
 };
 pub use random::{Dice, Random};
 pub use report::describe;

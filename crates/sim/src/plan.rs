@@ -2,6 +2,7 @@
 //!
 //! Every fault carries its own end, so any subset of a plan is a plan, and a failing one can be shrunk.
 
+mod changes;
 mod faults;
 mod workload;
 
@@ -17,6 +18,7 @@ use crate::{
     world::CLOCK_AHEAD_MAX_MS,
 };
 
+pub use changes::{Change, ChangeMix, PlannedChange};
 pub use faults::{FaultKind, FaultMix};
 pub use workload::{Traffic, Workload};
 
@@ -39,6 +41,8 @@ pub struct Plan {
     pub commands: Vec<PlannedCommand>,
     /// What breaks.
     pub faults: Vec<PlannedFault>,
+    /// Which nodes come and go, in the order of time.
+    pub changes: Vec<PlannedChange>,
 }
 
 /// Delays and clocks.
@@ -257,13 +261,15 @@ impl Plan {
         let surroundings = Surroundings::draw(&topology, &scenario.shape, &mut random);
         let commands = workload::draw(&topology, &scenario.workload, &mut random);
         let faults = faults::draw(&topology, &scenario.faults, &scenario.workload, &mut random);
-        Self { seed, topology, surroundings, commands, faults }
+        let changes = changes::draw(&topology, &scenario.shape.changes, &scenario.workload, &mut random);
+        Self { seed, topology, surroundings, commands, faults, changes }
     }
 
     /// When the last fault is over and the last command was sent.
     pub fn quiet_at(&self) -> Micros {
         let faults = self.faults.iter().map(|fault| fault.at + fault.lasts).max().unwrap_or(0);
-        self.commands.iter().map(|command| command.at).max().unwrap_or(0).max(faults)
+        let changes = self.changes.iter().map(|change| change.at).max().unwrap_or(0);
+        self.commands.iter().map(|command| command.at).max().unwrap_or(0).max(faults).max(changes)
     }
 
     /// How far two clocks of the cluster can be apart in the course of the run.
@@ -394,6 +400,9 @@ impl fmt::Display for Plan {
         writeln!(f, "near {near_us} us, far {far_us} us, skew {skew_us:?} us, drift {drift_ppm:?} ppm")?;
         for fault in &self.faults {
             writeln!(f, "{fault}")?;
+        }
+        for PlannedChange { at, change } in &self.changes {
+            writeln!(f, "{:>10.3} ms  {change:?}", *at as f64 / MS as f64)?;
         }
         for command in &self.commands {
             writeln!(f, "{command}")?;

@@ -106,7 +106,7 @@ fn verdict_of(world: &World, violations: Vec<Violation>) -> Verdict {
 /// Lets all that is planned happen, and then the cluster come to rest.
 pub(crate) fn play(world: &mut World) {
     world.run_until(world.plan().quiet_at());
-    while !world.clients_are_idle() && world.now() < CLIENTS_MAX {
+    while !(world.clients_are_idle() && world.changes_are_over()) && world.now() < CLIENTS_MAX {
         world.run_until(world.now() + SETTLING_STEP);
     }
     let quiet_at = world.now();

@@ -6,7 +6,7 @@ mod families;
 use dynomite_ring::HashKind;
 
 use crate::{
-    plan::{FaultMix, Plan, Workload},
+    plan::{ChangeMix, FaultMix, Plan, Workload},
     random::Random,
     topology::Topology,
 };
@@ -82,6 +82,8 @@ pub struct Shape {
     pub is_tight: bool,
     /// Whether pieces are so small that most states move in several.
     pub is_piecewise: bool,
+    /// Which nodes come and go.
+    pub changes: ChangeMix,
 }
 
 /// A family of runs.
@@ -107,7 +109,8 @@ impl Shape {
         Topology {
             dc_count: self.dc_count,
             rack_count: random.between(least as u64, most as u64) as usize,
-            node_count: random.between(1, self.nodes_max as u64) as usize,
+            node_count: random.between(1, self.nodes_max as u64) as usize + self.changes.spare_count,
+            spare_count: self.changes.spare_count,
             vnode_count: *random.pick(&[1, 4, 16]),
             worker_count: random.between(1, self.workers_max as u64) as usize,
             hash: *random.pick(&[HashKind::RedisSlot, HashKind::Murmur]),

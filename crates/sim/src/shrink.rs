@@ -20,6 +20,7 @@ pub(crate) fn shrink_while(plan: &Plan, fails: impl Fn(&Plan) -> bool) -> Plan {
     loop {
         let size = smallest.size();
         smallest.without(|plan| plan.faults.len(), |plan, keep| plan.faults = kept(&plan.faults, keep));
+        smallest.without(|plan| plan.changes.len(), |plan, keep| plan.changes = kept(&plan.changes, keep));
         smallest.without(|plan| plan.commands.len(), |plan, keep| plan.commands = kept(&plan.commands, keep));
         if smallest.size() == size || smallest.tries >= TRIES_MAX {
             return smallest.plan;
@@ -35,7 +36,7 @@ struct Shrinking<F> {
 
 impl<F: Fn(&Plan) -> bool> Shrinking<F> {
     fn size(&self) -> usize {
-        self.plan.faults.len() + self.plan.commands.len()
+        self.plan.faults.len() + self.plan.changes.len() + self.plan.commands.len()
     }
 
     /// Takes out parts of one list, first large ones, then smaller ones (Zeller's delta debugging).

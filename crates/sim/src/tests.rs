@@ -57,6 +57,13 @@ fn where_nothing_breaks_everything_holds() {
 }
 
 #[test]
+fn while_nodes_come_and_go_everything_holds() {
+    keeps("seats", 12, &Invariant::ALL);
+    keeps("seats-and-faults", 12, &Invariant::ALL);
+    keeps("two-dcs-seats", 6, &Invariant::ALL);
+}
+
+#[test]
 fn with_one_rack_everything_holds_whatever_breaks() {
     keeps("one-rack", 20, &Invariant::ALL);
 }

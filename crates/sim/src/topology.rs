@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use dynomite_ring::{HashKind, KeyHasher, Node, NodeId, Ring, RingError, allocate_static};
+use dynomite_ring::{HashKind, KeyHasher, Node, NodeId, Ring, RingError, Token, allocate_static};
 
 /// The shape of a cluster. All racks of all datacenters have equally many nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Topology {
     pub rack_count: usize,
     /// Nodes of each rack.
     pub node_count: usize,
+    /// So many of these, the last ones, are not in the cluster when it begins, and may join.
+    pub spare_count: usize,
     /// Tokens of each node.
     pub vnode_count: usize,
     /// Workers of each node, each with an engine and a lane of its own.
@@ -25,7 +27,7 @@ impl Topology {
     /// One node with one worker in each rack.
     pub const fn racks(dc_count: usize, rack_count: usize) -> Self {
         let hash = HashKind::RedisSlot;
-        Self { dc_count, rack_count, node_count: 1, vnode_count: 16, worker_count: 1, hash }
+        Self { dc_count, rack_count, node_count: 1, spare_count: 0, vnode_count: 16, worker_count: 1, hash }
     }
 
     /// Nodes in all. Node `n` of this simulator is the `n`th in the order of datacenter, rack and place in the rack.
@@ -48,6 +50,11 @@ impl Topology {
         node / self.node_count
     }
 
+    /// Whether node `node` is in the cluster when it begins.
+    pub fn is_first(&self, node: usize) -> bool {
+        node % self.node_count < self.node_count - self.spare_count
+    }
+
     /// The name of node `node`.
     pub fn name_of(&self, node: usize) -> String {
         let rack = self.rack_of(node) % self.rack_count + 1;
@@ -59,21 +66,34 @@ impl Topology {
     /// # Errors
     /// When the numbers make no ring.
     pub fn ring(&self) -> Result<Arc<Ring>, RingError> {
-        let mut nodes = Vec::with_capacity(self.len());
+        self.ring_of(1, &self.first_tokens()).map(Arc::new)
+    }
+
+    /// The tokens of all nodes when the cluster begins; none of those that are not in it.
+    pub fn first_tokens(&self) -> Vec<Vec<Token>> {
+        let mut all = Vec::with_capacity(self.len());
         for rack in 0..self.dc_count * self.rack_count {
-            let names: Vec<String> =
-                (0..self.node_count).map(|place| self.name_of(rack * self.node_count + place)).collect();
+            let nodes =
+                (rack * self.node_count..(rack + 1) * self.node_count).filter(|node| self.is_first(*node));
+            let names: Vec<String> = nodes.map(|node| self.name_of(node)).collect();
             let texts: Vec<&str> = names.iter().map(String::as_str).collect();
-            let tokens = allocate_static(self.hash.space(), &texts, self.vnode_count);
-            let (dc, rack) = (rack / self.rack_count + 1, rack % self.rack_count + 1);
-            nodes.extend(
-                texts
-                    .iter()
-                    .zip(tokens)
-                    .map(|(name, tokens)| Node::new(*name, format!("dc{dc}"), format!("rack{rack}"), tokens)),
-            );
+            all.extend(allocate_static(self.hash.space(), &texts, self.vnode_count));
+            all.resize((rack + 1) * self.node_count, Vec::new());
         }
-        Ok(Arc::new(Ring::build(KeyHasher::new(self.hash, None), 1, nodes)?))
+        all
+    }
+
+    /// The ring in which nodes have `tokens`, by their numbers; those that have none are not in it.
+    ///
+    /// # Errors
+    /// When they make no ring.
+    pub fn ring_of(&self, epoch: u64, tokens: &[Vec<Token>]) -> Result<Ring, RingError> {
+        let members = tokens.iter().enumerate().filter(|(_, tokens)| !tokens.is_empty());
+        let nodes = members.map(|(node, tokens)| {
+            let (dc, rack) = (self.dc_of(node) + 1, self.rack_of(node) % self.rack_count + 1);
+            Node::new(self.name_of(node), format!("dc{dc}"), format!("rack{rack}"), tokens.clone())
+        });
+        Ring::build(KeyHasher::new(self.hash, None), epoch, nodes.collect())
     }
 
     /// The ids of all nodes, by their numbers.

@@ -2,6 +2,7 @@
 //!
 //! Invariant: what happens depends on the plan alone. Equal plans give equal digests of all events.
 
+mod changes;
 mod clients;
 mod clock;
 mod datastore;
@@ -27,6 +28,7 @@ use crate::{
     random::Dice,
     trace::Trace,
 };
+use changes::Changes;
 use clients::Clients;
 use events::EventQueue;
 use network::Network;
@@ -46,8 +48,7 @@ pub struct World {
     plan: Plan,
     ring: Arc<Ring>,
     ids: Vec<NodeId>,
-    /// Numbers of nodes, by their place in the ring.
-    numbers: Vec<usize>,
+    changes: Changes,
     dice: Dice,
     now: Micros,
     events: EventQueue,
@@ -67,16 +68,12 @@ impl World {
         let topology = plan.topology;
         let ring = topology.ring().expect("scenarios have rings");
         let ids = topology.ids();
-        let numbers = ring
-            .nodes()
-            .iter()
-            .map(|node| ids.iter().position(|id| *id == node.id).expect("the ring has these nodes alone"))
-            .collect();
         let mut world = Self {
             dice: plan.dice(),
             now: 0,
             events: EventQueue::default(),
-            nodes: (0..topology.len()).map(|node| Node::new(&plan, node)).collect(),
+            nodes: (0..topology.len()).map(|node| Node::new(&plan, node, &ring)).collect(),
+            changes: Changes::new(&ring, topology.first_tokens()),
             network: Network::new(&plan),
             clients: Clients::new(&plan),
             history: History::default(),
@@ -84,7 +81,6 @@ impl World {
             trace,
             undecoded: Vec::new(),
             ids,
-            numbers,
             ring,
             plan,
         };
@@ -95,9 +91,12 @@ impl World {
     /// Starts the nodes and plans all that the plan says.
     fn begin(&mut self) {
         for node in 0..self.nodes.len() {
-            self.start_node(node);
+            if self.plan.topology.is_first(node) {
+                self.start_node(node);
+            }
         }
         self.link_all();
+        self.expect_changes();
         for index in 0..self.plan.commands.len() {
             self.events.push(self.plan.commands[index].at, Event::Send { command: index });
         }
@@ -193,7 +192,8 @@ impl World {
     }
 
     fn number(&self, index: NodeIdx) -> usize {
-        self.numbers[index.0 as usize]
+        let id = self.ring.node(index).id;
+        self.ids.iter().position(|known| *known == id).expect("the ring has these nodes alone")
     }
 
     fn now_of(&self, node: usize) -> Now {
@@ -263,6 +263,9 @@ impl World {
             Event::Restart { node } => self.restart(node),
             Event::FaultBegins { fault } => self.fault_begins(fault),
             Event::FaultEnds { fault } => self.fault_ends(fault),
+            Event::RingStep => self.ring_step(),
+            Event::RingComes { node, epoch } => self.ring_comes(node, epoch),
+            Event::Leaves { node } => self.leaves(node),
         }
     }
 

@@ -16,6 +16,10 @@ const POLL_INTERVAL: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Cluster {
     nodes: Vec<ClusterNode>,
+    /// How further nodes are started.
+    builder: ClusterBuilder,
+    /// How many nodes there ever were.
+    count: usize,
 }
 
 /// One node of a [`Cluster`].
@@ -88,6 +92,27 @@ impl Cluster {
             }
         }
         racks
+    }
+
+    /// Starts one more node, which finds the others by their addresses and waits to be taken in; its index. Does not wait until it
+    /// is.
+    ///
+    /// # Panics
+    /// When a process cannot be started.
+    #[track_caller]
+    pub fn begin_join(&mut self, datacenter: &str, rack: &str) -> usize {
+        let sources: Vec<String> = self.nodes.iter().map(|node| node.peer_address().to_string()).collect();
+        let discovery = format!("[discovery]\nsources = {sources:?}\n");
+        let plan = Plan { datacenter: datacenter.to_owned(), rack: rack.to_owned(), tokens: None };
+        let ports = [PortLease::take(), PortLease::take()];
+        self.nodes.push(self.builder.spawn(self.count, &plan, ports, &discovery));
+        self.count += 1;
+        self.nodes.len() - 1
+    }
+
+    /// Ends a node that is not wanted any more, and its datastore. Those behind it move up by one.
+    pub fn remove(&mut self, node: usize) -> ClusterNode {
+        self.nodes.remove(node)
     }
 
     /// Waits until every node that runs has its datastore and sees every other node up.
@@ -225,33 +250,39 @@ impl ClusterBuilder {
         let seeds = self.seeds(&ports);
         let mut nodes: Vec<ClusterNode> = Vec::new();
         for (index, (plan, ports)) in self.nodes.iter().zip(ports).enumerate() {
-            let redis = Redis::start();
-            let name = node_name(index);
-            let client_address = ports[0].address();
-            let mut config = format!(
-                "name = \"{name}\"\ndatacenter = \"{}\"\nrack = \"{}\"\nlisten = \"{client_address}\"\n",
-                plan.datacenter, plan.rack
-            );
-            if seeds.is_empty() {
-                config.push_str(&plan.tokens_line());
-            } else {
-                config.push_str(&format!("peer_listen = \"{}\"\n", ports[1].address()));
-            }
-            config.push_str(&format!("[datastore]\nurl = \"{}\"\n{seeds}", redis.url()));
-            let mut builder = Dynomited::builder(&self.binary, &config, client_address);
-            if self.keep_data {
-                builder = builder.data_dir();
-            }
-            for setting in &self.settings {
-                builder = builder.arg("--set").arg(setting);
-            }
-            let (datacenter, rack) = (plan.datacenter.clone(), plan.rack.clone());
-            nodes.push(ClusterNode { server: builder.spawn(), redis, name, datacenter, rack, ports });
+            nodes.push(self.spawn(index, plan, ports, &seeds));
         }
         for node in &mut nodes {
             node.server.wait_ready();
         }
-        Cluster { nodes }
+        let count = nodes.len();
+        Cluster { nodes, builder: self, count }
+    }
+
+    /// Starts one node and its datastore; `seeds` is the part of its configuration that says where others are.
+    fn spawn(&self, index: usize, plan: &Plan, ports: [PortLease; 2], seeds: &str) -> ClusterNode {
+        let redis = Redis::start();
+        let name = node_name(index);
+        let client_address = ports[0].address();
+        let mut config = format!(
+            "name = \"{name}\"\ndatacenter = \"{}\"\nrack = \"{}\"\nlisten = \"{client_address}\"\n",
+            plan.datacenter, plan.rack
+        );
+        if seeds.is_empty() {
+            config.push_str(&plan.tokens_line());
+        } else {
+            config.push_str(&format!("peer_listen = \"{}\"\n", ports[1].address()));
+        }
+        config.push_str(&format!("[datastore]\nurl = \"{}\"\n{seeds}", redis.url()));
+        let mut builder = Dynomited::builder(&self.binary, &config, client_address);
+        if self.keep_data {
+            builder = builder.data_dir();
+        }
+        for setting in &self.settings {
+            builder = builder.arg("--set").arg(setting);
+        }
+        let (datacenter, rack) = (plan.datacenter.clone(), plan.rack.clone());
+        ClusterNode { server: builder.spawn(), redis, name, datacenter, rack, ports }
     }
 
     /// The list of all nodes; nothing for a single one, which has no peers.

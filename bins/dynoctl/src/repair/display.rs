@@ -1,25 +1,15 @@
 //! Progress on a terminal, in a file, or for a program.
 
-use std::io::{self, Write, stdout};
+use std::io;
 use std::time::{Duration, Instant};
 
 use super::status::Status;
+use crate::form::{CLEARED, Form, drawn, write};
 
 /// Lines in a file are at least so far apart, unless much has happened.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
 /// So many percent are much.
 const LINE_PERCENT: u64 = 10;
-
-/// Where it is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    /// One line that is drawn again.
-    Terminal,
-    /// Lines, now and then.
-    Lines,
-    /// One object a line, now and then.
-    Json,
-}
 
 /// Shows one repair.
 #[derive(Debug)]
@@ -61,7 +51,7 @@ impl Display {
     /// How it ended.
     pub(super) fn finish(&mut self, status: &Status) -> io::Result<()> {
         if self.form == Form::Terminal {
-            write("\r\x1b[K")?;
+            write(CLEARED)?;
         }
         self.show_now(status)
     }
@@ -70,19 +60,4 @@ impl Display {
     pub(super) fn say(&mut self, text: &str) -> io::Result<()> {
         if self.form == Form::Json { Ok(()) } else { write(&format!("{text}\n")) }
     }
-}
-
-/// A line over the one before; what does not fit into the terminal's width is cut off, as a second line could not be drawn
-/// over.
-fn drawn(line: &str) -> String {
-    const NO_WRAP: &str = "\x1b[?7l";
-    const WRAP: &str = "\x1b[?7h";
-    const CLEAR_REST: &str = "\x1b[K";
-    format!("\r{NO_WRAP}{line}{CLEAR_REST}{WRAP}")
-}
-
-fn write(text: &str) -> io::Result<()> {
-    let mut out = stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
 }

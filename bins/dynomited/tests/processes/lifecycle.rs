@@ -1,5 +1,6 @@
 //! Start and stop: what a supervisor sees.
 
+use std::fs;
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -127,6 +128,39 @@ fn wrong_configuration_and_taken_ports_are_refused_with_the_reason() {
         assert!(second.log().contains(&port.address().to_string()), "{}", second.log());
         assert_eq!(first.client().command(&["PING"]), PONG);
     }
+}
+
+#[test]
+fn a_data_directory_belongs_to_one_node_for_good() {
+    let directory = tempfile::tempdir().unwrap();
+    let data_dir = directory.path().join("data");
+    let port = PortLease::take();
+    let node = |setting: &str| {
+        let config = format!(
+            "cluster = \"shop\"\nname = \"a1\"\nlisten = \"{}\"\ndata_dir = \"{}\"\n",
+            port.address(),
+            data_dir.display()
+        );
+        Dynomited::builder(BINARY, &config, port.address()).arg("--set").arg(setting)
+    };
+    node("workers=1").start().terminate(LONG);
+    let before = fs::read_to_string(data_dir.join("node.toml")).unwrap();
+    for (setting, correction) in [
+        ("cluster=market", "set cluster = \"shop\" in the configuration"),
+        ("name=a2", "set name = \"a1\" in the configuration"),
+        ("datacenter=dc2", "set datacenter = \"dc1\" in the configuration"),
+        ("rack=rack2", "set rack = \"rack1\" in the configuration"),
+    ] {
+        let mut other = node(setting).spawn();
+        assert_eq!(other.wait(LONG).code(), Some(1), "{setting}");
+        let log = other.log();
+        assert!(
+            log.contains("belongs to node a1 in dc1/rack1 of cluster shop") && log.contains(correction),
+            "{log}"
+        );
+    }
+    assert_eq!(fs::read_to_string(data_dir.join("node.toml")).unwrap(), before);
+    assert_eq!(node("workers=2").start().client().command(&["PING"]), PONG);
 }
 
 /// A node starts and serves whether or not its datastore is there, and uses it as soon as it is.

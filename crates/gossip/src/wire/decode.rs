@@ -9,11 +9,11 @@ use super::{
 use crate::node::{Life, Status, Verdict};
 use crate::{GossipError, NodeId};
 
-type Decoded<T> = Result<T, GossipError>;
+pub(crate) type Decoded<T> = Result<T, GossipError>;
 
 /// The message that the bytes are: all of them, and nothing after it.
 pub(crate) fn decode(bytes: &[u8]) -> Decoded<Message<'_>> {
-    let mut reader = Reader { bytes };
+    let mut reader = Reader::new(bytes);
     if reader.u8()? != MAGIC_AND_VERSION {
         return Err(GossipError::Malformed);
     }
@@ -41,17 +41,26 @@ pub(crate) fn decode(bytes: &[u8]) -> Decoded<Message<'_>> {
         }),
         _ => return Err(GossipError::Malformed),
     };
-    if !reader.bytes.is_empty() {
+    if !reader.is_empty() {
         return Err(GossipError::Malformed);
     }
     Ok(Message { cluster, sender, body })
 }
 
-struct Reader<'a> {
+/// What is left to be read.
+pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     fn exchange(&mut self) -> Decoded<Exchange<'a>> {
         let root = u64::from_le_bytes(self.array()?);
         let sums = match self.u8()? {
@@ -188,7 +197,7 @@ impl<'a> Reader<'a> {
         if count > self.bytes.len() as u64 + 1 { Err(GossipError::Malformed) } else { Ok(count as usize) }
     }
 
-    fn varint(&mut self) -> Decoded<u64> {
+    pub(crate) fn varint(&mut self) -> Decoded<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.u8()?;
@@ -204,7 +213,7 @@ impl<'a> Reader<'a> {
         Err(GossipError::Malformed)
     }
 
-    fn u8(&mut self) -> Decoded<u8> {
+    pub(crate) fn u8(&mut self) -> Decoded<u8> {
         Ok(self.array::<1>()?[0])
     }
 
@@ -218,7 +227,7 @@ impl<'a> Reader<'a> {
         Ok(*array)
     }
 
-    fn take(&mut self, len: usize) -> Decoded<&'a [u8]> {
+    pub(crate) fn take(&mut self, len: usize) -> Decoded<&'a [u8]> {
         let (taken, rest) = self.bytes.split_at_checked(len).ok_or(GossipError::Malformed)?;
         self.bytes = rest;
         Ok(taken)

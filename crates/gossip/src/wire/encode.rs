@@ -191,7 +191,8 @@ fn origin(origin: Option<NodeId>, to: &mut Vec<u8>) {
     }
 }
 
-fn bytes(bytes: &[u8], to: &mut Vec<u8>) {
+/// Appends bytes after their number.
+pub(crate) fn bytes(bytes: &[u8], to: &mut Vec<u8>) {
     count(bytes.len(), to);
     to.extend_from_slice(bytes);
 }
@@ -200,7 +201,8 @@ fn count(count: usize, to: &mut Vec<u8>) {
     varint(count as u64, to);
 }
 
-fn varint(mut value: u64, to: &mut Vec<u8>) {
+/// Appends a number.
+pub(crate) fn varint(mut value: u64, to: &mut Vec<u8>) {
     while value >= 0x80 {
         to.push(value as u8 | 0x80);
         value >>= 7;

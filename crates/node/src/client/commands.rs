@@ -11,6 +11,7 @@ mod info;
 mod pattern;
 mod repair;
 mod table;
+mod topology;
 
 use bytes::{Bytes, BytesMut};
 use dynomite_codec::{Call, CommandError, Request, encode, to_resp3};

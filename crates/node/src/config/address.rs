@@ -17,6 +17,15 @@ impl HostPort {
         Self { host: host.into(), port }
     }
 
+    /// Parses `host`, `[v6]`, `host:port` or `[v6]:port`; where there is no port it is `port`.
+    ///
+    /// # Errors
+    /// As for `host:port`.
+    pub(crate) fn parse_or(text: &str, port: u16) -> Result<Self, String> {
+        let has_port = text.contains(':') && !text.ends_with(']');
+        if has_port { text.parse() } else { format!("{text}:{port}").parse() }
+    }
+
     /// The host; an IPv6 address without brackets, as `(host, port)` look-ups want it.
     pub fn host(&self) -> &str {
         &self.host
@@ -75,7 +84,7 @@ impl fmt::Display for HostPort {
 }
 
 /// RFC 1123 letters, and the underscore that container networks use.
-fn is_host_name(host: &str) -> bool {
+pub(super) fn is_host_name(host: &str) -> bool {
     (1..=253).contains(&host.len())
         && host.split('.').all(|label| {
             !label.is_empty()

@@ -6,18 +6,20 @@ use std::time::Duration;
 use super::datastore::DatastoreUrl;
 use super::error::Problem;
 use super::schema::{
-    RawConfig, RawConsistency, RawDatastore, RawLimits, RawLog, RawPrefix, RawRepair, RawSeed, RawTimeouts,
+    RawConfig, RawConsistency, RawDatastore, RawDiscovery, RawLimits, RawLog, RawPrefix, RawRepair, RawSeed,
+    RawTimeouts,
 };
 use super::units::{Millis, Text};
 use super::{
-    Config, Consistency, Credentials, CrossDc, Datastore, Limits, Log, Password, PrefixLevels, Repair,
-    Secret, Seed, Timeouts,
+    Config, Consistency, Credentials, CrossDc, Datastore, Discovery, Limits, Log, Password, PrefixLevels,
+    Repair, Secret, Seed, Timeouts,
 };
 
 /// Builds the configuration. Where a problem is added, the value has its default.
 pub(super) fn build(raw: RawConfig, problems: &mut Vec<Problem>) -> Config {
     let default = Config::default();
-    if raw.name.is_none() && !raw.seeds.is_empty() {
+    let has_peers = !raw.seeds.is_empty() || !raw.discovery.sources.is_empty();
+    if raw.name.is_none() && has_peers {
         problems.push(Problem::new("name", "a node that has seeds needs a name of its own"));
     }
     let name = raw.name.unwrap_or(default.name);
@@ -41,9 +43,12 @@ pub(super) fn build(raw: RawConfig, problems: &mut Vec<Problem>) -> Config {
         hash: raw.hash.map_or(default.hash, |hash| hash.0.0),
         hash_tag: raw.hash_tag.map(|tag| tag.0.0),
         vnodes: raw.vnodes.unwrap_or(default.vnodes),
+        auto_join: raw.auto_join.unwrap_or(default.auto_join),
+        replaces: raw.replaces,
         tokens: raw.tokens,
         datastore: datastore(raw.datastore, problems),
         seeds: raw.seeds.into_iter().map(seed).collect(),
+        discovery: discovery(raw.discovery, problems),
         consistency: consistency(raw.consistency),
         timeouts: timeouts(&raw.timeouts),
         limits: limits(&raw.limits),
@@ -53,6 +58,12 @@ pub(super) fn build(raw: RawConfig, problems: &mut Vec<Problem>) -> Config {
         repair: repair(&raw.repair),
         log: log(raw.log),
     };
+    for (key, is_set) in [("auto_join", raw.auto_join.is_some()), ("replaces", config.replaces.is_some())] {
+        if is_set && (config.discovery.sources.is_empty() || !config.seeds.is_empty()) {
+            let message = "has no effect here: it is for a node that finds its cluster by discovery.sources or --seed, without [[seeds]]";
+            problems.push(Problem::new(key, message));
+        }
+    }
     if raw.vnodes.is_some() && !config.members().iter().any(|member| member.tokens.is_none()) {
         problems.push(Problem::new("vnodes", "has no effect: all tokens are given; leave it out"));
     }
@@ -127,6 +138,22 @@ fn credentials(
         }
     };
     Some(Credentials { username, password })
+}
+
+fn discovery(raw: RawDiscovery, problems: &mut Vec<Problem>) -> Discovery {
+    let default = Discovery::default();
+    if raw.interval.is_some() && raw.sources.is_empty() {
+        let message = "has no effect without discovery.sources: nobody is asked";
+        problems.push(Problem::new("discovery.interval", message));
+    }
+    let mut sources = Vec::new();
+    for (index, source) in raw.sources.iter().enumerate() {
+        match source.parse() {
+            Ok(source) => sources.push(source),
+            Err(message) => problems.push(Problem::new(format!("discovery.sources[{index}]"), message)),
+        }
+    }
+    Discovery { sources, interval: or(raw.interval, default.interval) }
 }
 
 fn seed(raw: RawSeed) -> Seed {

@@ -190,10 +190,8 @@ fn redis_tcp_address(text: &str) -> Result<HostPort, String> {
             _ => "a node uses database 0 of its datastore; leave the path out".to_owned(),
         });
     }
-    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
-    let address = if has_port { host.parse() } else { format!("{host}:{REDIS_PORT}").parse() };
-    let address: HostPort =
-        address.map_err(|_| format!("no valid host and port: allowed are {URL_FORMS}"))?;
+    let address = HostPort::parse_or(host, REDIS_PORT)
+        .map_err(|_| format!("no valid host and port: allowed are {URL_FORMS}"))?;
     if address.port() == 0 {
         return Err("port 0 is not a port that a datastore listens on".to_owned());
     }

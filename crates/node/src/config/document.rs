@@ -43,7 +43,12 @@ impl<'a> Document<'a> {
         for (index, entry) in sources.overrides.iter().enumerate() {
             // The position just behind the text is taken: an error at the end of the file has it.
             let span = text.len() + 1 + index..text.len() + 2 + index;
-            insert(table.get_mut(), entry.key.path, respan(entry.parse(), &span), &span);
+            let value = respan(entry.parse(), &span);
+            if entry.is_element {
+                append(table.get_mut(), entry.key.path, value, &span);
+            } else {
+                insert(table.get_mut(), entry.key.path, value, &span);
+            }
         }
         let mut document = Self { sources, table, places: Vec::new() };
         let mut problems = Vec::new();
@@ -121,7 +126,7 @@ impl Override {
     /// Text is taken as it is unless it is quoted; for the rest, what is no TOML is text (`64MiB`, `auto`).
     fn parse(&self) -> DeValue<'_> {
         let text = || DeValue::String(self.value.as_str().into());
-        if self.key.is_text && !self.value.starts_with(['"', '\'']) {
+        if self.is_element || (self.key.is_text && !self.value.starts_with(['"', '\''])) {
             return text();
         }
         DeValue::parse(&self.value).map_or_else(|_| text(), Spanned::into_inner)
@@ -159,6 +164,26 @@ fn insert<'a>(table: &mut DeTable<'a>, path: &'static str, value: Spanned<DeValu
     }
     if let Some(DeValue::Table(inner)) = table.get_mut(name).map(Spanned::get_mut) {
         insert(inner, rest, value, span);
+    }
+}
+
+/// Puts `value` behind the others of the list at `path`, making what is not there. What stands there as something else stays.
+fn append<'a>(table: &mut DeTable<'a>, path: &'static str, value: Spanned<DeValue<'a>>, span: &Range<usize>) {
+    let (parent, name) = path.rsplit_once('.').unwrap_or(("", path));
+    let list = match parent {
+        "" => table.get_mut(name),
+        parent => match table.get_mut(parent).map(Spanned::get_mut) {
+            Some(DeValue::Table(inner)) => inner.get_mut(name),
+            _ => None,
+        },
+    };
+    match list.map(Spanned::get_mut) {
+        Some(DeValue::Array(elements)) => elements.push(value),
+        Some(_) => {}
+        None => {
+            let elements = std::iter::once(value).collect::<DeArray<'_>>();
+            insert(table, path, Spanned::new(span.clone(), DeValue::Array(elements)), span);
+        }
     }
 }
 

@@ -21,7 +21,12 @@ pub(super) struct Override {
     pub(super) label: String,
     pub(super) key: Key,
     pub(super) value: String,
+    /// Whether it is one more element of a list, and not the key's whole value.
+    pub(super) is_element: bool,
 }
+
+/// What [`Overrides::add_seed`] adds to.
+const SOURCES: Key = Key { path: "discovery.sources", is_text: false };
 
 impl Overrides {
     /// Takes `key.path=value`, as in `--set limits.bulk_max=1MiB`. Text needs no quotes; anything else is TOML.
@@ -42,8 +47,15 @@ impl Overrides {
             };
             return Err(refused(label, message));
         };
-        self.entries.push(Override { label, key, value: value.trim().to_owned() });
+        let value = value.trim().to_owned();
+        self.entries.push(Override { label, key, value, is_element: false });
         Ok(())
+    }
+
+    /// Takes one more source of seeds, as in `--seed 10.0.0.1`, beside those of the file and of earlier overrides.
+    pub fn add_seed(&mut self, source: &str) {
+        let (label, value) = (format!("--seed {source}"), source.to_owned());
+        self.entries.push(Override { label, key: SOURCES, value, is_element: true });
     }
 
     /// Takes every `DYNOMITED_…` variable: `DYNOMITED_LIMITS_BULK_MAX=1MiB` sets `limits.bulk_max`. Variables that
@@ -64,7 +76,7 @@ impl Overrides {
                 };
                 return Err(refused(name, message));
             };
-            self.entries.push(Override { label: name, key: *key, value });
+            self.entries.push(Override { label: name, key: *key, value, is_element: false });
         }
         Ok(())
     }

@@ -6,8 +6,8 @@ use toml::Value;
 
 use super::units::Millis;
 use super::{
-    Compression, Config, Credentials, Datastore, LogFormat, Password, PrefixLevels, Seed, SequencingMode,
-    Workers,
+    Compression, Config, Credentials, Datastore, Discovery, LogFormat, Password, PrefixLevels, Seed,
+    SequencingMode, Workers,
 };
 
 impl Config {
@@ -23,6 +23,7 @@ impl Config {
         out.section("[cross_dc]");
         out.text("compression", self.cross_dc.compression);
         self.print_repair(&mut out);
+        self.print_discovery(&mut out);
         out.section("[log]");
         out.text("filter", &self.log.filter);
         out.text("format", self.log.format);
@@ -66,6 +67,12 @@ impl Config {
         }
         if self.members().iter().any(|member| member.tokens.is_none()) {
             out.value("vnodes", self.vnodes);
+        }
+        if self.seeds.is_empty() && !self.discovery.sources.is_empty() {
+            out.value("auto_join", self.auto_join);
+        }
+        if let Some(replaces) = &self.replaces {
+            out.text("replaces", replaces);
         }
         if let Some(tokens) = &self.tokens {
             out.value("tokens", format!("{tokens:?}"));
@@ -139,6 +146,17 @@ impl Config {
         if self.data_dir.is_some() {
             out.text("log_segment", limits.log_segment);
         }
+    }
+
+    fn print_discovery(&self, out: &mut Printer) {
+        let Discovery { sources, interval } = &self.discovery;
+        if sources.is_empty() {
+            return;
+        }
+        let sources = sources.iter().map(|source| Value::String(source.to_string())).collect();
+        out.section("[discovery]");
+        out.value("sources", Value::Array(sources));
+        out.text("interval", Millis(*interval));
     }
 
     fn print_repair(&self, out: &mut Printer) {

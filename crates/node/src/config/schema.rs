@@ -27,9 +27,12 @@ pub(super) struct RawConfig {
     pub(super) hash: Option<Text<HashName>>,
     pub(super) hash_tag: Option<Text<HashTag>>,
     pub(super) vnodes: Option<u16>,
+    pub(super) auto_join: Option<bool>,
+    pub(super) replaces: Option<String>,
     pub(super) tokens: Option<Vec<u32>>,
     pub(super) datastore: RawDatastore,
     pub(super) seeds: Vec<RawSeed>,
+    pub(super) discovery: RawDiscovery,
     pub(super) consistency: RawConsistency,
     pub(super) timeouts: RawTimeouts,
     pub(super) limits: RawLimits,
@@ -56,6 +59,13 @@ pub(super) struct RawSeed {
     pub(super) datacenter: Option<String>,
     pub(super) rack: Option<String>,
     pub(super) tokens: Option<Vec<u32>>,
+}
+
+#[derive(Debug, Default, serde::Deserialize)]
+#[serde(deny_unknown_fields, default, expecting = "a table")]
+pub(super) struct RawDiscovery {
+    pub(super) sources: Vec<String>,
+    pub(super) interval: Option<Millis>,
 }
 
 #[derive(Debug, Default, serde::Deserialize)]

@@ -30,6 +30,10 @@ fn parsed(text: &str) -> Config {
     Config::parse(text, "test.toml").unwrap_or_else(|error| panic!("{error}"))
 }
 
+fn source(text: &str) -> SeedSource {
+    text.parse().unwrap_or_else(|error| panic!("{error}"))
+}
+
 fn with_sets(text: &str, sets: &[&str]) -> Result<Config, ConfigError> {
     let mut overrides = Overrides::default();
     for set in sets {
@@ -83,6 +87,9 @@ fn every_key_is_read() {
         datacenter = "dc-a"
         rack = "r2"
         tokens = [7]
+        [discovery]
+        sources = ["10.0.0.7", "dns:seeds.example:7001", "file:/etc/seeds", "http://[::1]:8080/REST/v1/admin/get_seeds"]
+        interval = "5s"
         [timeouts]
         request = "3s"
         failover = "100ms"
@@ -137,6 +144,8 @@ fn every_key_is_read() {
             hash: HashKind::Murmur,
             hash_tag: Some((b'{', b'}')),
             vnodes: 16,
+            auto_join: true,
+            replaces: None,
             tokens: Some(vec![1, u32::MAX]),
             datastore: Datastore::Redis {
                 address: RedisAddress::Tcp(address("10.0.0.9:7777")),
@@ -153,6 +162,15 @@ fn every_key_is_read() {
                 rack: "r2".into(),
                 tokens: Some(vec![7]),
             }],
+            discovery: Discovery {
+                sources: vec![
+                    SeedSource::Host(address("10.0.0.7:8101")),
+                    SeedSource::Host(address("seeds.example:7001")),
+                    SeedSource::File("/etc/seeds".into()),
+                    source("http://[::1]:8080/REST/v1/admin/get_seeds"),
+                ],
+                interval: Duration::from_secs(5),
+            },
             consistency: Consistency {
                 read: Level::DcQuorum,
                 write: Level::DcSafeQuorum,
@@ -251,6 +269,64 @@ fn datastore_urls_in_all_forms() {
         let config = parsed(&format!("[datastore]\nurl = \"{url}\""));
         assert_eq!(config.datastore, Datastore::Redis { address, credentials }, "{url}");
     }
+}
+
+#[test]
+fn sources_of_seeds_in_all_forms() {
+    for (text, shown) in [
+        ("10.0.0.1", "10.0.0.1:8101"),
+        ("10.0.0.1:1", "10.0.0.1:1"),
+        ("[2001:db8::1]", "[2001:db8::1]:8101"),
+        ("[2001:DB8:0::1]:1", "[2001:db8::1]:1"),
+        ("node_1.example", "node_1.example:8101"),
+        ("dns:node1.example", "node1.example:8101"),
+        ("dns:node1.example:1", "node1.example:1"),
+        // Hosts that are called like a kind.
+        ("dns:8101", "dns:8101"),
+        ("file:1", "file:1"),
+        ("http", "http:8101"),
+        ("srv:_dynomite._tcp.example", "srv:_dynomite._tcp.example"),
+        ("srv:_d._tcp.example.", "srv:_d._tcp.example."),
+        ("file:/etc/a b", "file:/etc/a b"),
+        ("file:///etc/seeds", "file:/etc/seeds"),
+        ("http://h", "http://h:80/"),
+        ("http://h:8080?x=1", "http://h:8080/?x=1"),
+        ("http://[::1]/a/b?c=%20&d", "http://[::1]:80/a/b?c=%20&d"),
+    ] {
+        let parsed = source(text);
+        assert_eq!(parsed.to_string(), shown);
+        assert_eq!(source(shown), parsed);
+    }
+}
+
+#[test]
+fn seeds_of_the_command_line_come_last() {
+    let mut overrides = Overrides::default();
+    overrides.set("peer_listen=10.0.0.1:1").expect("a key");
+    overrides.set("name=a").expect("a key");
+    overrides.add_seed("10.0.0.2");
+    overrides.add_seed("'");
+    let error = Config::parse_with("", "defaults", &overrides).expect_err("a quote is no host").to_string();
+    assert!(error.starts_with("--seed ': discovery.sources[1]: `':8101` is not a host and port"), "{error}");
+    let mut overrides = Overrides::default();
+    overrides.add_seed("10.0.0.2");
+    let text = "name = 'a'\npeer_listen = '10.0.0.1:1'\ndiscovery = { sources = ['10.0.0.3'] }";
+    let config = Config::parse_with(text, "d.toml", &overrides).expect("valid");
+    assert_eq!(config.discovery.sources, [source("10.0.0.3"), source("10.0.0.2")]);
+    // What is no list is told by its place in the file, not made one.
+    let error = Config::parse_with("discovery = 7", "d.toml", &overrides).expect_err("refused").to_string();
+    assert!(error.starts_with("d.toml:1:13: discovery: invalid type: integer `7`"), "{error}");
+}
+
+#[test]
+fn a_node_that_asks_for_seeds_has_peers_and_may_have_copies_elsewhere() {
+    let text = "name = 'a'\npeer_listen = '10.0.0.1:1'\n[discovery]\nsources = ['b']";
+    let config = parsed(text);
+    assert!(config.has_peers() && !config.has_one_copy());
+    assert_eq!(config.advertised_peer_address(), Some(HostPort::new("10.0.0.1", 1)));
+    let printed = config.effective_toml();
+    assert!(printed.contains("[discovery]\nsources = [\"b:8101\"]\ninterval = \"30s\"\n"), "{printed}");
+    assert!(!parsed("").effective_toml().contains("discovery"));
 }
 
 #[test]
@@ -409,9 +485,10 @@ mod documented {
 
     #[test]
     fn the_defaults_of_the_page_are_those_of_the_code() {
-        // With a data directory, because some values are printed only then.
-        let printed = Config { data_dir: Some("/d".into()), ..Config::default() }.effective_toml();
-        let printed = printed.replace("data_dir = \"/d\"\n", "");
+        // With a data directory and a source of seeds, because some values are printed only then.
+        let discovery = Discovery { sources: vec![source("h")], ..Discovery::default() };
+        let printed = Config { data_dir: Some("/d".into()), discovery, ..Config::default() }.effective_toml();
+        let printed = printed.replace("data_dir = \"/d\"\n", "").replace("sources = [\"h:8101\"]\n", "");
         let mut section = String::new();
         for line in printed.lines().filter(|line| !line.starts_with('#')) {
             if let Some(header) = line.strip_prefix('[') {
@@ -438,6 +515,6 @@ mod documented {
             parsed(&whole);
             example_count += 1;
         }
-        assert_eq!(example_count, 4);
+        assert_eq!(example_count, 5);
     }
 }

@@ -1,6 +1,7 @@
 //! The rules that a configuration keeps, whether it was read or built.
 
 mod cluster;
+mod discovery;
 mod ranges;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ impl Config {
         self.check_service(&mut problems);
         self.check_datastore(&mut problems);
         cluster::check(self, &mut problems);
+        discovery::check(&self.discovery, &mut problems);
         ranges::check(self, &mut problems);
         problems
     }
@@ -44,12 +46,14 @@ impl Config {
                 refuse(key, message);
             }
         }
-        if self.seeds.is_empty() {
+        if !self.has_peers() {
             for (key, is_given) in
                 [("peer_listen", self.peer_listen.is_some()), ("peer_address", self.peer_address.is_some())]
             {
                 if is_given {
-                    refuse(key, "has no effect without [[seeds]]: the node has no peers".to_owned());
+                    let message =
+                        "has no effect without [[seeds]] or discovery.sources: the node has no peers";
+                    refuse(key, message.to_owned());
                 }
             }
             return;

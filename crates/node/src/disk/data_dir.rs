@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::background::Background;
 use super::generation::{DIRECTORY_MODE, FILE_MODE};
-use super::{DiskError, DiskSettings, Identity, LogKind, Logs, identity};
+use super::{DiskError, DiskSettings, Identity, LogKind, Logs, identity, run};
 
 /// Locked by the process that uses the directory, whose number is in it.
 const LOCK_FILE: &str = "lock";
@@ -96,6 +96,14 @@ impl DataDir {
     /// When the system does not let it be listed. What is in the files is looked at by [`Logs::read`].
     pub fn logs(&self, kind: LogKind, worker_count: u16) -> Result<Logs, DiskError> {
         Logs::list(Arc::clone(&self.root), kind, worker_count)
+    }
+
+    /// Begins a run of the node: gives its number, which is at least `at_least` and greater than that of each earlier run.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn begin_run(&self, at_least: u64) -> Result<u64, DiskError> {
+        run::begin(&self.root.path, at_least)
     }
 
     /// Brings everything that was appended so far to the disk, deletes what was to be deleted, and returns then.

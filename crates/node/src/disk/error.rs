@@ -36,9 +36,11 @@ pub enum DiskError {
     },
     /// The directory belongs to another node.
     #[error(
-        "data_dir {} belongs to {theirs}, and this is {ours}; give this node a directory of its own, or, if it was \
-         renamed or moved on purpose, an empty one: what the old one knows is of no use under another name or in another rack",
-        path.display()
+        "data_dir {} belongs to {theirs}, and this is {ours}: {} in the configuration to start the node that it belongs to; \
+         give this node a directory of its own, or, if it was renamed or moved on purpose, an empty one: what the old one \
+         knows is of no use under another name or in another rack",
+        path.display(),
+        corrections(theirs, ours)
     )]
     OtherNode {
         /// The directory.
@@ -192,6 +194,19 @@ pub enum AppendError {
         /// That of the last one.
         last: u64,
     },
+}
+
+/// What the configuration would have to say for the directory to be that of the node.
+fn corrections(theirs: &Identity, ours: &Identity) -> String {
+    let keys = [
+        ("cluster", &theirs.cluster, &ours.cluster),
+        ("name", &theirs.name, &ours.name),
+        ("datacenter", &theirs.datacenter, &ours.datacenter),
+        ("rack", &theirs.rack, &ours.rack),
+    ];
+    let differing = keys.iter().filter(|(_, theirs, ours)| theirs != ours);
+    let settings: Vec<String> = differing.map(|(key, theirs, _)| format!("{key} = {theirs:?}")).collect();
+    format!("set {}", settings.join(", "))
 }
 
 fn process_text(process: &Option<String>) -> String {

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::io::{ErrorKind, IoSlice};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use dynomite_ring::Token;
@@ -21,6 +21,13 @@ const READ_BYTES: usize = 64 << 10;
 const READS_MAX: usize = 4;
 /// Pieces of one vectored write.
 const SLICES_MAX: usize = 32;
+
+/// How often it is measured how long a message there and back takes.
+const MEASURE_EVERY_MS: u64 = 1000;
+/// What a heartbeat begins with that is to be answered, and its answer; behind it what comes back as it was.
+const ECHO_WANTED: u8 = 1;
+const ECHO: u8 = 2;
+const ECHO_BYTES: usize = 1 + size_of::<u64>();
 
 /// Why a link is closed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +68,10 @@ pub(crate) struct Connection {
     /// With this much queued and the socket full, nothing more is read.
     queued_max: usize,
     liveness: Liveness,
+    /// Measurements count from here.
+    began_at: Instant,
+    measured_at_ms: u64,
+    latency: Option<Duration>,
     /// Whether the socket takes no more for now.
     is_blocked: bool,
     closed: Option<Closed>,
@@ -83,6 +94,9 @@ impl Connection {
             queue,
             queued_max: settings.queued_max,
             liveness: Liveness::new(settings.heartbeat, now_ms),
+            began_at: Instant::now(),
+            measured_at_ms: 0,
+            latency: None,
             is_blocked: false,
             closed: None,
             waker: None,
@@ -177,6 +191,26 @@ impl Connection {
         }
     }
 
+    /// Asks the other side for an answer, so that it is known how long that takes, if it is time for it. Whether there is output.
+    pub(crate) fn measure(&mut self, now_ms: u64) -> bool {
+        let is_due = now_ms >= self.measured_at_ms + MEASURE_EVERY_MS;
+        if is_due {
+            self.measured_at_ms = now_ms;
+            self.push_echo(ECHO_WANTED, self.began_at.elapsed().as_micros() as u64);
+        }
+        is_due
+    }
+
+    /// How long a message there and back took, if that was measured since this was last asked.
+    pub(crate) fn take_latency(&mut self) -> Option<Duration> {
+        self.latency.take()
+    }
+
+    /// Whether there were signs of life of late.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.liveness.is_heard()
+    }
+
     /// Ends the link; its task notices.
     pub(crate) fn cut(&mut self) {
         self.close(Closed::Unwanted);
@@ -187,7 +221,7 @@ impl Connection {
         self.liveness.received();
         loop {
             match self.decoder.next(&mut self.input) {
-                Ok(Some(Message { kind: Kind::Heartbeat, .. })) => {}
+                Ok(Some(Message { kind: Kind::Heartbeat, body })) => self.take_heartbeat(&body),
                 Ok(Some(message)) => {
                     if let Err(reason) = take(message) {
                         return self.close(Closed::Broken(reason));
@@ -197,6 +231,30 @@ impl Connection {
                 Err(error) => return self.close(Closed::Broken(error.to_string())),
             }
         }
+    }
+
+    fn take_heartbeat(&mut self, body: &[u8]) {
+        let Some((kind, stamp)) = body.split_first() else { return };
+        let Ok(stamp) = <[u8; ECHO_BYTES - 1]>::try_from(stamp).map(u64::from_le_bytes) else { return };
+        match *kind {
+            ECHO_WANTED => {
+                self.push_echo(ECHO, stamp);
+                if !self.is_blocked {
+                    self.write();
+                    if self.is_blocked || self.closed.is_some() {
+                        self.wake();
+                    }
+                }
+            }
+            ECHO => self.latency = self.began_at.elapsed().checked_sub(Duration::from_micros(stamp)),
+            _ => {}
+        }
+    }
+
+    fn push_echo(&mut self, kind: u8, stamp: u64) {
+        let mut body = [kind; ECHO_BYTES];
+        body[1..].copy_from_slice(&stamp.to_le_bytes());
+        self.push(Kind::Heartbeat, None, &body, Bytes::new());
     }
 
     fn write(&mut self) {

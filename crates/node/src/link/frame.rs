@@ -24,7 +24,7 @@ const LENGTH_BYTES: usize = 4;
 /// The last part of a message up to this size is copied to the rest of it.
 const COPY_MAX: usize = 4 << 10;
 /// Length, CRC and kind.
-pub(super) const HEADER_BYTES: usize = 9;
+pub(crate) const HEADER_BYTES: usize = 9;
 /// Shorter bodies are not worth the time.
 const COMPRESSED_MIN: usize = 512;
 /// In front of a compressed body: the kind and the body's length.
@@ -53,6 +53,10 @@ pub(crate) enum Kind {
     Goodbye = 9,
     /// Another frame, compressed.
     Compressed = 10,
+    /// A message of the membership, on connections that were dialled for it.
+    Gossip = 11,
+    /// A part of a decision on the ring, on the same connections.
+    Agreement = 12,
 }
 
 impl Kind {
@@ -73,6 +77,8 @@ impl Kind {
             8 => Self::Heartbeat,
             9 => Self::Goodbye,
             10 => Self::Compressed,
+            11 => Self::Gossip,
+            12 => Self::Agreement,
             _ => return None,
         })
     }
@@ -231,6 +237,13 @@ pub(super) fn put_frame(queue: &mut WriteQueue, kind: Kind, head: &[u8], tail: B
     let mut writer = FrameWriter::default();
     writer.put(queue, kind, head, tail);
     writer.close(queue);
+}
+
+/// A frame with a message of the membership, which must not be longer than [`BODY_MAX`].
+pub(crate) fn member_frame(kind: Kind, message: &[u8]) -> Bytes {
+    let mut queue = WriteQueue::new();
+    put_frame(&mut queue, kind, message, Bytes::new());
+    queue.copy_to_bytes(queue.len())
 }
 
 /// Finds messages at the front of a link's read buffer.

@@ -55,10 +55,10 @@ impl From<FrameError> for Refusal {
 }
 
 /// Connects to a node and introduces this one as `own`. The answer, which comes back with the connection, is checked to come
-/// from `expected`.
+/// from `expected`, if it is known who should be there.
 pub(crate) async fn dial(
     address: &str,
-    expected: &str,
+    expected: Option<&str>,
     own: &Hello,
     ring: &Ring,
     within: Duration,
@@ -91,7 +91,7 @@ pub(crate) async fn accept(
 
 async fn introduce(
     stream: &mut TcpStream,
-    expected: &str,
+    expected: Option<&str>,
     own: &Hello,
     ring: &Ring,
 ) -> Result<Hello, Refusal> {
@@ -103,13 +103,15 @@ async fn introduce(
     match message.kind {
         Kind::Welcome => {
             let welcome: Hello = parse(&message.body)?;
-            if welcome.node != expected {
+            if let Some(expected) = expected
+                && welcome.node != expected
+            {
                 return Err(Refusal::Mismatch(format!(
                     "node {:?} answers at the address of node {expected:?}: correct peer_address in the seeds",
                     welcome.node
                 )));
             }
-            welcome.check(own, ring).map_err(Refusal::Mismatch)?;
+            welcome.check(own, ring, own.purpose).map_err(Refusal::Mismatch)?;
             Ok(welcome)
         }
         Kind::Refused => Err(Refusal::RefusedByPeer(parse::<Refused>(&message.body)?.reason)),
@@ -125,7 +127,7 @@ async fn take_introduction(stream: &mut TcpStream, own: &Hello, ring: &Ring) -> 
         return Err(Refusal::Unexpected(format!("{:?} and {} more bytes", message.kind, input.len())));
     }
     let hello: Hello = parse(&message.body)?;
-    if let Err(reason) = hello.check(own, ring) {
+    if let Err(reason) = hello.check(own, ring, hello.purpose) {
         // Both logs shall say why; the refusal stands whether or not the other side gets to read it.
         let _ = stream.write_all(&frame(Kind::Refused, &Refused { reason: reason.clone() })).await;
         return Err(Refusal::Mismatch(reason));

@@ -51,6 +51,12 @@ impl Liveness {
         self.sent_at_ms = now_ms;
     }
 
+    /// Whether bytes came within the last two intervals, as of the last tick.
+    pub(crate) fn is_heard(&self) -> bool {
+        let last = self.detector.last_heartbeat().unwrap_or_default().as_millis() as u64;
+        self.heard || self.ticked_at_ms.saturating_sub(last) <= self.interval_ms * 2
+    }
+
     /// Time passed. Call several times an interval, after the socket was read.
     pub(crate) fn tick(&mut self, now_ms: u64) -> Verdict {
         // If this process itself was stopped or starved, the others have not been silent: it has not listened.
@@ -115,6 +121,17 @@ mod tests {
         assert!(!matches!(liveness.tick(60_000), Verdict::Dead { .. }));
         let dead_at = run(&mut liveness, 60_050, 70_000, |_| false).unwrap();
         assert!(dead_at < 62_000, "{dead_at}");
+    }
+
+    #[test]
+    fn who_was_silent_for_more_than_two_intervals_is_not_heard() {
+        let mut liveness = Liveness::new(INTERVAL, 0);
+        assert_eq!(run(&mut liveness, STEP, 5_000, |now| now % 200 == 0), None);
+        assert!(liveness.is_heard());
+        assert_eq!(run(&mut liveness, 5_000, 5_600, |_| false), None, "not dead for that long");
+        assert!(!liveness.is_heard());
+        liveness.received();
+        assert!(liveness.is_heard());
     }
 
     #[test]

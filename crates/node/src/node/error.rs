@@ -6,7 +6,10 @@ use std::net::SocketAddr;
 use dynomite_ring::RingError;
 
 use crate::config::ConfigError;
+use dynomite_gossip::agreement::AgreementError;
+
 use crate::disk::DiskError;
+use crate::topology::TopologyStoreError;
 
 /// Why a node does not start. The operator's to mend, unless it says otherwise; nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +37,15 @@ pub enum StartError {
     /// The data directory cannot be used.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// The system gives no thread for the membership.
+    #[error("cannot start the thread that tells other nodes of this one: {0}")]
+    Members(#[source] io::Error),
+    /// What was decided of the ring cannot be read.
+    #[error(transparent)]
+    Topology(#[from] TopologyStoreError),
+    /// What was decided of the ring is not this cluster's.
+    #[error("data_dir: {0}")]
+    Decisions(#[from] AgreementError),
     /// The system gives no more threads, files or memory.
     #[error("cannot start worker {worker}: {source}")]
     Worker {

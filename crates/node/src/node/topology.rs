@@ -1,10 +1,70 @@
-//! The ring that a configuration describes.
+//! The ring that a node starts with: the one that was decided last, the one that its configuration describes, or none yet.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
 
-use dynomite_ring::{KeyHasher, Node, Ring, RingError, Token, allocate_static};
+use dynomite_ring::{KeyHasher, Node, NodeId, Ring, RingDescription, RingError, Token, allocate_static};
 
+use super::StartError;
 use crate::config::{Config, Member};
+use crate::disk::DataDir;
+use crate::shared::Shared;
+use crate::topology::{Store, Topology};
+
+/// What a node knows of the cluster's rings when it starts.
+pub(super) struct Beginning {
+    pub(super) topology: Topology,
+    /// The ring to begin with; when the node joins, one of its own that nobody serves by.
+    pub(super) first: Arc<Ring>,
+    /// Whether the cluster has yet to take it in.
+    pub(super) joins: bool,
+}
+
+/// Finds out what ring there is. `listed` is that of the configuration.
+///
+/// # Errors
+/// When what was kept of the cluster's decisions cannot be used.
+pub(super) fn begin(
+    config: &Config,
+    data_dir: Option<&DataDir>,
+    listed: Ring,
+) -> Result<Beginning, StartError> {
+    let (store, stored) = Store::open(data_dir.map(DataDir::path))?;
+    let is_listed = !config.seeds.is_empty() || config.discovery.sources.is_empty();
+    let known = if is_listed { Some(without_client_addresses(&listed)?) } else { None };
+    let node = NodeId::from_name(&config.name);
+    let seed = RandomState::new().hash_one(node);
+    let topology = Topology::new(node, store, stored, known.as_ref(), seed)?;
+    let decided = topology.ring().filter(|ring| ring.index_of(node).is_some()).cloned();
+    let joins = decided.is_none();
+    let first = match decided {
+        Some(ring) if ring.epoch() > listed.epoch() => ring,
+        Some(_) => Arc::new(listed),
+        None => Arc::new(RingDescription { epoch: 0, ..RingDescription::of(&listed) }.build()?),
+    };
+    Ok(Beginning { topology, first, joins })
+}
+
+/// Each node of a list knows its own client address best; what they agree on must be the same for all of them.
+fn without_client_addresses(ring: &Ring) -> Result<Ring, RingError> {
+    let mut description = RingDescription::of(ring);
+    description.nodes.iter_mut().for_each(|node| node.client_address.clear());
+    description.build()
+}
+
+/// Returns when the cluster has taken this node in.
+pub(super) async fn taken_in(shared: &Shared) {
+    tracing::info!("waiting to be taken into the cluster");
+    let mut view = shared.membership.watch();
+    while shared.ring().epoch() == 0 || shared.ring().index_of(shared.node).is_none() {
+        if view.changed().await.is_err() {
+            // The membership has ended with the node.
+            std::future::pending::<()>().await;
+        }
+    }
+    tracing::info!(epoch = shared.ring().epoch(), "the cluster has taken this node in");
+}
 
 /// Builds the ring of all nodes that the configuration names: the same on every node with the same seeds.
 ///
@@ -38,8 +98,6 @@ fn node_of(member: &Member, allocated: Vec<Token>) -> Node {
 
 #[cfg(test)]
 mod tests {
-    use dynomite_ring::NodeId;
-
     use super::*;
 
     const SEEDS: &str = r#"

@@ -148,7 +148,7 @@ impl Core {
 
     /// Shows this worker's numbers to the others.
     pub(crate) fn publish(&self) {
-        let mut counters = self.counters;
+        let mut counters = Counters { ring_epoch: self.engine.ring_epoch(), ..self.counters };
         if let Some(journal) = &self.journal {
             counters.record_log_bytes = journal.record_bytes();
             counters.hint_log_bytes = journal.hint_bytes();

@@ -3,20 +3,22 @@
 mod dialing;
 mod listening;
 
-use std::sync::atomic::Ordering;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use dynomite_replication::{Failure, Origin, ReplicaRequest, ReplicaResponse};
-use dynomite_ring::{NodeId, NodeIdx, Ring};
+use dynomite_ring::{NodeId, Ring};
 use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::task::AbortHandle;
 
 use super::Core;
 use crate::config::Compression;
 use crate::link::{Closed, Connection, Hello, Kind, Settings};
 use crate::slots::Slots;
 
-pub(super) use dialing::keep_linked;
+pub(super) use dialing::link_to_all;
 pub(super) use listening::{accept_peers, take_in};
 
 /// A connection's number takes 24 bits of an origin, its generation the 32 below, the worker the 8 above.
@@ -28,8 +30,12 @@ const REPLY_MAX: usize = (512 << 20) + (32 << 20);
 
 /// The links, and which of them have output.
 pub(crate) struct Links {
-    /// By the number of the node in the ring; this node's own entry stays empty.
+    /// By the number of the peer, which it keeps.
     outgoing: Vec<Outgoing>,
+    /// The numbers of all nodes that were ever dialled, by node.
+    numbers: Vec<(NodeId, u32)>,
+    /// Beside `outgoing`: ends the wait before the next attempt to dial.
+    dial_now: Vec<Rc<Notify>>,
     incoming: Slots<Incoming>,
     next_generation: u32,
     dirty_outgoing: Vec<u32>,
@@ -41,13 +47,22 @@ pub(crate) struct Links {
 }
 
 /// The link to one node.
-#[derive(Default)]
 struct Outgoing {
+    node: NodeId,
+    /// Who dials, and where; it ends with its link.
+    dialler: Option<(String, AbortHandle)>,
     connection: Option<Connection>,
     /// Requests sent and not answered.
     in_flight: usize,
     /// Whether the node said goodbye: it gets nothing new, and the link ends with its last answer.
     is_leaving: bool,
+}
+
+impl Outgoing {
+    /// No link yet.
+    fn to(node: NodeId) -> Self {
+        Self { node, dialler: None, connection: None, in_flight: 0, is_leaving: false }
+    }
 }
 
 /// The link of another node's worker to this one.
@@ -59,9 +74,11 @@ struct Incoming {
 }
 
 impl Links {
-    pub(super) fn new(ring: &Ring) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            outgoing: ring.nodes().iter().map(|_| Outgoing::default()).collect(),
+            outgoing: Vec::new(),
+            numbers: Vec::new(),
+            dial_now: Vec::new(),
             incoming: Slots::default(),
             next_generation: 0,
             dirty_outgoing: Vec::new(),
@@ -82,11 +99,12 @@ impl Links {
             return false;
         }
         let Core { out, shared, .. } = core;
+        let numbers = &self.numbers;
         let limits = &shared.config.limits;
         for (node, request) in out.requests.drain(..) {
-            let index = shared.ring.index_of(node).map_or(usize::MAX, |index| index.0 as usize);
-            let sent = match self.outgoing.get_mut(index) {
-                Some(Outgoing { connection: Some(connection), in_flight, is_leaving: false }) => {
+            let number = find(numbers, node).unwrap_or(u32::MAX);
+            let sent = match self.outgoing.get_mut(number as usize) {
+                Some(Outgoing { connection: Some(connection), in_flight, is_leaving: false, .. }) => {
                     let is_full = *in_flight >= limits.link_window as usize
                         || connection.queued_bytes() >= limits.link_bytes_max.bytes();
                     if is_full {
@@ -94,7 +112,7 @@ impl Links {
                     } else {
                         *in_flight += 1;
                         put_request(connection, &mut self.scratch, &request);
-                        note(connection, &mut self.dirty_outgoing, index as u32);
+                        note(connection, &mut self.dirty_outgoing, number);
                         Ok(())
                     }
                 }
@@ -151,7 +169,7 @@ impl Links {
         let now_ms = core.now().ms;
         for (number, link) in self.outgoing.iter_mut().enumerate() {
             if let Some(connection) = &mut link.connection
-                && connection.tick(now_ms)
+                && connection.tick(now_ms) | connection.measure(now_ms)
             {
                 note(connection, &mut self.dirty_outgoing, number as u32);
             }
@@ -161,6 +179,30 @@ impl Links {
                 note(connection, &mut self.dirty_incoming, number);
             }
         }
+    }
+
+    /// A node is said to be there: it is dialled now, if there is no link to it.
+    pub(super) fn dial_now(&mut self, node: NodeId) {
+        if let Some(number) = find(&self.numbers, node)
+            && self.outgoing[number as usize].connection.is_none()
+        {
+            self.dial_now[number as usize].notify_waiters();
+        }
+    }
+
+    /// A node is said to be down: the link to it is closed, unless there were signs of life on it.
+    pub(super) fn doubt(&mut self, node: NodeId) {
+        let Some(number) = find(&self.numbers, node) else { return };
+        if let Some(connection) = &mut self.outgoing[number as usize].connection
+            && !connection.is_heard()
+        {
+            connection.cut();
+        }
+    }
+
+    /// Ends the wait before the next attempt to dial a node.
+    fn waker_of(&self, peer: u32) -> Rc<Notify> {
+        Rc::clone(&self.dial_now[peer as usize])
     }
 
     /// Tells all nodes that have links here to send no more.
@@ -183,35 +225,88 @@ impl Links {
         self.incoming.is_empty() && self.outgoing.iter().all(|link| link.in_flight == 0)
     }
 
+    /// The number of a node to which there is or will be a link.
+    fn number(&mut self, node: NodeId) -> u32 {
+        match self.numbers.binary_search_by_key(&node, |(known, _)| *known) {
+            Ok(at) => self.numbers[at].1,
+            Err(at) => {
+                let number = self.outgoing.len() as u32;
+                self.outgoing.push(Outgoing::to(node));
+                self.dial_now.push(Rc::default());
+                self.numbers.insert(at, (node, number));
+                number
+            }
+        }
+    }
+
+    /// Whether somebody dials the peer at this address.
+    fn is_dialled(&self, peer: u32, address: &str) -> bool {
+        let link = self.outgoing.get(peer as usize);
+        link.and_then(|link| link.dialler.as_ref()).is_some_and(|(dialled, _)| dialled == address)
+    }
+
     /// The link to a node is up: it may be asked.
-    fn set_up(&mut self, node: NodeIdx, stream: TcpStream, hello: &Hello, core: &mut Core) {
+    fn set_up(&mut self, peer: u32, stream: TcpStream, hello: &Hello, core: &mut Core) {
         let now_ms = core.now().ms;
-        if let Some(link) = self.outgoing.get_mut(node.0 as usize) {
+        if let Some(link) = self.outgoing.get_mut(peer as usize) {
             let connection = Connection::new(stream, settings(core, hello), now_ms);
-            *link = Outgoing { connection: Some(connection), ..Outgoing::default() };
-            core.shared.links_up[node.0 as usize].fetch_add(1, Ordering::Relaxed);
-            core.engine.handle_peer_up(core.shared.ring.node(node).id);
+            let dialler = link.dialler.take();
+            *link = Outgoing { dialler, connection: Some(connection), ..Outgoing::to(link.node) };
+            core.shared.links_up.count(link.node, true);
+            core.engine.handle_peer_up(link.node);
         }
     }
 
     /// The link to a node is gone.
-    fn take_down(&mut self, node: NodeIdx, core: &mut Core) {
+    fn take_down(&mut self, peer: u32, core: &mut Core) {
         let now = core.now();
-        if let Some(link) = self.outgoing.get_mut(node.0 as usize) {
-            *link = Outgoing::default();
-            core.shared.links_up[node.0 as usize].fetch_sub(1, Ordering::Relaxed);
+        if let Some(link) = self.outgoing.get_mut(peer as usize) {
+            let node = link.node;
+            *link = Outgoing { dialler: link.dialler.take(), ..Outgoing::to(node) };
+            core.shared.links_up.count(node, false);
             // What was answered before is answered.
             core.run_inputs();
             // What was never sent has failed for certain, and is not among what the loss of the link leaves unknown.
             self.send_requests(core);
-            core.engine.handle_peer_down(now, core.shared.ring.node(node).id, &mut core.out);
+            core.engine.handle_peer_down(now, node, &mut core.out);
             core.wake_turn();
         }
     }
 
-    fn poll_outgoing(&mut self, node: NodeIdx, core: &mut Core, cx: &mut Context<'_>) -> Poll<Closed> {
-        let Some(link) = self.outgoing.get_mut(node.0 as usize) else { return Poll::Ready(Closed::Unwanted) };
-        let Outgoing { connection: Some(connection), in_flight, is_leaving } = link else {
+    /// Nobody dials the peer any more, and what link there is to it ends.
+    pub(super) fn end_link(&mut self, peer: u32, core: &mut Core) {
+        let Some(link) = self.outgoing.get_mut(peer as usize) else { return };
+        if let Some((_, dialler)) = link.dialler.take() {
+            dialler.abort();
+            if link.connection.is_some() {
+                self.take_down(peer, core);
+            }
+        }
+    }
+
+    pub(super) fn dialled_by(&mut self, peer: u32, address: &str, dialler: AbortHandle) {
+        if let Some(link) = self.outgoing.get_mut(peer as usize) {
+            link.dialler = Some((address.to_owned(), dialler));
+        }
+    }
+
+    /// Nothing new is sent to nodes that `ring` does not have any more. Their links end with the last answers.
+    fn part_from_others(&mut self, ring: &Ring) {
+        for link in self.outgoing.iter_mut().filter(|link| ring.index_of(link.node).is_none()) {
+            link.is_leaving = true;
+        }
+    }
+
+    /// Nobody dials the peer any more.
+    fn forget_dialler(&mut self, peer: u32) {
+        if let Some(link) = self.outgoing.get_mut(peer as usize) {
+            link.dialler = None;
+        }
+    }
+
+    fn poll_outgoing(&mut self, peer: u32, core: &mut Core, cx: &mut Context<'_>) -> Poll<Closed> {
+        let Some(link) = self.outgoing.get_mut(peer as usize) else { return Poll::Ready(Closed::Unwanted) };
+        let Outgoing { node, connection: Some(connection), in_flight, is_leaving, .. } = link else {
             return Poll::Ready(Closed::Unwanted);
         };
         let polled = connection.poll(cx, |message| match message.kind {
@@ -227,6 +322,10 @@ impl Links {
             }
             other => Err(format!("unexpected message {other:?}")),
         });
+        if let Some(latency) = connection.take_latency() {
+            core.engine.handle_latency(*node, latency.as_micros() as u64);
+            core.shared.links_up.set_latency(*node, core.engine.latency_us(*node).unwrap_or(0));
+        }
         if *is_leaving && *in_flight == 0 && polled.is_pending() {
             return Poll::Ready(Closed::ByPeer);
         }
@@ -263,6 +362,12 @@ impl Links {
         let connection = Connection::new(stream, settings(core, hello), now_ms);
         self.incoming.insert(Incoming { connection, generation: self.next_generation, peer, peer_worker })
     }
+}
+
+/// The number of a node to which there is or was a link.
+fn find(numbers: &[(NodeId, u32)], node: NodeId) -> Option<u32> {
+    let at = numbers.binary_search_by_key(&node, |(known, _)| *known).ok()?;
+    Some(numbers[at].1)
 }
 
 fn put_request(connection: &mut Connection, scratch: &mut BytesMut, request: &ReplicaRequest) {

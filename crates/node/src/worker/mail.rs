@@ -4,10 +4,12 @@
 //! what then waits is bounded by what may be in flight: operations of clients, and the windows of peer links.
 
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use dynomite_replication::{ClientCommand, Origin, ReplicaRequest, ReplicaResponse, Ticket};
+use dynomite_ring::{NodeId, Ring};
 use tokio::sync::mpsc;
 use tokio_util::sync::PollSender;
 
@@ -40,12 +42,42 @@ pub(crate) enum Mail {
     Link(TcpStream, Hello),
     /// An operator wants all copies compared, or no longer.
     Repair(RepairOrder),
+    /// The next ring, in the order in which rings were decided.
+    Ring(Arc<Ring>),
+    /// Remove what is other nodes' by now.
+    Cleanup,
+    /// Something about another node.
+    Peer(PeerNews),
     /// Begin to stop.
     Drain,
     /// Say goodbye to the other nodes.
     Leave,
     /// End at once.
     Abort,
+}
+
+/// What the membership says of another node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PeerNews {
+    /// It is there again.
+    Up(NodeId),
+    /// It is called down. A link to it on which signs of life come says otherwise, and stays.
+    Down(NodeId),
+    /// Its datastore can be used again.
+    DatastoreUp(NodeId),
+    /// Its datastore cannot be used.
+    DatastoreDown(NodeId),
+}
+
+impl PeerNews {
+    /// Whether it is a later word on the same thing.
+    pub(crate) fn replaces(self, older: Self) -> bool {
+        let about = |news| match news {
+            Self::Up(node) | Self::Down(node) => (node, false),
+            Self::DatastoreUp(node) | Self::DatastoreDown(node) => (node, true),
+        };
+        about(self) == about(older)
+    }
 }
 
 pub(crate) type Sender = mpsc::Sender<Vec<Mail>>;

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use dynomite_backend::{Backend, LARGE_BYTES_MIN, ReservedKeys};
 use dynomite_replication::{Engine, EngineConfig, RepairConfig, Sequencing, SequencingRules};
-use dynomite_ring::NodeIdx;
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
@@ -94,6 +93,8 @@ fn run(mut plan: Plan, mut end: End) {
             _ = turns => end.failed = false,
         }
     });
+    // A name that is being looked up may keep its thread for as long as the system's resolver is patient.
+    runtime.shutdown_background();
 }
 
 fn open(plan: Plan) -> io::Result<SharedWorker> {
@@ -124,8 +125,9 @@ fn open(plan: Plan) -> io::Result<SharedWorker> {
             tasks.clone(),
         ),
         clients: Clients::default(),
-        links: Links::new(&shared.ring),
+        links: Links::new(),
         held: VecDeque::new(),
+        has_new_peers: false,
         handed: Vec::new(),
         entrances: Vec::new(),
         events,
@@ -136,10 +138,7 @@ fn open(plan: Plan) -> io::Result<SharedWorker> {
         entrances.push(tasks.spawn(links::accept_peers(Rc::clone(&worker), Arc::clone(&shared), listener)));
     }
     worker.borrow_mut().entrances = entrances.iter().map(JoinHandle::abort_handle).collect();
-    let others = (0..shared.ring.nodes().len() as u32).map(NodeIdx);
-    for node in others.filter(|node| shared.ring.node(*node).id != shared.node) {
-        tasks.spawn(links::keep_linked(Rc::clone(&worker), Arc::clone(&shared), index, node));
-    }
+    links::link_to_all(&worker);
     tasks.spawn(upkeep::look_after(Rc::clone(&worker), shared.config.timeouts.heartbeat));
     Ok(worker)
 }
@@ -149,6 +148,9 @@ async fn take_turns(worker: SharedWorker) {
     poll_fn(|cx| {
         let outcome = worker.borrow_mut().turn(&mut timer, cx);
         let handed = std::mem::take(&mut worker.borrow_mut().handed);
+        if std::mem::take(&mut worker.borrow_mut().has_new_peers) {
+            links::link_to_all(&worker);
+        }
         for (stream, hello) in handed {
             match tokio::net::TcpStream::from_std(stream) {
                 Ok(stream) => links::take_in(&worker, stream, &hello),
@@ -181,8 +183,7 @@ impl Drop for End {
 
 /// The engine of one worker, which knows nothing yet.
 pub(crate) fn engine_of(shared: &Shared, worker: usize) -> Engine {
-    Engine::new(engine_config(shared, worker), Arc::clone(&shared.ring))
-        .expect("the ring was made with this node")
+    Engine::new(engine_config(shared, worker), shared.ring()).expect("the ring was made with this node")
 }
 
 fn engine_config(shared: &Shared, worker: usize) -> EngineConfig {
@@ -222,11 +223,11 @@ fn repair_config(shared: &Shared, worker: usize) -> RepairConfig {
 }
 
 fn sequencing_rules(shared: &Shared) -> SequencingRules {
+    let ring = shared.ring();
     let prefixes = shared.config.consistency.prefixes.iter();
     let with_rule = prefixes.filter(|entry| entry.home.is_some() || entry.sequencing.is_some());
     SequencingRules::new(with_rule.map(|entry| {
-        let home =
-            entry.home.as_ref().and_then(|name| shared.ring.dc_by_name(name)).map(dynomite_ring::Dc::index);
+        let home = entry.home.as_ref().and_then(|name| ring.dc_by_name(name)).map(dynomite_ring::Dc::index);
         let available = entry.sequencing == Some(SequencingMode::Available);
         (Bytes::copy_from_slice(entry.prefix.as_bytes()), Sequencing { home, available })
     }))

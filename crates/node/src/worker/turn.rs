@@ -7,7 +7,7 @@ use std::time::Duration;
 use dynomite_replication::Input;
 use tokio::time::{Instant, Sleep};
 
-use super::{Clients, Core, Links, Mail, Stage, Worker};
+use super::{Clients, Core, Links, Mail, PeerNews, Stage, Worker};
 use crate::journal::Journal;
 
 /// Rounds of one turn; what is left is for the next, so that sockets are read in between.
@@ -87,13 +87,27 @@ impl Worker {
                 Mail::Response(origin, response) => self.links.send_response(origin, &response),
                 Mail::Spare(batch) => self.core.mail.take_back(batch),
                 Mail::Link(stream, hello) => self.handed.push((stream, hello)),
+                Mail::Peer(news) => self.hear_of(news),
                 Mail::Repair(order) => self.core.follow(&order),
+                Mail::Ring(ring) => self.take_ring(ring),
+                Mail::Cleanup => self.clean_up(),
                 Mail::Drain => self.drain(),
                 Mail::Leave => self.leave(),
                 Mail::Abort => self.end(),
             }
         }
         self.core.mail.take_back(batch);
+    }
+
+    /// The membership says something about another node.
+    fn hear_of(&mut self, news: PeerNews) {
+        let Self { core, links, .. } = self;
+        match news {
+            PeerNews::Up(node) => links.dial_now(node),
+            PeerNews::Down(node) => links.doubt(node),
+            PeerNews::DatastoreUp(node) => core.engine.handle_datastore_up(node),
+            PeerNews::DatastoreDown(node) => core.engine.handle_datastore_down(node),
+        }
     }
 
     /// The thread is about to end.

@@ -116,14 +116,8 @@ impl Censuses {
 pub(super) struct Holders<'a> {
     pub(super) all: &'a [NodeIdx],
     local: &'a [NodeIdx],
+    token: Token,
     pub(super) bucket: Bucket,
-}
-
-impl<'a> Holders<'a> {
-    /// Those of this datacenter.
-    pub(super) fn local(&self) -> &'a [NodeIdx] {
-        self.local
-    }
 }
 
 impl Engine {
@@ -188,6 +182,14 @@ impl Engine {
         self.census.current.as_deref().is_some_and(Census::is_complete)
     }
 
+    /// The ring has changed: nothing that was counted by the old one is of use.
+    pub(super) fn drop_census(&mut self) {
+        self.census.current = None;
+        self.census.asked_upto = 0;
+        let ring = &self.ring;
+        self.census.listers.retain(|node, _| ring.index_of(*node).is_some());
+    }
+
     /// Somebody compares with the census.
     pub(super) fn census_is_used(&mut self, now: Now) {
         self.census.used_at_ms = now.ms;
@@ -220,6 +222,10 @@ impl Engine {
             let Some((id, key, entry)) = self.records.slots(slot..slot + 1).next() else { continue };
             let token = self.ring.token(key);
             let holders = self.holders(token);
+            if !holders.all.contains(&self.place.index) {
+                // The key has moved away, and counts no more.
+                continue;
+            }
             if self.is_forgettable(&entry, &holders) {
                 forgotten.push(id);
                 continue;
@@ -230,7 +236,7 @@ impl Engine {
             census.put(bucket, slot);
             if !entry.trust.is_trusted() {
                 census.doubtful.insert(bucket);
-                if is_known_doubt && !self.lost.buckets.contains(bucket) {
+                if is_known_doubt && !self.is_bucket_lost(bucket) {
                     doubtful.push(Bytes::copy_from_slice(key));
                 }
             }
@@ -275,11 +281,8 @@ impl Engine {
         if self.marks.is_empty() {
             return (true, true);
         }
-        let is_kept = |nodes: &[NodeIdx]| {
-            let told = self.marks.latest(nodes, holders.bucket).mark;
-            !(told.covers(last) && entry.is_absent_at(told))
-        };
-        (is_kept(holders.local), is_kept(holders.all))
+        let is_kept = |told: Mark| !(told.covers(last) && entry.is_absent_at(told));
+        (is_kept(self.settled(holders).mark), is_kept(self.settled_anywhere(holders).mark))
     }
 
     /// What is compared of a key with a partner; `None` when it is not compared.
@@ -295,12 +298,18 @@ impl Engine {
 
     pub(super) fn holders(&self, token: Token) -> Holders<'_> {
         let replicas = self.ring.replicas(token);
-        Holders { all: replicas.all(), local: replicas.in_dc(self.place.dc), bucket: Bucket::of(token) }
+        let local = replicas.in_dc(self.place.dc);
+        Holders { all: replicas.all(), local, token, bucket: Bucket::of(token) }
     }
 
     /// What the replicas of this datacenter have told of a key's bucket.
     pub(super) fn settled(&self, holders: &Holders<'_>) -> Settled {
-        self.marks.latest(holders.local, holders.bucket)
+        self.marks.latest(holders.local, holders.token, holders.bucket, true)
+    }
+
+    /// What the replicas of all datacenters have told of it.
+    pub(super) fn settled_anywhere(&self, holders: &Holders<'_>) -> Settled {
+        self.marks.latest(holders.all, holders.token, holders.bucket, false)
     }
 
     pub(super) fn is_forgettable(&self, entry: &Entry, holders: &Holders<'_>) -> bool {
@@ -341,7 +350,8 @@ impl Engine {
             self.census.asked_upto += 1;
             let Some((copy, key, entry)) = self.records.slots(slot..slot + 1).next() else { continue };
             let is_open = presence::has_to_be_asked(entry.absent_from) && !entry.record.is_blank();
-            if !is_open || !mark.covers(entry.record.last) || entry.trust != Trust::Trusted {
+            let is_own = || self.is_replica(self.ring.token(key));
+            if !is_open || !mark.covers(entry.record.last) || entry.trust != Trust::Trusted || !is_own() {
                 continue;
             }
             let question = presence::question(key);

@@ -334,6 +334,13 @@ impl Engine {
         self.begin_claim(now, key, token, waiting, restarts, out);
     }
 
+    /// Begins a claim again, whatever was heard.
+    pub(super) fn claim_at_once(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        let Some(operation) = self.operations.remove(id) else { return };
+        let Kind::Claim(claim) = operation.kind else { return };
+        self.begin_claim(now, claim.key, claim.token, claim.waiting, claim.restarts, out);
+    }
+
     /// The claim has succeeded or failed: the writes that waited are run or refused.
     pub(super) fn end_claim(
         &mut self,

@@ -190,7 +190,7 @@ impl Engine {
 
     /// Goes on with the round, and begins one when it is time.
     pub(super) fn pump_repair(&mut self, now: Now, out: &mut Out) {
-        if self.place.is_alone {
+        if self.place.is_alone || self.has_left() {
             return;
         }
         self.repair.allowance.fill(now, &self.config.repair);
@@ -276,7 +276,7 @@ impl Engine {
             })
             .collect();
         round.unequal = BucketSet::default();
-        let is_wanted = |bucket: Bucket| round.request.has(bucket) && !self.lost.buckets.contains(bucket);
+        let is_wanted = |bucket: Bucket| round.request.has(bucket) && !self.is_bucket_lost(bucket);
         let buckets = slice.filter(|bucket| is_wanted(Bucket(*bucket))).count();
         let status = &mut self.repair.status;
         self.stats.add_repair(&RepairStatus { keys_healed: 0, keys_failed: 0, ..*status });
@@ -453,7 +453,7 @@ impl Engine {
             progress.next = bucket.0 + 1;
             let sum = census.sum(progress.partner, bucket);
             let differs = u64::from_le_bytes(*theirs) != sum.prints;
-            let is_wanted = round.request.has(bucket) && !self.lost.buckets.contains(bucket);
+            let is_wanted = round.request.has(bucket) && !self.is_bucket_lost(bucket);
             if !is_wanted || census.doubtful.contains(bucket) {
                 round.unequal.insert(bucket);
             }
@@ -579,8 +579,7 @@ impl Engine {
             return true;
         }
         let slice = self.slice_range().map(Bucket);
-        let is_equal =
-            |bucket: &Bucket| !round.unequal.contains(*bucket) && !self.lost.buckets.contains(*bucket);
+        let is_equal = |bucket: &Bucket| !round.unequal.contains(*bucket) && !self.is_bucket_lost(*bucket);
         let runs = self.settled_at(mark, slice.filter(is_equal));
         let is_over = runs.is_empty();
         round.settling = Some(runs);

@@ -11,7 +11,7 @@ use crate::{
         Kind, OperationId,
         overwrite::RemoteDc,
         read::{ReadOperation, Step as ReadStep},
-        replicas::{Replica, Replicas, State},
+        replicas::{self, Replica, Replicas, State},
         sequenced::SequencedElsewhere,
     },
     planted::{self, Planted},
@@ -106,7 +106,8 @@ impl Engine {
     }
 
     fn begin_read(&mut self, now: Now, command: ClientCommand, out: &mut Out) {
-        let replicas = self.local_replicas(command.token, &State::Idle);
+        let mut replicas = self.local_replicas(command.token, &State::Idle);
+        self.order_for_reading(&mut replicas);
         let read = ReadOperation {
             ticket: command.ticket,
             command: command.command,
@@ -160,6 +161,8 @@ impl Engine {
                     self.stats.read_repairs += 1;
                     return self.heal(now, key, Some(id), out);
                 }
+                // Whoever holds the key now is asked with the ring that tells so.
+                ReadStep::Fail { .. } if replicas::await_ring(&read.replicas) => return,
                 ReadStep::Fail { disagree } => return self.read_failed(id, disagree, out),
             }
         }
@@ -185,6 +188,11 @@ impl Engine {
             return self.begin_sequenced(now, command, out);
         };
         command.command = canonical;
+        self.lead_overwrite(now, command, out);
+    }
+
+    /// Chooses who stamps a canonical overwrite.
+    pub(super) fn lead_overwrite(&mut self, now: Now, command: ClientCommand, out: &mut Out) {
         let primary = self.ring.node(self.ring.primary(command.token, self.place.dc)).id;
         // With a single replica here, that one is also the only judge of which write is newer.
         let is_one_of_many = command.level == Level::DcOne && self.ring.dc(self.place.dc).racks().len() > 1;
@@ -218,7 +226,7 @@ impl Engine {
 
     /// Sequenced and effect writes go to the key's primary; to the replica in the next rack when that does not run it. Who is
     /// alive decides only who is asked: what may be run is a matter of claims (rules R5 to R7).
-    fn begin_sequenced(&mut self, now: Now, mut command: ClientCommand, out: &mut Out) {
+    pub(super) fn begin_sequenced(&mut self, now: Now, mut command: ClientCommand, out: &mut Out) {
         command.command = rewrite::absolute(command.command, now.wall_ms());
         let near = self.place.rack;
         let ClientCommand { ticket, token, level, deadline_ms, .. } = command;
@@ -228,26 +236,28 @@ impl Engine {
             let write = Sequenced { requester, command, token, level, near, deadline_ms };
             return self.run(now, write, out);
         }
-        let sent = SequencedElsewhere { command, attempt: 0, node: self.config.node };
+        let sent = SequencedElsewhere { command, attempt: 0, node: self.config.node, waits_for_ring: false };
         let sent = self.operations.sequenced.put(sent);
         let id = self.insert(now, deadline_ms.saturating_sub(now.ms), Kind::Await(sent));
         self.ask_sequencer(now, id, Failure::Unreachable, out);
     }
 
     /// The replica that is asked at the `attempt`th time or, where that cannot be reached, a later one, with the number of the
-    /// attempt: the primary first, then the racks that follow it, of the key's home or else of this datacenter.
+    /// attempt: the primary first, then the racks that follow it, of the key's home or else of this datacenter. In a second
+    /// round those come that say their datastore is dead.
     pub(super) fn sequencer(&self, key: &[u8], token: Token, attempt: usize) -> Option<(usize, NodeId)> {
         let dc = self.config.sequencing.of(key).home.unwrap_or(self.place.dc);
         let primary = self.ring.primary_rack(token, dc);
         let first = self.ring.dc(dc).racks().iter().position(|rack| rack.index() == primary).unwrap_or(0);
         let nodes = self.ring.replicas(token).in_dc(dc);
-        (attempt..nodes.len())
+        (attempt..nodes.len() * 2)
             .map(|attempt| (attempt, self.ring.node(nodes[(first + attempt) % nodes.len()]).id))
+            .filter(|(attempt, node)| self.nearness.has_dead_datastore(*node) == (*attempt >= nodes.len()))
             .find(|(_, node)| *node == self.config.node || self.reachable.contains(node))
     }
 
     /// Asks the next replica that can be reached to run a client's write. Without one, `failure` is what the client hears.
-    fn ask_sequencer(&mut self, now: Now, id: OperationId, failure: Failure, out: &mut Out) {
+    pub(super) fn ask_sequencer(&mut self, now: Now, id: OperationId, failure: Failure, out: &mut Out) {
         let Some(operation) = self.operations.find(id) else { return };
         let deadline_ms = operation.deadline_ms;
         let Kind::Await(sent) = &operation.kind else { return };
@@ -279,9 +289,26 @@ impl Engine {
         out: &mut Out,
     ) {
         match body {
+            ResponseBody::Failed(Failure::RingChanged) => self.await_ring(id),
             ResponseBody::Failed(failure) if failure.not_run() => self.ask_sequencer(now, id, failure, out),
             body => self.end_sequenced(id, body, out),
         }
+    }
+
+    /// Who was asked has a newer ring: this node will have it soon.
+    fn await_ring(&mut self, id: OperationId) {
+        if let Some(Kind::Await(sent)) = self.operations.find(id).map(|operation| &mut operation.kind) {
+            sent.waits_for_ring = true;
+        }
+    }
+
+    /// The client can wait no longer.
+    pub(super) fn sequenced_overdue(&mut self, id: OperationId, out: &mut Out) {
+        let Some(Kind::Await(sent)) = self.operations.get(id).map(|operation| &operation.kind) else {
+            return;
+        };
+        let failure = if sent.waits_for_ring { Failure::RingChanged } else { Failure::Timeout };
+        self.end_sequenced(id, ResponseBody::Failed(failure), out);
     }
 
     pub(super) fn end_sequenced(&mut self, id: OperationId, body: ResponseBody, out: &mut Out) {
@@ -312,17 +339,14 @@ impl Engine {
             .collect()
     }
 
-    /// For each other datacenter, who there takes writes for all its racks: this rack's counterpart, or the next that can
-    /// be reached.
+    /// For each other datacenter, who there takes writes for all its racks: the nearest that can be reached; of equally near
+    /// ones this rack's counterpart, or the next.
     pub(super) fn forwarders(&self, token: Token) -> SmallVec<[RemoteDc; 2]> {
         self.ring
             .other_dcs(self.place.dc)
             .map(|dc| {
-                let node = self
-                    .ring
-                    .forwarder_order(token, self.place.rack, dc)
-                    .map(|node| self.ring.node(node).id)
-                    .find(|node| self.reachable.contains(node));
+                let order = self.ring.forwarder_order(token, self.place.rack, dc);
+                let node = self.nearest(order.map(|node| self.ring.node(node).id));
                 RemoteDc { dc, node, state: State::Asked }
             })
             .collect()
@@ -342,7 +366,7 @@ impl Engine {
         dcs: &[RemoteDc],
         level: Level,
     ) -> bool {
-        if self.reachable.len() + 1 == self.ring.nodes().len() && self.lane_refusal(now).is_none() {
+        if self.is_everybody_there && self.lane_refusal(now).is_none() {
             return false;
         }
         let failure = |replica: &Replica| match replica.node == self.config.node {

@@ -22,6 +22,9 @@ pub enum Recovery {
     /// There is no record log, or it is damaged: what the datastore holds cannot be trusted, and what was promised is not
     /// known.
     LogLost,
+    /// The node has never been in the cluster: it has acknowledged and promised nothing. What the ring gives to it is gained
+    /// (rule R23). Its datastore must be empty.
+    Joins,
 }
 
 /// What a datastore that takes operations says of itself.
@@ -75,15 +78,13 @@ impl Engine {
     pub(super) fn look_up(&mut self, key: &[u8], token: Token) -> (RecordId, Entry) {
         let id = self.records.find(key);
         let mut entry = self.records.get(id);
+        entry.promised = entry.promised.max(self.gained.promised(token));
         if !self.marks.is_empty()
             && (id == RecordId::NONE || entry.absent_from.is_some() || entry.record.is_blank())
         {
             entry = self.without_forgotten(id, key, token, entry);
         }
-        if id == RecordId::NONE
-            && !self.lost.buckets.is_empty()
-            && self.lost.buckets.contains(Bucket::of(token))
-        {
+        if id == RecordId::NONE && self.has_lost_copies() && self.is_place_lost(token) {
             entry.trust = Trust::Lost;
         }
         if entry.trust == Trust::Lost && planted::has(Planted::LostVotes) {
@@ -93,8 +94,8 @@ impl Engine {
     }
 
     /// Whether a copy takes nothing but a rebuilt state: without its record, what is old and what is new cannot be told.
-    pub(super) fn takes_no_writes(&self, entry: &Entry) -> bool {
-        entry.trust == Trust::Lost && self.lost.log_too
+    pub(super) fn takes_no_writes(&self, entry: &Entry, token: Token) -> bool {
+        entry.trust == Trust::Lost && (self.lost.log_too || self.gained.covers(token))
     }
 
     /// Takes over the next frame of the record log of an earlier process, as far as it is about keys that `keep` wants. To
@@ -119,11 +120,17 @@ impl Engine {
         if self.config.keeps_log {
             self.records.set_without_log(false);
         }
+        if recovery == Recovery::Joins {
+            self.gain(now, self.own_ranges());
+            self.note_ring();
+            return 0;
+        }
         if recovery == Recovery::LogLost {
             self.records.lose_everything();
             self.lose_copies(now);
             self.lost.log_too = true;
             self.note_lost();
+            self.note_ring();
             // Above whatever this node may have promised before (rule R14).
             let clock = (now.wall_ms() + self.config.clock_ahead_max_ms) << 16;
             self.records.promise_all(Version { clock, node: self.config.node });
@@ -132,6 +139,7 @@ impl Engine {
         let recovered = self.records.finish_recovery();
         self.recover_marks();
         self.recover_lost(now);
+        self.recover_ring(now);
         self.recover_strays();
         self.clock.start_above(recovered.greatest_clock);
         if recovered.greatest_frame > self.lane.submitted() {
@@ -143,7 +151,10 @@ impl Engine {
             _ => self.records.untrusted(),
         };
         for copy in doubtful {
-            self.heal_soon(self.key_of(copy));
+            let key = self.key_of(copy);
+            if self.is_replica(self.ring.token(&key)) {
+                self.heal_soon(key);
+            }
         }
         recovered.in_doubt
     }

@@ -9,7 +9,7 @@ use dynomite_ring::NodeId;
 
 use super::{ClientCommand, Engine, Now, Out, Requester, overwriting::Overwrite};
 use crate::{
-    Failure, Level, ResponseBody, Stamper,
+    Failure, Level, RequestBody, ResponseBody, Stamper,
     operation::{
         Kind, OperationId,
         delegated::{DelegatedOverwrite, Stamp},
@@ -25,7 +25,14 @@ impl Engine {
         let applies_here = level == Level::DcQuorum && is_replica && self.lane_refusal(now).is_none();
         let timeout_ms = command.deadline_ms.saturating_sub(now.ms);
         let body = self.sequence(command.command.clone(), level, applies_here, timeout_ms);
-        let delegated = DelegatedOverwrite { command, primary, stamp: None, is_given_up: false };
+        let delegated = DelegatedOverwrite {
+            command,
+            primary,
+            stamp: None,
+            is_given_up: false,
+            waits_for_ring: false,
+            has_ring_changed: false,
+        };
         let delegated = self.operations.delegated.put(delegated);
         let id = self.insert(now, timeout_ms, Kind::Delegated(delegated));
         self.ask(now, primary, token, id, body, out);
@@ -63,15 +70,22 @@ impl Engine {
             (None, ResponseBody::Stamped { version, .. }) if delegated.is_given_up => {
                 let command = delegated.command.command.clone();
                 self.operations.end(id);
+                if !self.is_replica(token) {
+                    return;
+                }
                 self.overwrite(now, Requester::Nobody, token, version, command, Stamper::Local, out);
             }
             (None, _) if delegated.is_given_up => self.operations.end(id),
             (None, ResponseBody::Stamped { version, prior, reply }) => {
                 let slow_at_ms = now.ms + self.config.failover_ms;
                 delegated.stamp = Some(Stamp { version, prior, reply, slow_at_ms });
+                if delegated.has_ring_changed {
+                    return self.complete_elsewhere(now, id, State::Idle, out);
+                }
                 let command = delegated.command.command.clone();
                 self.overwrite(now, Requester::Operation(id), token, version, command, Stamper::Local, out);
             }
+            (None, ResponseBody::Failed(Failure::RingChanged)) => delegated.waits_for_ring = true,
             (None, ResponseBody::Failed(failure)) if failure.not_run() => {
                 let command = delegated.command.clone();
                 self.operations.end(id);
@@ -98,7 +112,8 @@ impl Engine {
         self.operations.end(id);
     }
 
-    /// The own copy does not take what the primary stamped: the other racks are asked, which have it or get it now.
+    /// The own copy does not take what the primary stamped, or its answer does not count: the other racks are asked, which have
+    /// it or get it now; the own one too, if its state is idle.
     pub(super) fn complete_elsewhere(&mut self, now: Now, id: OperationId, own: State, out: &mut Out) {
         let Some(operation) = self.operations.remove(id) else { return };
         let timeout_ms = operation.deadline_ms.saturating_sub(now.ms);
@@ -115,11 +130,17 @@ impl Engine {
             timeout_ms,
         };
         let mut replicas = self.local_replicas(token, &State::Idle);
-        replicas[0].state = own;
+        let first = (own == State::Idle).then_some(replicas[0].node);
+        replicas[0].state = if first.is_some() { State::Asked } else { own };
         let mut overwrite = self.new_overwrite(now, &part, version, replicas);
         overwrite.replies.push((prior, reply));
         let overwrite = self.operations.overwrites.put(overwrite);
         let id = self.insert(now, timeout_ms, Kind::Overwrite(overwrite));
+        if let Some(node) = first {
+            let (command, stamper) = (command.clone(), Stamper::Local);
+            let body = RequestBody::Overwrite { version, command, stamper };
+            self.ask(now, node, token, id, body, out);
+        }
         self.send_overwrite_to_racks(now, id, out);
         self.operations.delegated.give_back(delegated);
     }
@@ -129,6 +150,12 @@ impl Engine {
         let Some(operation) = self.operations.find(id) else { return };
         operation.deadline_ms = now.ms + self.config.request_timeout_ms;
         let Kind::Delegated(delegated) = &mut operation.kind else { return };
+        if delegated.waits_for_ring {
+            let (requester, primary) = (Requester::Client(delegated.command.ticket), delegated.primary);
+            self.operations.end(id);
+            let failed = ResponseBody::Failed(Failure::RingChanged);
+            return self.answer_or_explain(requester, primary, failed, true, out);
+        }
         let (is_stamped, was_given_up) = (delegated.stamp.is_some(), delegated.is_given_up);
         delegated.is_given_up = true;
         let silent = if is_stamped { self.config.node } else { delegated.primary };

@@ -95,6 +95,8 @@ impl Engine {
                 self.presence_told(now, copy, &record, Some(&reply));
             }
             (JobKind::Scan, Output::Scanned { keys, cursor }) => self.keys_scanned(keys, cursor),
+            (JobKind::ScanToClean, Output::Scanned { keys, cursor }) => self.scanned_to_clean(keys, cursor),
+            (JobKind::Clean { copy, key }, Output::Installed) => self.cleaned(copy, &key, true),
             // An adapter that answers with the wrong kind has lost its place; what it says cannot be used.
             (kind, _) => self.job_lost(now, job.requester, kind, "unexpected output of the datastore", out),
         }
@@ -124,6 +126,8 @@ impl Engine {
         match kind {
             JobKind::Marker(_) | JobKind::ClearStage => {}
             JobKind::Scan => self.scan_failed(now),
+            JobKind::ScanToClean => self.scan_to_clean_failed(now),
+            JobKind::Clean { copy, key } => self.cleaned(copy, &key, false),
             JobKind::StagePiece(id) => {
                 self.piece_staged(now, id, Output::Failed(reason.to_owned()), out);
             }

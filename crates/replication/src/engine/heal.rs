@@ -333,6 +333,15 @@ impl Engine {
         self.begin_heal(now, key, waiting, counts_lost, restarts, out);
     }
 
+    /// Begins a heal again with those that hold the key by the new ring.
+    pub(super) fn heal_by_new_ring(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        let Some(operation) = self.operations.remove(id) else { return };
+        let Kind::Heal(heal) = operation.kind else { return };
+        self.large_heals -= usize::from(heal.is_large);
+        let key = (heal.key, heal.token);
+        self.begin_heal(now, key, heal.waiting, heal.counts_lost, heal.restarts, out);
+    }
+
     /// A heal has ended. Replicas that could not be heard, or took nothing, get a hint; an own copy that is still in doubt is
     /// tried again.
     fn end_heal(&mut self, now: Now, id: OperationId, is_healed: bool, out: &mut Out) {

@@ -58,6 +58,10 @@ pub(super) enum JobKind {
     AskPresence { copy: RecordId, record: Record },
     /// Keys of the datastore that no record may know of.
     Scan,
+    /// The same, of keys that may be another node's by now.
+    ScanToClean,
+    /// The deletion of such a key.
+    Clean { copy: RecordId, key: Bytes },
     /// No operation: an answer that waits until what came before it was executed (rule R12).
     Barrier { copy: RecordId, done: Box<ResponseBody> },
 }

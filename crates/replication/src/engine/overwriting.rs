@@ -65,20 +65,36 @@ impl Engine {
         version: Version,
         out: &mut Out,
     ) {
-        let Overwrite { requester, command, token, level, timeout_ms, .. } = part;
-        // The other racks shall get what this primary writes in the order in which it writes it. A sequenced write leaves
-        // when it was executed here; an overwrite that was submitted behind one must not leave before it.
+        let Overwrite { requester, token, level, .. } = part;
         let is_primary = self.ring.primary(token, self.place.dc) == self.place.index;
-        let waits_for_own = is_primary && !self.lane.has_executed(self.records.of(command.key()).written_at);
         let mut replicas = self.local_replicas(token, &State::Idle);
         let dcs = self.awaited_dcs(token, level);
         if self.is_out_of_reach(now, &mut replicas, &dcs, level) {
             return self.refuse_write(requester, level, &replicas, &dcs, out);
         }
+        let stamper = if is_primary || level == Level::DcOne { Stamper::Local } else { Stamper::StandIn };
+        self.begin_overwrite_of(now, &part, version, stamper, replicas, out);
+    }
+
+    /// Sends an overwrite to replicas of which none was asked, and to the other datacenters.
+    pub(super) fn begin_overwrite_of(
+        &mut self,
+        now: Now,
+        part: &Overwrite<'_>,
+        version: Version,
+        stamper: Stamper,
+        mut replicas: Replicas,
+        out: &mut Out,
+    ) {
+        let Overwrite { command, token, level, timeout_ms, .. } = *part;
+        // The other racks shall get what this primary writes in the order in which it writes it. A sequenced write leaves
+        // when it was executed here; an overwrite that was submitted behind one must not leave before it.
+        let is_primary = self.ring.primary(token, self.place.dc) == self.place.index;
+        let waits_for_own = is_primary && !self.lane.has_executed(self.records.of(command.key()).written_at);
         let node = replicas[0].node;
         replicas[0].state = State::Asked;
-        let stamper = if is_primary || level == Level::DcOne { Stamper::Local } else { Stamper::StandIn };
-        let mut overwrite = self.new_overwrite(now, &part, version, replicas);
+        let dcs = self.awaited_dcs(token, level);
+        let mut overwrite = self.new_overwrite(now, part, version, replicas);
         overwrite.stamper = stamper;
         overwrite.awaits_dcs = !dcs.is_empty();
         overwrite.dcs = dcs;
@@ -229,6 +245,8 @@ impl Engine {
                     let version = overwrite.version;
                     self.reply_overwrite(now, id, ResponseBody::Stamped { version, prior, reply }, out);
                 }
+                // It begins anew with the ring that others have already.
+                Step::Fail { .. } if replicas::await_ring(&overwrite.replicas) => return,
                 Step::Fail { disagree } => return self.overwrite_failed(now, id, disagree, out),
             }
         }
@@ -286,7 +304,7 @@ impl Engine {
 
     /// Too few replicas have applied it. It stays until those that were asked have answered, so that whoever has missed it is
     /// noted: a write of unknown outcome is there for good once anybody has it.
-    fn overwrite_failed(&mut self, now: Now, id: OperationId, disagree: bool, out: &mut Out) {
+    pub(super) fn overwrite_failed(&mut self, now: Now, id: OperationId, disagree: bool, out: &mut Out) {
         if planted::has(Planted::OverwriteIsRestamped) {
             return self.restamp(now, id, out);
         }

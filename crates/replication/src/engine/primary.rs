@@ -78,7 +78,8 @@ impl Engine {
         if planted::has(Planted::RunsAfterPromise) && entry.trust.is_trusted() {
             return Some(claimed.max(entry.record.term));
         }
-        let may = entry.trust.is_trusted() && claimed >= entry.promised && claimed >= entry.record.term;
+        let least = entry.promised.max(self.gained.ended(token));
+        let may = entry.trust.is_trusted() && claimed >= least && claimed >= entry.record.term;
         may.then_some(claimed)
     }
 
@@ -111,6 +112,7 @@ impl Engine {
             asks_expiry,
             awaits_expiry: None,
             reply: None,
+            expires_at_ms: None,
             near: Near::new(&replicas, near),
             slow_at_ms: now.ms + self.config.failover_ms,
             replicas,
@@ -182,6 +184,23 @@ impl Engine {
     ) {
         let Some(operation) = self.operations.find(id) else { return };
         let Kind::Run(run) = &mut operation.kind else { return };
+        run.reply = Some(reply);
+        run.expires_at_ms = expires_at_ms;
+        self.forward_to(now, id, |state| *state == State::Idle, out);
+        self.continue_run(now, id, out);
+    }
+
+    /// Forwards a write once more to those that have refused it for another ring; if it has been forwarded at all.
+    pub(super) fn forward_again(&mut self, now: Now, id: OperationId, out: &mut Out) {
+        let is_refused = |state: &State| *state == State::Failed(Failure::RingChanged);
+        self.forward_to(now, id, is_refused, out);
+        self.continue_run(now, id, out);
+    }
+
+    fn forward_to(&mut self, now: Now, id: OperationId, is_asked: impl Fn(&State) -> bool, out: &mut Out) {
+        let Some(operation) = self.operations.find(id) else { return };
+        let Kind::Run(run) = &mut operation.kind else { return };
+        let Some(reply) = run.reply.clone() else { return };
         let (effect, reply_crc) = match (error_text(&reply), run.command.call().class) {
             (Some(_), _) => (None, None),
             // It was run for its version alone.
@@ -189,18 +208,20 @@ impl Engine {
             (None, Class::Effect) => (rewrite::effect(run.command.request(), &reply), None),
             (None, _) => (Some(run.command.request().clone()), Some(crc32fast::hash(&reply))),
         };
-        run.reply = Some(reply);
         let (prior, record, key, token) = (run.prior, run.record, run.key.clone(), run.token);
-        let nodes: SmallVec<[NodeId; 3]> = run.replicas.iter().map(|replica| replica.node).collect();
-        for replica in &mut run.replicas {
-            replica.state = State::Asked;
+        let expires_at_ms = run.expires_at_ms;
+        let mut nodes: SmallVec<[(usize, NodeId); 3]> = SmallVec::new();
+        for (index, replica) in run.replicas.iter_mut().enumerate() {
+            if is_asked(&replica.state) {
+                replica.state = State::Asked;
+                nodes.push((index, replica.node));
+            }
         }
-        for (index, node) in nodes.iter().enumerate() {
+        for (index, node) in nodes {
             let (key, effect) = (key.clone(), effect.clone());
             let body = RequestBody::Forward { prior, record, key, effect, reply_crc, expires_at_ms };
-            self.ask(now, *node, token, id.of_replica(index), body, out);
+            self.ask(now, node, token, id.of_replica(index), body, out);
         }
-        self.continue_run(now, id, out);
     }
 
     /// The lane broke before the write was answered: it may have run.
@@ -219,6 +240,10 @@ impl Engine {
         let Some(operation) = self.operations.find(id) else { return };
         let Kind::Run(run) = &mut operation.kind else { return };
         let Some(replica) = run.replicas.get_mut(id.replica()) else { return };
+        if let State::Failed(Failure::NotOwner | Failure::RingChanged) = replica.state {
+            // The key has moved away from who answers now, or it has refused already.
+            return;
+        }
         match body {
             ResponseBody::Accepted { .. } => replica.state = State::Ok,
             ResponseBody::Failed(failure) => {
@@ -315,6 +340,8 @@ impl Engine {
         let reply = match (run.requester, run.next_step()) {
             (Requester::Nobody, _) | (_, Step::Wait) => return,
             (_, Step::Reply(reply)) => reply,
+            // Others have a newer ring: with that they are asked again.
+            (_, Step::Fail) if replicas::await_ring(&run.replicas) => return,
             (_, Step::Fail) => {
                 self.stats.quorum_failures += 1;
                 unknown_outcome(&self.ring, self.place.rack, self.config.node, run)

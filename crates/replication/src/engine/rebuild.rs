@@ -10,19 +10,23 @@
 //! | all racks, or time is up; some trusted | with the greatest copy of theirs (counted) |
 //! | all racks, or time is up; none trusted, or none of those is there any more | after the other datacenters have sent what they have; what they do not have is gone |
 //!
+//! Copies of ranges that were gained are rebuilt in the same way (`engine/gained.rs`); only those need be heard who share keys of
+//! the ranges, and nothing counts before it is known what others may have promised.
+//!
 //! Keys that are written while this goes on need not be listed: such a write is acknowledged by others, or this node has
 //! applied it.
+
+mod serving;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
-use dynomite_ring::{NodeId, Rack, RackIdx};
+use dynomite_ring::{Rack, RackIdx};
 use hashbrown::HashMap;
 
-use super::{Engine, Now, Out, Requester, settle::is_settled};
+use super::{Engine, Now, Out, gained::whole};
 use crate::{
-    Bucket, BucketSet, Failure, Level, Mark, Position, Record, RequestBody, ResponseBody, Trust, Version,
-    census::hash_key,
+    Bucket, BucketSet, Level, Mark, Position, Record, RequestBody, ResponseBody, Trust, Version,
     heal::CountsLost,
     listing,
     operation::compare::Question,
@@ -118,7 +122,7 @@ impl Engine {
     /// Whether all racks have lost a bucket, so that states of other datacenters are taken as they come: also those that another
     /// rack has asked for, before this one has come as far.
     pub(super) fn takes_imports(&self, now: Now, bucket: Bucket) -> bool {
-        self.lost.buckets.contains(bucket)
+        self.is_bucket_lost(bucket)
             && self
                 .rebuild
                 .work
@@ -128,7 +132,7 @@ impl Engine {
 
     /// When rebuilding wants to go on, in `Now::ms`; at once when it is 0.
     pub(super) fn rebuild_due_ms(&self) -> Option<u64> {
-        let is_at_work = !self.lost.buckets.is_empty() || self.rebuild.work.is_some();
+        let is_at_work = self.has_lost_copies() || self.rebuild.work.is_some();
         (is_at_work && !self.place.is_alone).then_some(0)
     }
 
@@ -173,13 +177,17 @@ impl Engine {
     /// may still be acknowledged: this copy may have counted for that before it was lost, and the others executed it after they were
     /// asked.
     pub(super) fn may_be_rebuilt(&self, now: Now, lost: &Entry, record: &Record) -> bool {
-        *record >= lost.record || now.ms > self.lost.since_ms + self.config.request_timeout_ms
+        let since_ms = self.lost.since_ms.max(self.gained.since_ms);
+        *record >= lost.record || now.ms > since_ms + self.config.request_timeout_ms
     }
 
     fn begin_rebuild(&mut self, now: Now) -> Box<Work> {
         let first = self.slice_range().start;
+        let is_needed =
+            |partner: &usize| !self.lost.buckets.is_empty() || self.gained.is_shared_with(*partner);
         let partners = self.partners.all.iter().enumerate();
         let listers = partners
+            .filter(|(partner, _)| is_needed(partner))
             .map(|(partner, _)| Lister {
                 partner,
                 upto: Position { bucket: first, hash: 0 },
@@ -229,7 +237,8 @@ impl Engine {
             }
             lister.is_asked = true;
             let (partner, from) = (lister.partner, lister.upto);
-            let body = RequestBody::List { node: self.config.node, loss: work.loss, from };
+            let range = if self.lost.buckets.is_empty() { self.gained.span() } else { whole() };
+            let body = RequestBody::List { node: self.config.node, loss: work.loss, from, range };
             self.ask_partner(now, partner, Bucket(from.bucket), Question::Keys { from }, body, out);
         }
     }
@@ -281,7 +290,7 @@ impl Engine {
         let token = self.ring.token(&listed.key);
         let bucket = Bucket::of(token);
         let entry = self.look_up(&listed.key, token).1;
-        if entry.trust.is_trusted() || !self.lost.buckets.contains(bucket) {
+        if entry.trust.is_trusted() || !self.is_bucket_lost(bucket) {
             return;
         }
         if is_local {
@@ -296,10 +305,11 @@ impl Engine {
         while let Some((_, bucket, key)) = work.later.pop_front_if(|(at_ms, ..)| *at_ms <= now.ms) {
             work.waiting.insert((bucket, key));
         }
+        self.hear_of_promises(now, work);
         let end = self.slice_range().end;
         let mut bucket = work.next;
         while bucket < end && work.healing.len() + work.importing.len() < AT_ONCE_MAX {
-            let standing = if self.lost.buckets.contains(Bucket(bucket)) {
+            let standing = if self.is_bucket_lost(Bucket(bucket)) {
                 self.standing(now, work, bucket)
             } else {
                 Standing::Majority
@@ -313,7 +323,7 @@ impl Engine {
                     break;
                 }
             }
-            if work.next == bucket && !self.lost.buckets.contains(Bucket(bucket)) {
+            if work.next == bucket && !self.is_bucket_lost(Bucket(bucket)) {
                 work.next = bucket + 1;
             }
             bucket += 1;
@@ -323,8 +333,30 @@ impl Engine {
         work.next >= end && self.heal_what_is_left(now, work, out)
     }
 
+    /// Takes up to where others may have promised claims in ranges that were gained, as soon as a majority of the other racks has
+    /// told its clock by the new ring.
+    fn hear_of_promises(&mut self, now: Now, work: &Work) {
+        if self.gained.is_over() || self.gained.is_promised {
+            return;
+        }
+        let racks = self.ring.dc(self.place.dc).racks();
+        let is_heard = |rack: RackIdx| {
+            let of_rack = |lister: &&Lister| self.partners.all[lister.partner].rack == rack;
+            work.listers.iter().filter(of_rack).all(|lister| lister.is_heard)
+        };
+        let others = racks.iter().map(Rack::index).filter(|rack| *rack != self.place.rack);
+        let heard = others.filter(|rack| is_heard(*rack)).count();
+        let needed = Level::DcQuorum.needed(racks.len()).min(racks.len() - 1);
+        if heard >= needed || self.is_time_up(now, work) {
+            self.promise_gained();
+        }
+    }
+
     /// What was heard of a bucket in this datacenter.
     fn standing(&self, now: Now, work: &Work, bucket: u16) -> Standing {
+        if self.gained.buckets.contains(Bucket(bucket)) && !self.gained.is_promised {
+            return Standing::Wait;
+        }
         let racks = self.ring.dc(self.place.dc).racks();
         let is_time_up = self.is_time_up(now, work);
         let (mut trusted, mut heard) = (0, 0);
@@ -368,7 +400,11 @@ impl Engine {
             // is taken over when they come.
             wait_ms = wait_ms.min(if_new_ms);
         }
-        now.ms >= self.lost.since_ms + wait_ms
+        let since_ms = match self.lost.buckets.is_empty() {
+            true => self.gained.since_ms,
+            false => self.lost.since_ms,
+        };
+        now.ms >= since_ms + wait_ms
     }
 
     /// Begins to heal the keys of a bucket. Whether nothing of it is left to do.
@@ -397,19 +433,24 @@ impl Engine {
             self.heal_lost(now, key, counts_lost, out);
         }
         let is_done = !work.has_keys_of(bucket);
-        if is_done && self.lost.buckets.remove(Bucket(bucket)) {
+        let was_gained = is_done && self.end_gained_bucket(Bucket(bucket));
+        let was_lost = is_done && self.lost.buckets.remove(Bucket(bucket));
+        if was_gained || was_lost {
             if standing != Standing::Majority {
                 // Keys may be missing that are not absent, and must not look as if they had been forgotten (rule R22).
                 self.marks.drop_bucket(Bucket(bucket));
                 work.has_dropped_marks = true;
             }
-            if self.lost.log_too {
+            if self.lost.log_too || was_gained {
                 // What others forgot before they listed their keys must not come back here: their clocks, which this one
                 // follows, had passed the mark (rule R22).
                 self.raise_floor(Mark::of_clock(self.clock.last()));
             }
-            if self.lost.buckets.len().is_multiple_of(LOST_NOTED_EVERY) {
+            if was_lost && self.lost.buckets.len().is_multiple_of(LOST_NOTED_EVERY) {
                 self.note_lost();
+            }
+            if was_gained && self.gained.buckets.len().is_multiple_of(LOST_NOTED_EVERY) {
+                self.note_gained();
             }
             work.orphaned.remove(Bucket(bucket));
             work.elsewhere.retain(|(of, _), _| *of != bucket);
@@ -557,7 +598,8 @@ impl Engine {
         if upto < self.records.slot_count() && work.waiting.is_empty() {
             let end = upto + SLICE;
             let lost = self.records.slots(upto..end).filter(|(.., entry)| entry.trust == Trust::Lost);
-            let lost: Vec<Bytes> = lost.map(|(_, key, _)| Bytes::copy_from_slice(key)).collect();
+            let own = lost.filter(|(_, key, _)| self.is_replica(self.ring.token(key)));
+            let lost: Vec<Bytes> = own.map(|(_, key, _)| Bytes::copy_from_slice(key)).collect();
             work.looked_upto = Some(end);
             work.waiting.extend(lost.into_iter().map(|key| (0, key)));
         }
@@ -587,62 +629,8 @@ impl Engine {
         if work.has_dropped_marks {
             self.note_marks();
         }
+        self.end_gained();
         self.note_lost();
-    }
-
-    /// Another node has lost its copies: lists keys that it shares with this one.
-    pub(super) fn serve_list(
-        &mut self,
-        now: Now,
-        from: Requester,
-        node: NodeId,
-        loss: u64,
-        position: Position,
-        out: &mut Out,
-    ) {
-        let slice = self.slice_range();
-        let Some(partner) = self.partners.number_of(node).filter(|_| slice.contains(&position.bucket)) else {
-            return self.answer(from, ResponseBody::Failed(Failure::NotOwner), out);
-        };
-        if !self.want_listing(now, node, loss, out) {
-            return self.answer(from, ResponseBody::NotReady { mark: self.census_mark() }, out);
-        }
-        let is_lost = self.lost.buckets.contains(Bucket(position.bucket));
-        let mut page = Vec::new();
-        let mut upto = position;
-        let mut looked = 0;
-        for bucket in position.bucket..slice.end {
-            let is_another = self.lost.buckets.contains(Bucket(bucket)) != is_lost;
-            if is_another || looked >= SLICE || page.len() >= listing::PAGE_BYTES_MAX {
-                break;
-            }
-            let least = if bucket == position.bucket { position.hash } else { 0 };
-            let mut keys: Vec<_> = self
-                .keys_of(Bucket(bucket))
-                .map(|(key, entry)| (hash_key(key), key, entry))
-                .filter(|(hash, key, entry)| *hash >= least && self.is_shared(partner, key, entry))
-                .collect();
-            looked += keys.len();
-            keys.sort_unstable_by_key(|(hash, ..)| *hash);
-            match super::compare::list(&mut page, keys.iter().map(|(hash, key, entry)| (*hash, *key, entry)))
-            {
-                Some(hash) => {
-                    upto = Position { bucket, hash };
-                    break;
-                }
-                None => upto = Position { bucket: bucket + 1, hash: 0 },
-            }
-        }
-        let (lacking, page) = (Bytes::new(), page.into());
-        self.answer(from, ResponseBody::Listed { upto, is_lost, lacking, page }, out);
-    }
-
-    /// Whether a partner has to hear of a key: it holds it too, and there is something to know.
-    fn is_shared(&self, partner: usize, key: &[u8], entry: &Entry) -> bool {
-        let holders = self.holders(self.ring.token(key));
-        holders.all.iter().any(|node| self.partners.number(*node) == Some(partner))
-            && !(entry.record.is_blank() && entry.trust.is_trusted())
-            && !is_settled(entry, self.settled(&holders))
     }
 }
 

@@ -88,8 +88,8 @@ impl Engine {
                 let differ = Differ { node, mark, bucket, from: least, upto, known };
                 self.serve_differ(now, from, differ, out);
             }
-            RequestBody::List { node, loss, from: position } => {
-                self.serve_list(now, from, node, loss, position, out);
+            RequestBody::List { node, loss, from: position, range } => {
+                self.serve_list(now, from, node, loss, (position, range), out);
             }
             RequestBody::Settle { node, runs } => {
                 self.serve_settle(from, node, Bucket::of(token), &runs, out);
@@ -182,7 +182,7 @@ impl Engine {
             return self.answer(from, ResponseBody::Failed(Failure::ClockAhead), out);
         }
         let (id, entry) = self.look_up(command.key(), token);
-        if self.takes_no_writes(&entry) {
+        if self.takes_no_writes(&entry, token) {
             return self.answer(from, ResponseBody::Failed(Failure::CopyLost), out);
         }
         let prior = entry.record;
@@ -365,7 +365,8 @@ impl Engine {
         }
         let (id, Entry { record, trust, promised, .. }) = self.look_up(key, token);
         if trust == Trust::Lost {
-            let done = match self.lost.log_too {
+            let is_forgotten = self.takes_no_writes(&Entry { trust, ..Entry::default() }, token);
+            let done = match is_forgotten {
                 true => ResponseBody::Failed(Failure::CopyLost),
                 false => ResponseBody::Inspected { record: told(record), trust },
             };
@@ -399,7 +400,7 @@ impl Engine {
         }
         let (id, entry) = self.look_up(&key, token);
         let is_awaited = entry.trust == Trust::Lost && self.takes_imports(now, Bucket::of(token));
-        if self.takes_no_writes(&entry) && !is_awaited {
+        if self.takes_no_writes(&entry, token) && !is_awaited {
             return self.answer(from, ResponseBody::Failed(Failure::CopyLost), out);
         }
         let prior = entry.record;

@@ -39,12 +39,15 @@
 //! compared. What a replica of another datacenter tells only says that this one may have forgotten K: then it is not missed.
 
 use bytes::Bytes;
-use dynomite_ring::{NodeId, NodeIdx, Token};
+use dynomite_ring::{NodeId, NodeIdx, Ring, Token};
 
-use super::{Engine, Now, Out, Requester};
+use super::{
+    Engine, Now, Out, Requester,
+    gained::{RANGE_BYTES, put_ranges, read_ranges},
+};
 use crate::{
     Bucket, Failure, Mark, ResponseBody, Version,
-    marks::{Run, Settled, decode_teller},
+    marks::{Earlier, Move, RUN_BYTES, Run, Settled, decode_teller},
     planted::{self, Planted},
     records::{Claim, Entry, RecordId},
 };
@@ -54,6 +57,19 @@ const FLOOR_NOTE: u32 = 0x5e77_0000;
 /// Numbers of the notes that keep what each node has told, from here on.
 const MARK_NOTES: u32 = FLOOR_NOTE + 1;
 const MARK_NOTES_MAX: u32 = u16::MAX as u32;
+/// Number of the note that keeps what was told of keys that had other holders then.
+const EARLIER_NOTE: u32 = 0x4000_000b;
+
+/// Reads one entry of what the note of earlier marks keeps; what follows it.
+fn read_earlier(bytes: &[u8]) -> Option<(Earlier, &[u8])> {
+    let (is_local, rest) = bytes.split_first()?;
+    let (ranges, rest) = rest.split_first_chunk()?;
+    let (runs, rest) = rest.split_first_chunk()?;
+    let (ranges, rest) = rest.split_at_checked(u32::from_le_bytes(*ranges) as usize * RANGE_BYTES)?;
+    let (runs, rest) = rest.split_at_checked(u32::from_le_bytes(*runs) as usize * RUN_BYTES)?;
+    let (ranges, is_local) = (read_ranges(ranges), *is_local != 0);
+    Some((Earlier { ranges, runs: Run::decode(runs)?, is_local }, rest))
+}
 
 /// Whether the entry of a key is not needed any more, given what was told of its bucket.
 pub(super) fn is_settled(entry: &Entry, settled: Settled) -> bool {
@@ -140,6 +156,7 @@ impl Engine {
             self.marks.tell(&self.ring, node, slice.clone(), runs);
             self.mark_notes.insert(node, number);
         }
+        self.recover_earlier_marks();
         for number in foreign {
             self.records.note(number, &[]);
         }
@@ -152,6 +169,12 @@ impl Engine {
         let number = self.mark_notes.get(&node).copied().or_else(free).unwrap_or(MARK_NOTES);
         self.mark_notes.insert(node, number);
         self.records.note(number, &self.marks.encode(node));
+        if !self.marks.earlier().is_empty() && self.marks.drop_superseded(&self.ring, self.place.dc) {
+            self.note_earlier_marks();
+        }
+        if node == self.place.index {
+            self.forget_gained_promises();
+        }
     }
 
     /// Notes anew all that was told.
@@ -159,6 +182,45 @@ impl Engine {
         for (node, number) in &self.mark_notes {
             self.records.note(*number, &self.marks.encode(*node));
         }
+        self.note_earlier_marks();
+    }
+
+    /// The ring has changed: what was told before concerns the keys that its teller held then.
+    pub(super) fn change_marks(&mut self, old: &Ring, moved: Option<Move>) {
+        let notes = std::mem::take(&mut self.mark_notes);
+        self.marks.change(old, &self.ring, moved);
+        for (node, number) in notes {
+            match self.ring.index_of(old.node(node).id) {
+                Some(node) => {
+                    self.mark_notes.insert(node, number);
+                }
+                None => self.records.note(number, &[]),
+            }
+        }
+        self.note_marks();
+    }
+
+    /// Each entry: whether its teller is of this datacenter, how many ranges and runs, the ranges, the runs.
+    fn note_earlier_marks(&mut self) {
+        let mut value = Vec::new();
+        for Earlier { ranges, runs, is_local } in self.marks.earlier() {
+            value.push(u8::from(*is_local));
+            value.extend_from_slice(&(ranges.len() as u32).to_le_bytes());
+            value.extend_from_slice(&(runs.len() as u32).to_le_bytes());
+            put_ranges(&mut value, ranges);
+            Run::encode(runs, &mut value);
+        }
+        self.records.note(EARLIER_NOTE, &value);
+    }
+
+    fn recover_earlier_marks(&mut self) {
+        let mut rest = self.records.note_value(EARLIER_NOTE).unwrap_or_default();
+        let mut all = Vec::new();
+        while let Some((earlier, after)) = read_earlier(rest) {
+            all.push(earlier);
+            rest = after;
+        }
+        self.marks.set_earlier(all);
     }
 
     /// Another node has found all copies of some buckets equal.
@@ -184,9 +246,8 @@ impl Engine {
         }
         runs.retain(|run| run.count > 0);
         // What was lost since is not equal any more; and what this node has not compared itself it must not confirm.
-        let is_lost = |run: &Run| {
-            (run.first..run.first + run.count).any(|bucket| self.lost.buckets.contains(Bucket(bucket)))
-        };
+        let is_lost =
+            |run: &Run| (run.first..run.first + run.count).any(|bucket| self.is_bucket_lost(Bucket(bucket)));
         if runs.iter().any(|run| run.settled.mark > self.floor || is_lost(run)) {
             return self.answer(from, ResponseBody::NotReady { mark: self.census_mark() }, out);
         }
@@ -206,6 +267,9 @@ impl Engine {
 
     /// Every node has confirmed what this one told.
     pub(super) fn conclude_settling(&mut self, now: Now, runs: Vec<Run>) {
+        if self.has_left() {
+            return;
+        }
         // Whatever their clocks show: a census at a later mark begins after they were told.
         self.settled_on = Mark::at(now.wall_ms() + self.config.clock_ahead_max_ms);
         self.take_marks(self.place.index, runs);

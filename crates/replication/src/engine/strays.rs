@@ -194,6 +194,11 @@ impl Engine {
 
     fn ask_about_stray(&mut self, now: Now, key: Bytes, out: &mut Out) {
         let token = self.ring.token(&key);
+        if !self.is_replica(token) {
+            // It has moved away since it was found.
+            self.strays.keys.remove(&key);
+            return;
+        }
         let holders = self.ring.replicas(token).by_rack();
         let replicas: SmallVec<[_; 3]> = holders
             .map(|(rack, index)| Replica { node: self.ring.node(index).id, rack, state: State::Asked })

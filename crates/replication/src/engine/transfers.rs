@@ -14,6 +14,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use dynomite_codec::{Operation as LaneOperation, Output, Piece, STAGE_COUNT};
+use dynomite_ring::Token;
 use hashbrown::HashSet;
 
 use super::{
@@ -222,6 +223,15 @@ impl Engine {
         while let Some(wanted) = self.transfers.waiting.pop_front() {
             self.decide(now, wanted, None, out);
         }
+    }
+
+    /// Takes out of those that wait the ones whose tokens are meant; who asked for them.
+    pub(super) fn take_waiting_transfers(&mut self, is_meant: impl Fn(Token) -> bool) -> Vec<Requester> {
+        let waiting = std::mem::take(&mut self.transfers.waiting);
+        let (meant, others): (VecDeque<Wanted>, VecDeque<Wanted>) =
+            waiting.into_iter().partition(|wanted| is_meant(wanted.token));
+        self.transfers.waiting = others;
+        meant.into_iter().map(|wanted| wanted.requester).collect()
     }
 
     /// Whether a large state is on its way into this node.

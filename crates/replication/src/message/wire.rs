@@ -5,13 +5,15 @@ mod fields;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use dynomite_codec::Piece;
-use dynomite_ring::{NodeId, RackIdx, Token};
+use dynomite_ring::{NodeId, RackIdx, Token, TokenRange};
 
 use self::fields::{
     Reader, failure_tag, put_bytes, put_command, put_content, put_piece_position, put_position, put_record,
     put_reply, put_request, put_version,
 };
-use super::{Failure, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody, Stamper, ValueDigest};
+use super::{
+    Failure, ReplicaRequest, ReplicaResponse, RequestBody, ResponseBody, Seats, Stamper, ValueDigest,
+};
 use crate::Mark;
 
 /// A message that does not follow the format. Whose fault: the peer. The link is out of step and must be closed.
@@ -38,6 +40,8 @@ impl ReplicaRequest {
         head.put_u64_le(self.id);
         head.put_u32_le(self.token.0);
         head.put_u64_le(self.clock);
+        head.put_u32_le(self.seats.epoch);
+        head.put_u32_le(self.seats.digest);
         match &self.body {
             RequestBody::Execute(command) => {
                 head.put_u8(1);
@@ -147,11 +151,13 @@ impl ReplicaRequest {
                 head.put_u64_le(*upto);
                 known.clone()
             }
-            RequestBody::List { node, loss, from } => {
+            RequestBody::List { node, loss, from, range } => {
                 head.put_u8(22);
                 head.put_u32_le(node.0);
                 head.put_u64_le(*loss);
                 put_position(head, *from);
+                head.put_u32_le(range.after.0);
+                head.put_u32_le(range.upto.0);
                 Bytes::new()
             }
             RequestBody::Settle { node, runs } => {
@@ -174,6 +180,7 @@ impl ReplicaRequest {
     pub fn decode(from: Bytes) -> Result<Self, WireError> {
         let mut reader = Reader(from);
         let (id, token, clock) = (reader.u64()?, Token(reader.u32()?), reader.u64()?);
+        let seats = Seats { epoch: reader.u32()?, digest: reader.u32()? };
         let body = match reader.u8()? {
             1 => RequestBody::Execute(reader.command()?),
             2 => RequestBody::Read { value: reader.flag()?, command: reader.command()? },
@@ -248,12 +255,13 @@ impl ReplicaRequest {
                 node: NodeId(reader.u32()?),
                 loss: reader.u64()?,
                 from: reader.position()?,
+                range: TokenRange::new(Token(reader.u32()?), Token(reader.u32()?)),
             },
             23 => RequestBody::Settle { node: NodeId(reader.u32()?), runs: reader.rest() },
             24 => RequestBody::Export { node: NodeId(reader.u32()?), key: reader.rest() },
             tag => return Err(WireError::UnknownTag(tag)),
         };
-        Ok(Self { id, token, clock, body })
+        Ok(Self { id, token, clock, seats, body })
     }
 }
 

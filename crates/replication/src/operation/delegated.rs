@@ -14,6 +14,10 @@ pub(crate) struct DelegatedOverwrite {
     pub(crate) stamp: Option<Stamp>,
     /// Whether the client was told that the outcome is unknown. The own copy still gets what the primary may stamp.
     pub(crate) is_given_up: bool,
+    /// Whether the primary refused it for another ring, with which it is to begin anew.
+    pub(crate) waits_for_ring: bool,
+    /// Whether the key's holders have changed since the primary was asked.
+    pub(crate) has_ring_changed: bool,
 }
 
 /// What the primary says of an overwrite that the sender completes.

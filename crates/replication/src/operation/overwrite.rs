@@ -138,6 +138,11 @@ impl OverwriteOperation {
         dcs
     }
 
+    /// Whether its reply depends on what was there before.
+    pub(crate) fn tells_what_was_there(&self) -> bool {
+        self.reply_otherwise != dynomite_codec::encode::OK
+    }
+
     /// Whether nothing more can be heard of it.
     pub(crate) fn is_finished(&self) -> bool {
         let is_open = |state: &State| matches!(state, State::Asked | State::Idle);

@@ -82,6 +82,14 @@ impl ReadOperation {
         }
     }
 
+    /// Asks those that hold the key by another ring.
+    pub(crate) fn begin_anew(&mut self, replicas: Replicas, failover_at_ms: u64) {
+        self.replicas = replicas;
+        self.failover_at_ms = failover_at_ms;
+        self.start_over();
+        self.was_healed = false;
+    }
+
     /// Calls every replica slow that has not answered, so that others are asked as well.
     pub(crate) fn fail_over(&mut self) {
         for (replica, answer) in self.replicas.iter().zip(&mut self.answers) {

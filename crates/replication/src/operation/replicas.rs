@@ -80,6 +80,11 @@ pub(crate) fn verdict(replicas: &[Replica], needed: usize) -> Verdict {
     }
 }
 
+/// Whether a replica has refused for another ring, which this node may get too.
+pub(crate) fn await_ring(replicas: &[Replica]) -> bool {
+    replicas.iter().any(|replica| replica.state == State::Failed(Failure::RingChanged))
+}
+
 /// How many replicas are in a state.
 pub(crate) fn count(replicas: &[Replica], is: impl Fn(&State) -> bool) -> usize {
     replicas.iter().filter(|replica| is(&replica.state)).count()

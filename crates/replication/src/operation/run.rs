@@ -28,6 +28,8 @@ pub(crate) struct RunOperation {
     pub(crate) awaits_expiry: Option<Bytes>,
     /// The primary's reply, once its datastore gave it, and told the expiry.
     pub(crate) reply: Option<Bytes>,
+    /// Until when the key is there after the write, as the primary's datastore told.
+    pub(crate) expires_at_ms: Option<i64>,
     /// The other racks of the datacenter.
     pub(crate) replicas: Replicas,
     /// The replica nearest to the client, while it is waited for.

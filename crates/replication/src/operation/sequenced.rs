@@ -12,4 +12,6 @@ pub(crate) struct SequencedElsewhere {
     pub(crate) attempt: usize,
     /// Who was asked last; this node itself before anybody was.
     pub(crate) node: NodeId,
+    /// Whether somebody refused it for another ring, with which it is to be asked for again.
+    pub(crate) waits_for_ring: bool,
 }

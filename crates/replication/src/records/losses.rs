@@ -16,6 +16,15 @@ impl Records {
         self.distrust(Trust::Lost, |_| true);
     }
 
+    /// Notes that the copies of some keys are lost, and their claims. Looks at all keys.
+    pub(crate) fn lose_where(&mut self, is_lost: impl Fn(&[u8]) -> bool) {
+        let all = self.slots(0..self.slot_count());
+        let ids: Vec<RecordId> = all.filter(|(_, key, _)| is_lost(key)).map(|(id, ..)| id).collect();
+        for id in ids {
+            self.update(id, |entry| entry.distrust(Trust::Lost));
+        }
+    }
+
     /// Trusts no copy more than `trust` whose state was brought by a lane operation of this process after `written_at`; their keys'
     /// ids.
     pub(crate) fn doubt_after(&mut self, written_at: u64, trust: Trust) -> Vec<RecordId> {

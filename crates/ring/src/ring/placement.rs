@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 
 use super::digest::mix;
-use crate::{NodeIdx, Rack, Token, TokenRange};
+use crate::{Node, NodeIdx, Rack, Token, TokenRange};
 
 /// More buckets than this would fall out of the processor's cache.
 const BUCKET_BITS_MAX: u32 = 16;
@@ -22,6 +22,8 @@ pub(super) struct Placement {
     /// Sets of `set_len` nodes, one for each rack.
     sets: Vec<NodeIdx>,
     set_len: usize,
+    /// A digest of each set, by the ids of its nodes.
+    digests: Vec<u32>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +33,11 @@ struct Segment {
 }
 
 impl Placement {
-    pub(super) fn new<'a>(racks: impl Iterator<Item = &'a Rack> + Clone, rack_count: usize) -> Self {
+    pub(super) fn new<'a>(
+        racks: impl Iterator<Item = &'a Rack> + Clone,
+        rack_count: usize,
+        nodes: &[Node],
+    ) -> Self {
         let mut sets = ReplicaSets::new(rack_count);
         let mut segments: Vec<Segment> = Vec::new();
         // Below every rack's first token, that token's node owns.
@@ -48,26 +54,34 @@ impl Placement {
             }
         }
         let (buckets, bucket_shift) = buckets(&segments);
-        Self { segments, buckets, bucket_shift, sets: sets.nodes, set_len: rack_count }
+        let digest = |set: &[NodeIdx]| {
+            let ids = set.iter().map(|index| nodes[index.0 as usize].id);
+            ids.fold(0, |digest, id| mix(digest ^ u64::from(id.0)).wrapping_add(1)) as u32
+        };
+        let digests = sets.nodes.chunks(rack_count).map(digest).collect();
+        Self { segments, buckets, bucket_shift, sets: sets.nodes, set_len: rack_count, digests }
     }
 
-    pub(super) fn find(&self, token: Token) -> &[NodeIdx] {
+    /// The set of a token, and its digest.
+    pub(super) fn find(&self, token: Token) -> (&[NodeIdx], u32) {
         let bucket = (token.0 >> self.bucket_shift) as usize;
         let (from, to) = (self.buckets[bucket] as usize, self.buckets[bucket + 1] as usize);
         let found = from + self.segments[from..to].partition_point(|segment| segment.end < token);
         self.set(self.segments.get(found).unwrap_or(&self.segments[0]))
     }
 
-    pub(super) fn ranges(&self) -> impl ExactSizeIterator<Item = (TokenRange, &[NodeIdx])> {
+    /// All ranges, with the set and its digest.
+    pub(super) fn ranges(&self) -> impl ExactSizeIterator<Item = (TokenRange, (&[NodeIdx], u32))> {
         self.segments.iter().enumerate().map(|(index, segment)| {
             let before = index.checked_sub(1).unwrap_or(self.segments.len() - 1);
             (TokenRange::new(self.segments[before].end, segment.end), self.set(segment))
         })
     }
 
-    fn set(&self, segment: &Segment) -> &[NodeIdx] {
-        let start = segment.set as usize * self.set_len;
-        &self.sets[start..start + self.set_len]
+    fn set(&self, segment: &Segment) -> (&[NodeIdx], u32) {
+        let number = segment.set as usize;
+        let start = number * self.set_len;
+        (&self.sets[start..start + self.set_len], self.digests[number])
     }
 }
 

@@ -6,12 +6,19 @@ use crate::{Dc, DcIdx, NodeIdx, RackIdx};
 #[derive(Debug, Clone, Copy)]
 pub struct Replicas<'a> {
     nodes: &'a [NodeIdx],
+    digest: u32,
     dcs: &'a [Dc],
 }
 
 impl<'a> Replicas<'a> {
-    pub(super) fn new(nodes: &'a [NodeIdx], dcs: &'a [Dc]) -> Self {
-        Self { nodes, dcs }
+    pub(super) fn new((nodes, digest): (&'a [NodeIdx], u32), dcs: &'a [Dc]) -> Self {
+        Self { nodes, digest, dcs }
+    }
+
+    /// A digest of the nodes' ids, rack by rack: two rings that give the token to the same nodes have the same one, however
+    /// they number them. Costs nothing.
+    pub fn digest(&self) -> u32 {
+        self.digest
     }
 
     /// One node for each rack of the datacenter, in the order of its racks.

@@ -329,3 +329,14 @@ fn ownership_counts_only_hashes_that_keys_can_have() {
     assert_eq!(ownership.share(NodeIdx(0)), 1.0);
     assert_eq!(ownership.share(NodeIdx(1)), 0.0);
 }
+
+#[test]
+fn sets_of_replicas_have_the_same_digest_in_every_ring_that_has_them() {
+    let before = ring(vec![node("b", "d", "r1", &[10, 20]), node("x", "d", "r2", &[5])]);
+    // "a" comes first, and so all others have other numbers.
+    let after =
+        ring(vec![node("b", "d", "r1", &[10]), node("a", "d", "r1", &[20]), node("x", "d", "r2", &[5])]);
+    let digests = |token: u32| [&before, &after].map(|ring| ring.replicas(Token(token)).digest());
+    assert_eq!(digests(10)[0], digests(10)[1]);
+    assert_ne!(digests(20)[0], digests(20)[1]);
+}

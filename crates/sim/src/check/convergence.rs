@@ -9,8 +9,13 @@ use crate::{
     world::{KeyState, World},
 };
 
-/// Notes every key whose replicas differ.
+/// Notes every key whose replicas differ, and changes that have not come to an end.
 pub(super) fn check(world: &mut World, violations: &mut Vec<Violation>) {
+    if !world.changes_are_over() {
+        let text = "nodes have not got the last ring, or have not rebuilt what it gave to them".to_owned();
+        let (invariant, entries) = (Invariant::Converges, Vec::new());
+        violations.push(Violation { invariant, key: None, text, entries });
+    }
     for key in keys(world) {
         let states = states(world, key);
         if states.len() > 1 {

@@ -40,6 +40,10 @@ pub(super) fn of(bug: Planted) -> &'static [&'static str] {
         Planted::ForgetsUnconfirmed | Planted::LocalFloorIsBase => {
             &["missed-behind-a-mark", "eviction-resurrects", "partitions"]
         }
+        Planted::GainedIsTrusted => &["gained-copy-is-no-copy", "seats", "seats-and-faults"],
+        Planted::ReturnsWithOldCopies => &["range-comes-back", "seats-and-faults"],
+        Planted::GainedPromisesNothing => &["promised-before-it-moved", "seats-and-faults"],
+        Planted::ServesEveryRing => &["written-through-an-old-ring", "seats", "seats-and-faults"],
         Planted::VersionsWithoutNode => &["stamped-at-once", "stable", "two-dcs-overwrites"],
         Planted::LateAnswersCount => &["echoes", "partitions"],
         Planted::FailsSilently => &["partitions"],

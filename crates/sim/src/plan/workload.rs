@@ -102,7 +102,8 @@ const BURST_US: Micros = 4 * MS;
 
 /// Draws the commands of a run, in the order of time.
 pub(super) fn draw(topology: &Topology, workload: &Workload, random: &mut Random) -> Vec<PlannedCommand> {
-    let homes: Vec<usize> = (0..workload.client_count).map(|_| random.index(topology.len())).collect();
+    let nodes: Vec<usize> = (0..topology.len()).filter(|node| topology.is_first(*node)).collect();
+    let homes: Vec<usize> = (0..workload.client_count).map(|_| *random.pick(&nodes)).collect();
     let mut times: Vec<Micros> = (0..workload.command_count).map(|_| draw_time(workload, random)).collect();
     times.sort_unstable();
     let mut elements = BTreeMap::new();

@@ -1,7 +1,7 @@
 //! Scripts: one small story each, told by hand. Most are the counterexamples that shaped the rules of replication: a simpler
 //! rule loses a write in them.
 //!
-//! Rack `n` has node `n` alone. Everything takes a millisecond from node to node; the seed decides what of a broken
+//! Rack `n` has node `n` alone, but where nodes join. Everything takes a millisecond from node to node; the seed decides what of a broken
 //! connection still arrives.
 
 mod answers;
@@ -11,6 +11,7 @@ mod doubts;
 mod forgetting;
 mod orders;
 mod restarts;
+mod rings;
 mod script;
 
 use super::Invariant;
@@ -163,5 +164,30 @@ const SCRIPTS: &[Directed] = &[
         "stamped-at-once",
         "several nodes stamp overwrites of one key in the same moment",
         answers::stamped_at_once,
+    ),
+    script(
+        "gained-copy-is-no-copy",
+        "a node that joins takes over a key; it must not speak of it before it has asked the others",
+        rings::gained_copy_is_no_copy,
+    ),
+    script(
+        "range-comes-back",
+        "a node gets a key back that it had once, and that was written since",
+        rings::range_comes_back,
+    ),
+    script(
+        "written-through-an-old-ring",
+        "a key moves, and a node that does not know yet writes it",
+        rings::written_through_an_old_ring,
+    ),
+    script(
+        "added-while-a-range-moves",
+        "everybody adds to a list while it moves to a node that joins, and back",
+        rings::added_while_a_range_moves,
+    ),
+    script(
+        "promised-before-it-moved",
+        "a claim was promised by a node whose range moves before anything ran under it",
+        rings::promised_before_it_moved,
     ),
 ];

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     command::Kind,
-    plan::{FaultKind, FaultMix, MS, Traffic, Workload},
+    plan::{ChangeMix, FaultKind, FaultMix, MS, Traffic, Workload},
 };
 
 /// Everything that is promised.
@@ -40,6 +40,9 @@ const JUDGED: &[(u64, Kind)] = &[
 const OVERWRITTEN: &[(u64, Kind)] = &[(1, Kind::Plain)];
 const OF_ALL_TYPES: &[(u64, Kind)] = &[(3, Kind::Mixed), (1, Kind::Register)];
 
+const NO_CHANGES: ChangeMix = ChangeMix { count_max: 0, spare_count: 0, replaces: false };
+const CHANGES: ChangeMix = ChangeMix { count_max: 6, spare_count: 1, replaces: true };
+
 const SMALL: Shape = Shape {
     dc_count: 1,
     racks: (3, 3),
@@ -49,6 +52,7 @@ const SMALL: Shape = Shape {
     drift_ppm: 50,
     is_tight: false,
     is_piecewise: false,
+    changes: NO_CHANGES,
 };
 const TWO_DCS: Shape = Shape { dc_count: 2, nodes_max: 1, ..SMALL };
 
@@ -335,6 +339,30 @@ pub const SCENARIOS: &[Scenario] = &[
         shape: Shape { is_piecewise: true, ..TWO_DCS },
         workload: Workload { levels: EVERY_LEVEL, ..TRAFFIC },
         faults: PIECES_BREAK,
+        demands: EVERYTHING,
+    },
+    Scenario {
+        name: "seats",
+        about: "nodes join, leave and are replaced while clients write; nothing else breaks",
+        shape: Shape { changes: CHANGES, ..SMALL },
+        workload: TRAFFIC,
+        faults: NO_FAULTS,
+        demands: EVERYTHING,
+    },
+    Scenario {
+        name: "seats-and-faults",
+        about: "nodes join, leave and are replaced, and everything breaks that loses no data",
+        shape: Shape { racks: (3, 5), changes: CHANGES, ..SMALL },
+        workload: Workload { expires: true, ..TRAFFIC },
+        faults: ALL_FAULTS,
+        demands: EVERYTHING,
+    },
+    Scenario {
+        name: "two-dcs-seats",
+        about: "the same in one of two datacenters, or in both",
+        shape: Shape { changes: CHANGES, ..TWO_DCS },
+        workload: Workload { levels: EVERY_LEVEL, ..TRAFFIC },
+        faults: ALL_FAULTS,
         demands: EVERYTHING,
     },
     Scenario {

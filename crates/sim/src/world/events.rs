@@ -54,6 +54,12 @@ pub(crate) enum Event {
     FaultBegins { fault: usize },
     /// It ends.
     FaultEnds { fault: usize },
+    /// It is looked whether the next ring can be made.
+    RingStep,
+    /// A ring comes to a node.
+    RingComes { node: usize, epoch: u64 },
+    /// A node that has left ends.
+    Leaves { node: usize },
 }
 
 impl Event {
@@ -64,7 +70,8 @@ impl Event {
             | Self::Timer { node, .. }
             | Self::LaneAnswers { node, .. }
             | Self::LaneDown { node, .. }
-            | Self::LaneOpens { node, .. } => Some(*node),
+            | Self::LaneOpens { node, .. }
+            | Self::RingComes { node, .. } => Some(*node),
             Self::Request { link, .. } => Some(link.to),
             Self::Response { link, .. } | Self::LinkDown { link, .. } | Self::Redial { link, .. } => {
                 Some(link.from)
@@ -77,7 +84,9 @@ impl Event {
             | Self::LaneRuns { .. }
             | Self::Restart { .. }
             | Self::FaultBegins { .. }
-            | Self::FaultEnds { .. } => None,
+            | Self::FaultEnds { .. }
+            | Self::RingStep
+            | Self::Leaves { .. } => None,
         }
     }
 }
@@ -128,6 +137,9 @@ impl Event {
             Self::Restart { node } => (16, *node as u64, 0, &[]),
             Self::FaultBegins { fault } => (17, *fault as u64, 0, &[]),
             Self::FaultEnds { fault } => (18, *fault as u64, 0, &[]),
+            Self::RingStep => (19, 0, 0, &[]),
+            Self::RingComes { node, epoch } => (20, *node as u64, *epoch, &[]),
+            Self::Leaves { node } => (21, *node as u64, 0, &[]),
         };
         let digest = [kind, who, what].into_iter().fold(digest, fold);
         bytes.chunks(8).fold(digest, |digest, chunk| {

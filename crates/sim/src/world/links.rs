@@ -16,11 +16,20 @@ mod question {
     pub(super) const NOTICE: u64 = 51;
 }
 
+/// The connections that all others dial to a node.
+pub(super) fn to(node: usize, nodes: usize, workers: usize) -> impl Iterator<Item = LinkId> {
+    let others = (0..nodes).filter(move |from| *from != node);
+    others.flat_map(move |from| (0..workers).map(move |worker| LinkId { from, worker, to: node }))
+}
+
 impl World {
     /// Links every node to every other, at the beginning.
     pub(super) fn link_all(&mut self) {
         for from in 0..self.nodes.len() {
             for link in self.links_of(from) {
+                if !self.nodes[link.from].is_member || !self.nodes[link.to].is_member {
+                    continue;
+                }
                 let incarnation = self.nodes[link.to].incarnation;
                 self.establish(link, incarnation);
             }
@@ -58,6 +67,9 @@ impl World {
             return;
         }
         let acceptor = &self.nodes[link.to];
+        if !acceptor.is_member {
+            return;
+        }
         let hangs = !self.network.is_open(link.from, link.to) || acceptor.is_frozen();
         if hangs || acceptor.is_down() {
             let wait = self.network.backoff(self.dice, link, attempt, hangs, self.now);

@@ -85,8 +85,8 @@ impl World {
         to: NodeId,
         request: &ReplicaRequest,
     ) -> Result<(), Failure> {
-        let index = self.ring.index_of(to).expect("an engine asks nodes of its ring");
-        let link = LinkId { from: node, worker, to: self.number(index) };
+        let number = self.ids.iter().position(|id| *id == to).expect("an engine asks nodes that there are");
+        let link = LinkId { from: node, worker, to: number };
         let slow_us = self.nodes[node].slow_us + self.nodes[link.to].slow_us;
         let (generation, at, number) = self.network.send_request(self.dice, link, self.now, slow_us)?;
         let mut head = BytesMut::with_capacity(MESSAGE_BYTES);

@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use dynomite_backend::{MemoryConfig, MemoryStore, PieceSizes, SyncStore};
 use dynomite_codec::{Operation, Output, ReplyView, Request, STAGE_COUNT};
 use dynomite_replication::{Engine, Now, Out, Recovery, Stats, StoreSeen};
+use dynomite_ring::Ring;
 
 use super::{World, clock::WallClock, disk::Disk, events::Event, lane::Lane};
 use crate::{
@@ -35,6 +36,10 @@ pub(super) struct Node {
     piece_sizes: PieceSizes,
     /// Counts the datastore's lives.
     store_life: u64,
+    /// The ring that it has, over restarts too.
+    pub(super) ring: Arc<Ring>,
+    /// Whether it is in the cluster: it has joined, and has not left.
+    pub(super) is_member: bool,
     pub(super) store_frozen_by: u32,
     pub(super) store_down_by: u32,
     pub(super) store_slow_us: Micros,
@@ -62,7 +67,7 @@ struct Worker {
 }
 
 impl Node {
-    pub(super) fn new(plan: &Plan, number: usize) -> Self {
+    pub(super) fn new(plan: &Plan, number: usize, ring: &Arc<Ring>) -> Self {
         let mut node = Self {
             number,
             seed: plan.seed,
@@ -79,6 +84,8 @@ impl Node {
             piece_sizes: plan.surroundings.piece_sizes,
             saves: BTreeMap::new(),
             store_life: 0,
+            ring: Arc::clone(ring),
+            is_member: plan.topology.is_first(number),
             store_frozen_by: 0,
             store_down_by: 0,
             store_slow_us: 0,
@@ -280,6 +287,12 @@ impl Node {
         }
     }
 
+    /// The process, which is dead, is not started again.
+    pub(super) fn leave(&mut self, now: Micros) {
+        self.is_member = false;
+        self.absences.push((self.absent_since.unwrap_or(now), Micros::MAX));
+    }
+
     /// The process dies.
     fn stop(&mut self, now: Micros, loss: Loss, random: &Random) {
         self.is_down = true;
@@ -312,6 +325,11 @@ impl Node {
 impl World {
     /// A node's process starts, from what its disk has.
     pub(super) fn start_node(&mut self, node: usize) {
+        self.start_node_with(node, None);
+    }
+
+    /// The same; what is known of the past is `recovery`, or what the disk tells.
+    pub(super) fn start_node_with(&mut self, node: usize, recovery: Option<Recovery>) {
         let configs: Vec<_> =
             (0..self.plan.topology.worker_count).map(|worker| self.engine_config(node, worker)).collect();
         let state = &mut self.nodes[node];
@@ -321,9 +339,13 @@ impl World {
         state.note_absence(self.now);
         let incarnation = state.incarnation;
         for (worker, config) in configs.into_iter().enumerate() {
-            let mut engine = Engine::new(config, Arc::clone(&self.ring)).expect("the node is in the ring");
+            let mut engine = Engine::new(config, Arc::clone(&state.ring)).expect("the node is in the ring");
             let disk = &mut state.workers[worker].disk;
-            let recovery = if disk.is_lost() { Recovery::LogLost } else { Recovery::Log };
+            let recovery = match recovery {
+                Some(recovery) => recovery,
+                None if disk.is_lost() => Recovery::LogLost,
+                None => Recovery::Log,
+            };
             for payload in disk.take_frames() {
                 engine.recover_frame(&payload, |_| true).expect("a node reads what it wrote");
             }
@@ -339,6 +361,7 @@ impl World {
             state.workers[worker].engine = Some(engine);
             self.events.push(self.now, Event::LaneOpens { node, worker, incarnation });
         }
+        self.catch_up(node);
     }
 
     /// A worker's lane is connected to its datastore.
@@ -363,7 +386,7 @@ impl World {
 
     /// The dead process is started again.
     pub(super) fn restart(&mut self, node: usize) {
-        if self.nodes[node].is_down() {
+        if self.nodes[node].is_down() && self.nodes[node].is_member {
             self.start_node(node);
             self.dial_all_from(node);
         }

@@ -80,7 +80,8 @@ impl World {
         let Some(engine) = self.nodes[node].engine(worker) else { return "down".to_owned() };
         let mut out = Out::default();
         let body = RequestBody::Read { command, value: false };
-        let request = ReplicaRequest { id: 0, token, clock: 0, body };
+        let seats = engine.seats(token);
+        let request = ReplicaRequest { id: 0, token, clock: 0, seats, body };
         engine.handle_request(now, Origin(network::NOBODY), request, &mut out);
         match out.responses.pop().map(|(_, response)| response.body) {
             Some(ResponseBody::Read { record, .. }) => {

@@ -2,20 +2,22 @@
 
 use bytes::BytesMut;
 use dynomite_codec::{Request, encode};
-use dynomite_ring::DcIdx;
 
 use super::description::{ring_json, route_json};
-use super::{Refusal, connection, is, level_of, repair, text};
+use super::{Refusal, connection, is, level_of, repair, text, topology};
 use crate::client::Client;
 use crate::config::ByteSize;
+use crate::membership::members_json;
 use crate::worker::Core;
 
-const HELP: [&str; 25] = [
+const HELP: [&str; 38] = [
     "DYNOMITE <subcommand> [<arg> ...]. Subcommands are:",
     "RING",
     "    All nodes with their tokens and states, as JSON.",
     "ROUTE <key>",
     "    Which nodes hold a key, as JSON.",
+    "MEMBERS",
+    "    All members as this node knows them: who is up, with which ring, load and datastore, as JSON.",
     "DATACENTERS",
     "    What is on its way from this node to each other datacenter, as JSON.",
     "PAUSE <datacenter>, RESUME <datacenter>",
@@ -28,6 +30,17 @@ const HELP: [&str; 25] = [
     "    How far that is, or how the last one ended, as JSON.",
     "REPAIR STOP",
     "    Ends it; what was healed stays so.",
+    "TOPOLOGY",
+    "    The ring's epoch, the change under way and how every node stands to it, as JSON.",
+    "TOPOLOGY PLAN <change>",
+    "    What a change would come to, as JSON: JOIN <node>, LEAVE <node>, REPLACE <dead node> <node>,",
+    "    MOVE <node> <token> [<token> ...], REBALANCE <datacenter> <rack>.",
+    "TOPOLOGY COMMIT <epoch> <change>",
+    "    Begins a change that was planned at this epoch; TOPOLOGY tells how that comes out.",
+    "TOPOLOGY ABORT",
+    "    Goes back to where the change under way began.",
+    "CLEANUP",
+    "    Begins to remove keys from this node's datastore that other nodes have by now; INFO counts keys_cleaned.",
     "CONSISTENCY",
     "    The levels that commands of this connection run at, unless the key's prefix has its own.",
     "CONSISTENCY [READ|WRITE] <level>",
@@ -48,18 +61,21 @@ pub(super) fn dynomite(
     match (subcommand.as_str(), request.arg_count()) {
         ("RING", 2) => encode::bulk(out, ring_json(&core.shared).as_bytes()),
         ("ROUTE", 3) => encode::bulk(out, route_json(&core.shared, request.arg(2)).as_bytes()),
+        ("MEMBERS", 2) => encode::bulk(out, members_json(&core.shared).as_bytes()),
         ("DATACENTERS", 2) => {
             let json = core.shared.flows.json(&core.shared.config.datacenter);
             encode::bulk(out, json.to_string().as_bytes());
         }
         ("PAUSE" | "RESUME", 3) => {
-            core.shared.flows.pause(other_dc(core, request)?, subcommand == "PAUSE");
+            core.shared.flows.pause(&other_dc(core, request)?, subcommand == "PAUSE");
             connection::ok(out)?;
         }
         ("RATE", 4) => {
-            core.shared.flows.limit(other_dc(core, request)?, rate(request)?);
+            core.shared.flows.limit(&other_dc(core, request)?, rate(request)?);
             connection::ok(out)?;
         }
+        ("TOPOLOGY", 2..) => topology::topology(request, core, out)?,
+        ("CLEANUP", 2) => topology::clean_up(core, out)?,
         ("REPAIR", 3..) => repair::repair(request, core, out)?,
         ("CONSISTENCY", 2..=4) => consistency(client, request, core, out)?,
         ("HELP", 2) => {
@@ -67,8 +83,8 @@ pub(super) fn dynomite(
             HELP.iter().for_each(|line| encode::simple(out, line));
         }
         (
-            "RING" | "ROUTE" | "DATACENTERS" | "PAUSE" | "RESUME" | "RATE" | "REPAIR" | "CONSISTENCY"
-            | "HELP",
+            "TOPOLOGY" | "CLEANUP" | "RING" | "ROUTE" | "MEMBERS" | "DATACENTERS" | "PAUSE" | "RESUME"
+            | "RATE" | "REPAIR" | "CONSISTENCY" | "HELP",
             _,
         ) => {
             let name = subcommand.to_ascii_lowercase();
@@ -80,14 +96,15 @@ pub(super) fn dynomite(
 }
 
 /// The datacenter that a command names, which is not the node's own.
-fn other_dc(core: &Core, request: &Request) -> Result<DcIdx, Refusal> {
+fn other_dc(core: &Core, request: &Request) -> Result<String, Refusal> {
     let (name, own) = (text(request.arg(2)), &core.shared.config.datacenter);
-    let dc = core.shared.ring.dc_by_name(&name).filter(|dc| dc.name() != own);
-    dc.map(dynomite_ring::Dc::index).ok_or_else(|| {
-        let others = core.shared.ring.dcs().iter().map(dynomite_ring::Dc::name).filter(|dc| dc != own);
-        let others = others.collect::<Vec<_>>().join(", ");
-        format!("ERR '{name}' is none of the other datacenters ({others})")
-    })
+    let ring = core.shared.ring();
+    let others = || ring.dcs().iter().map(dynomite_ring::Dc::name).filter(|dc| dc != own);
+    if others().any(|dc| dc == name) {
+        return Ok(name.into_owned());
+    }
+    let others = others().collect::<Vec<_>>().join(", ");
+    Err(format!("ERR '{name}' is none of the other datacenters ({others})"))
 }
 
 /// Bytes in each second; `None` is without a limit.

@@ -1,13 +1,13 @@
 //! The ring and a key's place in it, as JSON. The shapes are API: `dynoctl` and scripts read them.
 
-use dynomite_ring::{NodeIdx, RackIdx};
+use dynomite_ring::{NodeId, NodeIdx, RackIdx};
 use serde_json::{Value, json};
 
 use crate::shared::Shared;
 
 /// All nodes by datacenter and rack.
 pub(super) fn ring_json(shared: &Shared) -> String {
-    let ring = &shared.ring;
+    let ring = shared.ring();
     let ownership = ring.ownership();
     let node_json = |index: NodeIdx| {
         let node = ring.node(index);
@@ -16,7 +16,7 @@ pub(super) fn ring_json(shared: &Shared) -> String {
             "id": node.id.to_string(),
             "client_address": node.client_address,
             "peer_address": node.peer_address,
-            "state": state(shared, index),
+            "state": state(shared, node.id),
             "ownership": (ownership.share(index) * 1e6).round() / 1e6,
             "tokens": node.tokens.iter().map(|token| token.0).collect::<Vec<_>>(),
         })
@@ -40,7 +40,7 @@ pub(super) fn ring_json(shared: &Shared) -> String {
 
 /// The nodes that hold a key; `primary` is the one in each datacenter that sequences its writes.
 pub(super) fn route_json(shared: &Shared, key: &[u8]) -> String {
-    let ring = &shared.ring;
+    let ring = shared.ring();
     let token = ring.token(key);
     let replicas = ring.replicas(token).by_rack().map(|(rack, index): (RackIdx, NodeIdx)| {
         let node = ring.node(index);
@@ -49,7 +49,7 @@ pub(super) fn route_json(shared: &Shared, key: &[u8]) -> String {
             "rack": node.rack,
             "node": node.name,
             "client_address": node.client_address,
-            "state": state(shared, index),
+            "state": state(shared, node.id),
             "primary": ring.primary_rack(token, ring.rack(rack).dc()) == rack,
         })
     });
@@ -58,8 +58,8 @@ pub(super) fn route_json(shared: &Shared, key: &[u8]) -> String {
 }
 
 /// How this node stands to another: `self`, `up` when all its workers have links to it, or `down`.
-pub(super) fn state(shared: &Shared, node: NodeIdx) -> &'static str {
-    if shared.ring.node(node).id == shared.node {
+pub(super) fn state(shared: &Shared, node: NodeId) -> &'static str {
+    if node == shared.node {
         "self"
     } else if shared.is_linked(node) {
         "up"

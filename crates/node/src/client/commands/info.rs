@@ -4,17 +4,18 @@ use std::fmt::Write;
 
 use bytes::BytesMut;
 use dynomite_codec::{Request, encode};
-use dynomite_ring::NodeIdx;
+use dynomite_gossip::Health;
 
 use super::connection::REDIS_VERSION;
 use super::description::state;
 use super::{Refusal, text};
 use crate::counters::{Counters, totals};
+use crate::membership::health_word;
 use crate::shared::Shared;
 use crate::worker::Core;
 
 /// Sections in the order in which they are shown.
-const SECTIONS: [(&str, Section); 8] = [
+const SECTIONS: [(&str, Section); 9] = [
     ("Server", server),
     ("Clients", clients),
     ("Memory", memory),
@@ -22,6 +23,7 @@ const SECTIONS: [(&str, Section); 8] = [
     ("Replication", replication),
     ("Cluster", cluster),
     ("Dynomite", dynomite),
+    ("Members", members),
     ("Healing", healing),
 ];
 
@@ -108,8 +110,8 @@ fn cluster(_: &Facts<'_>, out: &mut String) {
 
 fn dynomite(facts: &Facts<'_>, out: &mut String) {
     let (shared, counters) = (facts.shared, &facts.counters);
-    let states: Vec<&str> =
-        (0..shared.ring.nodes().len() as u32).map(|node| state(shared, NodeIdx(node))).collect();
+    let ring = shared.ring();
+    let states: Vec<&str> = ring.nodes().iter().map(|node| state(shared, node.id)).collect();
     let count = |wanted: &str| states.iter().filter(|state| **state == wanted).count();
     let datastore_is_up = counters.lane_is_up == shared.worker_count as u64;
     line(out, format_args!("cluster:{}", shared.config.cluster));
@@ -117,7 +119,7 @@ fn dynomite(facts: &Facts<'_>, out: &mut String) {
     line(out, format_args!("node_id:{}", shared.node));
     line(out, format_args!("datacenter:{}", shared.config.datacenter));
     line(out, format_args!("rack:{}", shared.config.rack));
-    line(out, format_args!("ring_digest:{:016x}", shared.ring.digest()));
+    line(out, format_args!("ring_digest:{:016x}", ring.digest()));
     line(out, format_args!("read_consistency:{}", shared.levels.read()));
     line(out, format_args!("write_consistency:{}", shared.levels.write()));
     line(out, format_args!("datastore:{}", shared.datastore));
@@ -132,6 +134,23 @@ fn dynomite(facts: &Facts<'_>, out: &mut String) {
     for (name, value) in &facts.stats {
         line(out, format_args!("{name}:{value}"));
     }
+}
+
+/// Who is there as this node sees it, and what it takes to know that.
+fn members(facts: &Facts<'_>, out: &mut String) {
+    let relaxed = std::sync::atomic::Ordering::Relaxed;
+    let (view, traffic) = (facts.shared.membership.view(), facts.shared.membership.traffic());
+    for health in [Health::Alive, Health::Suspect, Health::Down, Health::Gone] {
+        line(out, format_args!("members_{}:{}", health_word(health), view.count(health)));
+    }
+    line(out, format_args!("gossip_connections:{}", traffic.connections.load(relaxed)));
+    line(out, format_args!("gossip_messages_sent:{}", traffic.sent_count.load(relaxed)));
+    line(out, format_args!("gossip_bytes_sent:{}", traffic.sent_bytes.load(relaxed)));
+    line(out, format_args!("gossip_messages_received:{}", traffic.received_count.load(relaxed)));
+    line(out, format_args!("gossip_bytes_received:{}", traffic.received_bytes.load(relaxed)));
+    line(out, format_args!("gossip_messages_dropped:{}", traffic.dropped_count.load(relaxed)));
+    line(out, format_args!("gossip_probes:{}", view.counts.probe_count));
+    line(out, format_args!("gossip_verdicts:{}", view.counts.verdict_count));
 }
 
 /// What is not a plain number of the engines.

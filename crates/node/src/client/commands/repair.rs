@@ -103,7 +103,7 @@ fn buckets(range: [&[u8]; 2]) -> Result<BucketSet, Refusal> {
 
 fn tokens(range: [&[u8]; 2], core: &Core) -> Result<BucketSet, Refusal> {
     let bounds = bounds(range, "tokens", u32::MAX)?;
-    let buckets = buckets_of_tokens(&core.shared.ring, *bounds.start(), *bounds.end());
+    let buckets = buckets_of_tokens(&core.shared.ring(), *bounds.start(), *bounds.end());
     if buckets.is_empty() {
         let [first, last] = range.map(text);
         return Err(format!(

@@ -19,7 +19,7 @@ fn keys_that_do_not_exist() {
         ("[log]\ncolour = 1", "d.toml:2:1: log.colour: unknown key; allowed here are filter, format"),
         (
             "# é\n[\"é\"]",
-            "d.toml:2:2: é: unknown key; allowed here are cluster, name, datacenter, rack, listen, client_address, peer_listen, peer_address, workers, data_dir, hash, hash_tag, vnodes, tokens, datastore, seeds, consistency, timeouts, limits, cross_dc, repair, log",
+            "d.toml:2:2: é: unknown key; allowed here are cluster, name, datacenter, rack, listen, client_address, peer_listen, peer_address, workers, data_dir, auto_join, replaces, hash, hash_tag, vnodes, tokens, datastore, seeds, discovery, consistency, timeouts, limits, cross_dc, repair, log",
         ),
         (
             "lisen = 1\nrakc = 2",
@@ -145,15 +145,114 @@ fn datastore_urls() {
 }
 
 #[test]
+fn sources_of_seeds() {
+    const FORMS: &str = "allowed are \"HOST[:PORT]\", \"dns:NAME[:PORT]\", \"srv:_SERVICE._tcp.DOMAIN\", \
+                         \"file:/PATH\" or \"http://HOST[:PORT]/PATH\"";
+    const HOST_PORT: &str = "is not a host and port, such as \"10.0.0.1:8101\", \"[::1]:8101\" or \
+                             \"node1.example:8101\"";
+    const URL: &str = "the form is \"http://HOST[:PORT]/PATH\"";
+    let service = |name: &str| {
+        format!(
+            "`srv:{name}` names no service: the form is \"srv:_dynomite._tcp.example.com\", without a port"
+        )
+    };
+    let path = |path: &str| {
+        format!("`file:{path}` is no absolute path of a file, such as \"file:/etc/dynomite/seeds\"")
+    };
+    for (source, message) in [
+        ("", format!("is empty; {FORMS}")),
+        ("a b", format!("`a b:8101` {HOST_PORT}")),
+        ("h:65536", format!("`h:65536` {HOST_PORT}")),
+        ("h:x", format!("`h:x` {HOST_PORT}")),
+        ("dns:h:x", format!("`h:x` {HOST_PORT}")),
+        ("::1", "`::1`: an IPv6 address needs brackets, such as \"[::1]:8101\"".to_owned()),
+        ("h:0", "h:0: port 0 is not a port that others can connect to".to_owned()),
+        ("[::]", "[::]:8101 is not an address that others can connect to".to_owned()),
+        ("srv:example.com", service("example.com")),
+        ("srv:_d._tcp", service("_d._tcp")),
+        ("srv:_d._tcp.example:8101", service("_d._tcp.example:8101")),
+        ("file:seeds", path("seeds")),
+        ("file:/etc/", path("/etc/")),
+        ("ftp://h/x", format!("`ftp://h/x` is no source of seeds; {FORMS}")),
+        ("https://h/x", "`https://h/x`: TLS is not supported here; use http:// or a file".to_owned()),
+        ("http:h", format!("`http:h`: is no URL; {URL}")),
+        ("http://u:p@h/", format!("`http://u:p@h/`: a user or password is not supported; {URL}")),
+        ("http:///x", format!("`http:///x`: `:80` {HOST_PORT}; {URL}")),
+        (
+            "http://h/é",
+            format!(
+                "`http://h/é`: the path may hold visible ASCII characters other than `#`; write others as %XX; {URL}"
+            ),
+        ),
+        ("http://0.0.0.0/", "0.0.0.0:80 is not an address that others can connect to".to_owned()),
+    ] {
+        let text = format!(
+            "name = \"a\"\npeer_listen = \"10.0.0.1:1\"\n[discovery]\nsources = [\"ok\", \"{source}\"]"
+        );
+        check(&text, &format!("d.toml:4:18: discovery.sources[1]: {message}"));
+    }
+    let with = |sources: &str| {
+        format!("name = \"a\"\npeer_listen = \"10.0.0.1:1\"\n[discovery]\nsources = {sources}")
+    };
+    check(
+        &with("[\"h\", \"dns:h:8101\"]"),
+        "d.toml:4:17: discovery.sources[1]: `h:8101` is in the list already; leave one of the two out",
+    );
+    let many: Vec<String> = (0..65).map(|number| format!("h{number}")).collect();
+    check(
+        &with(&format!("{many:?}")),
+        "d.toml:4:11: discovery.sources: has 65 entries; at most 64: put addresses into a file",
+    );
+    check(&with("\"h\""), "d.toml:4:11: discovery.sources: invalid type: string \"h\", expected a sequence");
+    check(&with("[\"h\"]\ninterval = \"2h\""), "d.toml:5:12: discovery.interval: 2h is not 1s to 1h");
+    check("[discovery]\nsources = [\"h\"]", "d.toml: name: a node that has seeds needs a name of its own");
+    check(
+        "name = \"a\"\n[discovery]\nsources = [\"h\"]",
+        "d.toml: peer_listen: is needed where there are seeds, such as \"0.0.0.0:8101\"",
+    );
+}
+
+#[test]
+fn records_of_services_need_the_feature() {
+    let text = "name = \"a\"\npeer_listen = \"10.0.0.1:1\"\n[discovery]\nsources = [\"srv:_d._tcp.x\"]";
+    if cfg!(feature = "srv") {
+        parsed(text);
+    } else {
+        check(
+            text,
+            "d.toml:4:12: discovery.sources[0]: `srv:_d._tcp.x`: this program was built without SRV look-ups; build it with \
+             `cargo build --release -p dynomited --features srv`, or name the nodes by \"dns:NAME:PORT\"",
+        );
+    }
+}
+
+#[test]
+fn a_source_that_was_put_together_wrong_is_refused() {
+    for source in [
+        SeedSource::Host(HostPort::new("a b", 1)),
+        SeedSource::File("seeds".into()),
+        SeedSource::File("/a\u{0}b/".into()),
+        SeedSource::Srv("x".into()),
+    ] {
+        let shown = format!("{source:?}");
+        let discovery = Discovery { sources: vec![source], ..Discovery::default() };
+        let peer_listen = Some("10.0.0.1:1".parse().expect("valid"));
+        let config = Config { discovery, peer_listen, ..Config::default() };
+        let error = config.validate().expect_err(&shown);
+        assert_eq!(error.problems()[0].key, "discovery.sources[0]", "{error}");
+    }
+}
+
+#[test]
 fn keys_that_would_have_no_effect() {
     for (text, expected) in [
         (
             "peer_listen = \"0.0.0.0:1\"",
-            "d.toml:1:15: peer_listen: has no effect without [[seeds]]: the node has no peers",
+            "d.toml:1:15: peer_listen: has no effect without [[seeds]] or discovery.sources: the node has no peers",
         ),
         (
             "peer_address = \"h:1\"",
-            "d.toml:1:16: peer_address: has no effect without [[seeds]]: the node has no peers",
+            "d.toml:1:16: peer_address: has no effect without [[seeds]] or discovery.sources: the node has no peers",
         ),
         (
             "hash_tag = \"{}\"",
@@ -182,6 +281,10 @@ fn keys_that_would_have_no_effect() {
         (
             "[datastore]\nurl = \"redis://u:p@h\"\nusername = \"v\"",
             "d.toml:3:12: datastore.username: the URL names a user already; give one of the two",
+        ),
+        (
+            "[discovery]\ninterval = \"2s\"",
+            "d.toml:2:12: discovery.interval: has no effect without discovery.sources: nobody is asked",
         ),
         (
             "[timeouts]\nlog_sync = \"2s\"",

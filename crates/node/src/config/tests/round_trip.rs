@@ -33,12 +33,15 @@ fn configs() -> impl Strategy<Value = Config> {
     let service = (option::of(1_u16..=256), 0_usize..14, any::<bool>(), 1_u16..=16);
     let cluster = (0_usize..4, any::<bool>(), any::<bool>());
     let bounds = (timeouts(), limits(), repairs());
+    let cluster = (cluster, discoveries());
     (identity, service, datastores(), cluster, levels(), bounds, logs(), disks()).prop_map(
         |(identity, service, datastore, cluster, consistency, (timeouts, limits, repair), log, disk)| {
             let (data_dir, log_sync, log_segment) = disk;
             let (cluster_name, host, v6, client_address) = identity;
             let (workers, hash, tagged, vnodes) = service;
-            let (seed_count, listed, given) = cluster;
+            let ((seed_count, listed, given), discovery) = cluster;
+            // Sources alone would do, but then there is no entry to give the node's address.
+            let discovery = if seed_count > 0 { discovery } else { Discovery::default() };
             let has_peers = seed_count > 0;
             let hash = HashKind::ALL[hash].0;
             // Multiples of the slot size fit every hash.
@@ -69,6 +72,7 @@ fn configs() -> impl Strategy<Value = Config> {
                 tokens: if listed && has_peers { None } else { tokens(9) },
                 datastore,
                 seeds,
+                discovery,
                 consistency,
                 timeouts: Timeouts { log_sync, ..timeouts },
                 limits: Limits { log_segment, ..limits },
@@ -85,6 +89,26 @@ fn hosts() -> impl Strategy<Value = HostPort> {
     let host =
         prop_oneof!["[a-z]{1,5}\\.example", Just("192.0.2.1".to_owned()), Just("2001:db8::1".to_owned())];
     (host, 1..=u16::MAX).prop_map(|(host, port)| HostPort::new(host, port))
+}
+
+fn discoveries() -> impl Strategy<Value = Discovery> {
+    let addresses = hosts().prop_map(SeedSource::Host);
+    let urls = (hosts(), "/[a-z0-9/]{0,5}(\\?[a-z=&%]{1,5})?")
+        .prop_map(|(host, path)| source(&format!("http://{host}{path}")));
+    let files = "/[a-z \"\\\\é:]{0,8}[a-z]".prop_map(|path| SeedSource::File(path.into()));
+    let sources = collection::vec(prop_oneof![addresses, urls, files], 1..5);
+    (option::of(sources), 1_000..3_600_000_u64).prop_map(|(sources, interval)| match sources {
+        None => Discovery::default(),
+        Some(sources) => {
+            let mut unique: Vec<SeedSource> = Vec::new();
+            for source in sources {
+                if !unique.contains(&source) {
+                    unique.push(source);
+                }
+            }
+            Discovery { sources: unique, interval: Duration::from_millis(interval) }
+        }
+    })
 }
 
 fn datastores() -> impl Strategy<Value = Datastore> {

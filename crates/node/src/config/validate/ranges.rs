@@ -8,6 +8,7 @@ use super::super::units::Millis;
 use super::super::{ByteSize, Config, Limits, Repair, Timeouts};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
 /// A log that reaches the disk more rarely protects from nothing that ends the machine.
 const LOG_SYNC_MAX: Duration = Duration::from_secs(60);
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
@@ -24,6 +25,9 @@ pub(super) fn check(config: &Config, problems: &mut Vec<Problem>) {
     timeouts(&config.timeouts, problems);
     limits(&config.limits, problems);
     repair(&config.repair, problems);
+    if !config.discovery.sources.is_empty() {
+        duration("discovery.interval", config.discovery.interval, SECOND..=HOUR, problems);
+    }
 }
 
 fn timeouts(timeouts: &Timeouts, problems: &mut Vec<Problem>) {

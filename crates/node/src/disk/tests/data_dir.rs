@@ -41,22 +41,27 @@ fn one_process_at_a_time_uses_it() {
 
 #[test]
 fn a_directory_of_another_node_is_refused_and_left_as_it_is() {
+    type Change = fn(&mut Identity);
     let place = Place::new();
     drop(place.log());
     let before = fs::read_to_string(place.path().join("node.toml")).unwrap();
-    let changes: [fn(&mut Identity); 4] = [
-        |identity| identity.cluster = "other".to_owned(),
-        |identity| identity.name = "a2".to_owned(),
-        |identity| identity.datacenter = "dc2".to_owned(),
-        |identity| identity.rack = "rack2".to_owned(),
+    let changes: [(Change, &str); 5] = [
+        (|identity| identity.cluster = "other".to_owned(), "set cluster = \"shop\" in the configuration"),
+        (|identity| identity.name = "a2".to_owned(), "set name = \"a1\" in the configuration"),
+        (|identity| identity.datacenter = "dc2".to_owned(), "set datacenter = \"dc1\" in the configuration"),
+        (|identity| identity.rack = "rack2".to_owned(), "set rack = \"rack1\" in the configuration"),
+        (
+            |identity| (identity.name, identity.rack) = ("a2".to_owned(), "rack2".to_owned()),
+            "set name = \"a1\", rack = \"rack1\" in the configuration",
+        ),
     ];
-    for change in changes {
+    for (change, correction) in changes {
         let mut settings = place.settings.clone();
         change(&mut settings.identity);
         let ours = settings.identity.to_string();
         let error = DataDir::open(settings).expect_err("another node's").to_string();
         let theirs = "belongs to node a1 in dc1/rack1 of cluster shop";
-        assert!(error.contains(theirs) && error.contains(&ours), "{error}");
+        assert!(error.contains(theirs) && error.contains(&ours) && error.contains(correction), "{error}");
         assert!(error.contains("give this node a directory of its own"), "{error}");
     }
     assert_eq!(fs::read_to_string(place.path().join("node.toml")).unwrap(), before);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
-use crate::link::{Closed, Hello, accept};
+use crate::link::{Closed, Hello, Purpose, accept};
 use crate::shared::Shared;
 use crate::worker::{Mail, SharedWorker, Worker};
 
@@ -25,7 +25,6 @@ pub(in crate::worker) async fn accept_peers(
     shared: Arc<Shared>,
     listener: TcpListener,
 ) {
-    let own = Rc::new(Hello::new(&shared.config, &shared.ring, 0, shared.worker_count));
     let places = Arc::new(Semaphore::new(HANDSHAKES_MAX));
     let log = Rc::new(RefusalLog::default());
     let tasks = worker.borrow().core.tasks.clone();
@@ -34,9 +33,9 @@ pub(in crate::worker) async fn accept_peers(
         match listener.accept().await {
             Ok((stream, address)) => {
                 let (worker, shared) = (Rc::clone(&worker), Arc::clone(&shared));
-                let (own, log) = (Rc::clone(&own), Rc::clone(&log));
+                let log = Rc::clone(&log);
                 tasks.spawn(async move {
-                    let taken = shake_hands(&worker, &shared, &own, stream).await;
+                    let taken = shake_hands(&worker, &shared, stream).await;
                     drop(place);
                     if let Err(reason) = taken {
                         worker.borrow_mut().core.counters.links_refused += 1;
@@ -52,14 +51,15 @@ pub(in crate::worker) async fn accept_peers(
     }
 }
 
-async fn shake_hands(
-    worker: &SharedWorker,
-    shared: &Shared,
-    own: &Hello,
-    mut stream: TcpStream,
-) -> Result<(), String> {
-    let hello = accept(&mut stream, own, &shared.ring, shared.config.timeouts.connect).await;
+async fn shake_hands(worker: &SharedWorker, shared: &Shared, mut stream: TcpStream) -> Result<(), String> {
+    let ring = shared.ring();
+    let own = Hello::new(&shared.config, &ring, 0, shared.worker_count);
+    let hello = accept(&mut stream, &own, &ring, shared.config.timeouts.connect).await;
     let hello = hello.map_err(|refusal| refusal.to_string())?;
+    if hello.purpose == Purpose::Membership {
+        let stream = stream.into_std().map_err(|error| error.to_string())?;
+        return shared.membership.take(stream, hello).map_err(|busy| busy.to_string());
+    }
     let target = hello.worker as usize % shared.worker_count;
     let index = worker.borrow().core.index;
     if target == index {

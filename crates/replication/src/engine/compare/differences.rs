@@ -133,8 +133,8 @@ impl Engine {
         let own = self.as_compared(self.records.get(id));
         let Partner { is_local, dc, .. } = self.partners.all[partner];
         let holders = self.holders(self.ring.token(&theirs.key));
-        let told =
-            self.marks.latest(if is_local { holders.local() } else { holders.all }, holders.bucket).mark;
+        let settled = if is_local { self.settled(&holders) } else { self.settled_anywhere(&holders) };
+        let told = settled.mark;
         let is_same =
             if is_local { own.record == theirs.record } else { own.record.last == theirs.record.last };
         let was_settled = told.covers(theirs.record.last) && (own.record.is_blank() || is_same);

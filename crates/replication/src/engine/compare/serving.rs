@@ -76,7 +76,7 @@ impl Engine {
             Some(hash) => Position { bucket: bucket.0, hash },
             None => Position { bucket: bucket.0 + 1, hash: 0 },
         };
-        let is_lost = self.lost.buckets.contains(bucket);
+        let is_lost = self.is_bucket_lost(bucket);
         let (lacking, page) = (lacking.into(), page.into());
         self.answer(from, ResponseBody::Listed { upto, is_lost, lacking, page }, out);
     }

@@ -1,7 +1,7 @@
 //! A round that is given up before its end.
 
 use crate::{
-    engine::{Engine, RepairPhase},
+    engine::{Engine, Now, RepairPhase},
     operation::{
         Kind, OperationId,
         compare::{CompareOperation, Question},
@@ -9,6 +9,16 @@ use crate::{
 };
 
 impl Engine {
+    /// The ring has changed: the round that is under way begins anew.
+    pub(in crate::engine) fn restart_repair(&mut self, now: Now) {
+        let request = self.repair.round.as_ref().map(|round| round.request.clone());
+        self.stop_repair();
+        if let Some(request) = request {
+            // There is none now.
+            let _ = self.start_repair(now, request);
+        }
+    }
+
     /// Ends the round that is under way. What it has found is not healed any more, but for heals that have begun; what it would
     /// have settled is for the next round. Whether there was one. Looks at all operations.
     pub fn stop_repair(&mut self) -> bool {

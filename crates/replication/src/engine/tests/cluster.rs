@@ -2,6 +2,7 @@
 //! worker of a node.
 
 mod repairing;
+mod ringing;
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},

@@ -100,6 +100,7 @@ pub(super) fn failure_tag(failure: &Failure) -> u8 {
         Failure::Outbid => 13,
         Failure::LogFailed => 14,
         Failure::Changed => 15,
+        Failure::RingChanged => 16,
     }
 }
 
@@ -264,6 +265,7 @@ impl Reader {
             13 => Failure::Outbid,
             14 => Failure::LogFailed,
             15 => Failure::Changed,
+            16 => Failure::RingChanged,
             tag => return Err(WireError::UnknownTag(tag)),
         })
     }

@@ -156,10 +156,9 @@ fn comparing() -> impl Strategy<Value = RequestBody> {
                 known
             }
         ),
-        (node(), any::<u64>(), position()).prop_map(|(node, loss, from)| RequestBody::List {
-            node,
-            loss,
-            from
+        (node(), any::<u64>(), position(), any::<[u32; 2]>()).prop_map(|(node, loss, from, ends)| {
+            let [after, upto] = ends.map(Token);
+            RequestBody::List { node, loss, from, range: TokenRange::new(after, upto) }
         }),
         (node(), bytes()).prop_map(|(node, runs)| RequestBody::Settle { node, runs }),
         (node(), bytes()).prop_map(|(node, key)| RequestBody::Export { node, key }),
@@ -236,8 +235,9 @@ fn whole(head: BytesMut, tail: &Bytes) -> Bytes {
 
 proptest! {
     #[test]
-    fn requests_round_trip(id: u64, token: u32, clock: u64, body in request_body()) {
-        let request = ReplicaRequest { id, token: Token(token), clock, body };
+    fn requests_round_trip(id: u64, token: u32, clock: u64, epoch: u32, digest: u32, body in request_body()) {
+        let seats = Seats { epoch, digest };
+        let request = ReplicaRequest { id, token: Token(token), clock, seats, body };
         let mut head = BytesMut::new();
         let tail = request.encode(&mut head);
         prop_assert_eq!(ReplicaRequest::decode(whole(head, &tail)), Ok(request));
@@ -253,7 +253,7 @@ proptest! {
 
     #[test]
     fn cut_or_random_messages_never_panic(body in request_body(), cut: prop::sample::Index, noise in bytes()) {
-        let request = ReplicaRequest { id: 1, token: Token(2), clock: 3, body };
+        let request = ReplicaRequest { id: 1, token: Token(2), clock: 3, seats: Seats::default(), body };
         let mut head = BytesMut::new();
         let tail = request.encode(&mut head);
         let all = whole(head, &tail);

@@ -3,11 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use dynomite_replication::Level;
-use dynomite_ring::Ring;
+use dynomite_ring::{Ring, Token, allocate};
 
 use crate::{
     command::{Action, Command, Key, Kind},
-    plan::{Fault, MS, Plan, PlannedCommand, PlannedFault, SMALL_PIECES, Surroundings},
+    plan::{
+        Change, Fault, MS, Plan, PlannedChange, PlannedCommand, PlannedFault, SMALL_PIECES, Surroundings,
+    },
     topology::Topology,
 };
 
@@ -24,7 +26,19 @@ impl Script {
     pub(super) fn three_racks(seed: u64) -> Self {
         let topology = Topology::racks(1, 3);
         let surroundings = Surroundings::even(&topology, MS, 20 * MS);
-        let plan = Plan { seed, topology, surroundings, commands: Vec::new(), faults: Vec::new() };
+        Self::on(topology, surroundings, seed)
+    }
+
+    /// One datacenter of three racks with one node each, and a second one that may join; each has one token.
+    pub(super) fn three_racks_with_spares(seed: u64) -> Self {
+        let topology = Topology { node_count: 2, spare_count: 1, vnode_count: 1, ..Topology::racks(1, 3) };
+        let surroundings = Surroundings::even(&topology, MS, 20 * MS);
+        Self::on(topology, surroundings, seed)
+    }
+
+    fn on(topology: Topology, surroundings: Surroundings, seed: u64) -> Self {
+        let (commands, faults, changes) = Default::default();
+        let plan = Plan { seed, topology, surroundings, commands, faults, changes };
         let ring = topology.ring().expect("three racks are a ring");
         Self { plan, ring, elements: BTreeMap::new() }
     }
@@ -50,6 +64,26 @@ impl Script {
             self.ring.node(self.ring.primary(token, dc)).id == id
         };
         (0..).map(|number| Key { kind, number }).find(is_primary).expect("every node is some key's primary")
+    }
+
+    /// A key whose primary is `primary`, and that goes to the node `to` when that joins.
+    pub(super) fn key_that_moves(&self, kind: Kind, to: usize, primary: usize) -> Key {
+        let topology = self.plan.topology;
+        let mut tokens = topology.first_tokens();
+        let rack = topology.rack_of(to) * topology.node_count;
+        let of_rack: Vec<&[Token]> =
+            tokens[rack..rack + topology.node_count].iter().map(|tokens| &**tokens).collect();
+        tokens[to] = allocate(topology.hash.space(), &of_rack, &topology.name_of(to), topology.vnode_count);
+        let ring = topology.ring_of(2, &tokens).expect("a node more is a ring");
+        let [to, primary] = [to, primary].map(|node| topology.ids()[node]);
+        let moves = |key: &Key| {
+            let token = ring.token(key.to_string().as_bytes());
+            let replicas = ring.replicas(token).all();
+            let dc = ring.dcs()[0].index();
+            replicas.iter().any(|index| ring.node(*index).id == to)
+                && self.ring.node(self.ring.primary(token, dc)).id == primary
+        };
+        (0..).map(|number| Key { kind, number }).find(moves).expect("some key moves")
     }
 
     /// A client of its own sends a command at `DC_QUORUM` to a node.
@@ -89,6 +123,12 @@ impl Script {
             lasts_ms,
             Fault::Cut { from: other, to: one },
         )
+    }
+
+    /// Nodes come or go.
+    pub(super) fn changes(mut self, at_ms: u64, change: Change) -> Self {
+        self.plan.changes.push(PlannedChange { at: at_ms * MS, change });
+        self
     }
 
     pub(super) fn plan(self) -> Plan {

@@ -8,7 +8,14 @@ const LINK: LinkId = LinkId { from: 0, worker: 0, to: 1 };
 fn network() -> (Network, Dice) {
     let topology = Topology::racks(1, 3);
     let surroundings = Surroundings { varies: true, ..Surroundings::even(&topology, 1000, 1000) };
-    let plan = Plan { seed: 1, topology, surroundings, commands: Vec::new(), faults: Vec::new() };
+    let plan = Plan {
+        seed: 1,
+        topology,
+        surroundings,
+        commands: Vec::new(),
+        faults: Vec::new(),
+        changes: Vec::new(),
+    };
     let mut network = Network::new(&plan);
     network.establish(LINK, 1);
     (network, plan.dice())
