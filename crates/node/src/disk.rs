@@ -10,6 +10,7 @@
 
 mod background;
 mod data_dir;
+mod decisions;
 mod error;
 mod generation;
 mod header;
@@ -28,6 +29,7 @@ mod tests;
 use std::fmt;
 
 pub use data_dir::DataDir;
+pub(crate) use decisions::Store;
 pub use error::{AppendError, Damage, DamageCause, DiskError, ReadError};
 pub use header::HeaderError;
 pub use identity::Identity;

@@ -24,7 +24,6 @@ mod worker;
 
 pub use config::Config;
 pub use node::{Node, NodeFailed, StartError};
-pub use topology::TopologyStoreError;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

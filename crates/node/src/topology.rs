@@ -2,7 +2,7 @@
 //!
 //! [`Topology`] belongs to the thread of the membership. It keeps this node's part in the decisions
 //! (`dynomite_gossip::agreement`) on the disk, hands decided rings to the workers, and when this node is the one whose turn it
-//! is, takes a change that is under way one step further. `value` is what is decided, `store` where it is kept, `wanted` what
+//! is, takes a change that is under way one step further. `value` is what is decided, `disk/decisions` where it is kept, `wanted` what
 //! operators may ask for, `json` what they get to see.
 //!
 //! A change is itself decided: an epoch whose ring is the one before, and which names the nodes at which the cluster is to
@@ -12,7 +12,6 @@
 //! that are there work by the present ring and have no lost copies.
 
 mod json;
-mod store;
 mod value;
 mod wanted;
 
@@ -24,10 +23,9 @@ use dynomite_gossip::agreement::{Agreement, AgreementError, Config, Outcome, Out
 use dynomite_gossip::{Health, NodeId as MemberId, Status};
 use dynomite_ring::{NodeId, Plan, Ring, RingDescription};
 
+use crate::disk::Store;
 use crate::membership::{MemberView, View};
 pub(crate) use json::{plan_json, status_json};
-pub(crate) use store::Store;
-pub use store::TopologyStoreError;
 pub(crate) use value::{Decided, UnderWay};
 pub(crate) use wanted::Wanted;
 

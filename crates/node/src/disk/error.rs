@@ -86,6 +86,16 @@ pub enum DiskError {
         /// Something that it holds.
         found: String,
     },
+    /// A vote or a decided ring is not as it was written.
+    #[error(
+        "{} is damaged; restore it, or, if the other nodes run, let this node be replaced by one with an empty data_dir \
+         and another name",
+        path.display()
+    )]
+    DamagedDecision {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl DiskError {

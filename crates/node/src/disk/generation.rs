@@ -134,12 +134,25 @@ pub(super) fn create_file(path: &Path) -> io::Result<File> {
     OpenOptions::new().create(true).write(true).truncate(true).mode(FILE_MODE).open(path)
 }
 
+/// Puts `content` in place of what a file holds, for good when it returns: a crash leaves the old file or the new one. Until it is
+/// renamed, the new one has [`SUFFIX_NEW`] behind its name.
+pub(super) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".");
+    new.push(SUFFIX_NEW);
+    let mut file = create_file(Path::new(&new))?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&new, path)?;
+    path.parent().map_or(Ok(()), sync_directory)
+}
+
 /// Brings to the disk which files a directory has.
 pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-fn make_directory(path: &Path) -> io::Result<()> {
+pub(super) fn make_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path)
 }
 

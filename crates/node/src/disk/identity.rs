@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use dynomite_ring::NodeId;
 use serde::{Deserialize, Serialize};
 
-use super::generation::{create_file, sync_directory};
+use super::generation::replace_file;
 use super::{DiskError, LogKind};
 use crate::config::Config;
 
@@ -115,15 +115,10 @@ pub(super) fn write(directory: &Path, identity: &Identity, begun: &[LogKind]) ->
         node_id: identity.node_id().to_string(),
         logs: begun.iter().map(|kind| kind.name().to_owned()).collect(),
     };
-    let (new, path) = (directory.join(FILE_NEW), directory.join(FILE));
+    let path = directory.join(FILE);
     let write = || {
         let body = toml::to_string(&stored).map_err(io::Error::other)?;
-        let mut file = create_file(&new)?;
-        file.write_all(COMMENT.as_bytes())?;
-        file.write_all(body.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, &path)?;
-        sync_directory(directory)
+        replace_file(&path, format!("{COMMENT}{body}").as_bytes())
     };
     write().map_err(DiskError::io("write", &path))
 }

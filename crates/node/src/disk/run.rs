@@ -1,28 +1,19 @@
 //! The number of the node's run, which grows with every start: others tell by it which of two runs is the later.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::Path;
 
 use super::DiskError;
-use super::generation::{create_file, sync_directory};
+use super::generation::replace_file;
 
 const FILE: &str = "run";
-/// While it is being written.
-const FILE_NEW: &str = "run.new";
 
 /// Gives the number of the run that begins: at least `at_least`, and greater than that of the last one. It is on the disk then.
 pub(super) fn begin(directory: &Path, at_least: u64) -> Result<u64, DiskError> {
     let number = last(directory)?.map_or(at_least, |last| at_least.max(last.saturating_add(1)));
-    let (new, path) = (directory.join(FILE_NEW), directory.join(FILE));
-    let write = || {
-        let mut file = create_file(&new)?;
-        file.write_all(format!("{number}\n").as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&new, &path)?;
-        sync_directory(directory)
-    };
-    write().map_err(DiskError::io("write", &path))?;
+    let path = directory.join(FILE);
+    replace_file(&path, format!("{number}\n").as_bytes()).map_err(DiskError::io("write", &path))?;
     Ok(number)
 }
 

@@ -9,7 +9,6 @@ use crate::config::ConfigError;
 use dynomite_gossip::agreement::AgreementError;
 
 use crate::disk::DiskError;
-use crate::topology::TopologyStoreError;
 
 /// Why a node does not start. The operator's to mend, unless it says otherwise; nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -40,9 +39,6 @@ pub enum StartError {
     /// The system gives no thread for the membership.
     #[error("cannot start the thread that tells other nodes of this one: {0}")]
     Members(#[source] io::Error),
-    /// What was decided of the ring cannot be read.
-    #[error(transparent)]
-    Topology(#[from] TopologyStoreError),
     /// What was decided of the ring is not this cluster's.
     #[error("data_dir: {0}")]
     Decisions(#[from] AgreementError),

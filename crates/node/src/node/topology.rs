@@ -8,9 +8,9 @@ use dynomite_ring::{KeyHasher, Node, NodeId, Ring, RingDescription, RingError, T
 
 use super::StartError;
 use crate::config::{Config, Member};
-use crate::disk::DataDir;
+use crate::disk::{DataDir, Store};
 use crate::shared::Shared;
-use crate::topology::{Store, Topology};
+use crate::topology::Topology;
 
 /// What a node knows of the cluster's rings when it starts.
 pub(super) struct Beginning {

@@ -1,22 +1,19 @@
 //! What a node keeps of the cluster's decisions: its vote, and the last epochs, one file for each.
 //!
-//! A file is written under another name, brought to the disk and renamed, so a crash leaves the old one or the new one. Its
-//! first line is the checksum of the rest.
+//! A file's first line is the checksum of the rest.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use dynomite_gossip::agreement::Stored;
+
+use super::DiskError;
+use super::generation::{make_directory, replace_file};
 
 /// The directory in `data_dir`.
 const DIRECTORY: &str = "topology";
 const VOTE: &str = "vote";
 const EPOCH_PREFIX: &str = "epoch-";
-const NEW_SUFFIX: &str = ".new";
-const DIRECTORY_MODE: u32 = 0o700;
-const FILE_MODE: u32 = 0o600;
 
 /// Where the decisions are kept; nowhere, without a data directory.
 #[derive(Debug)]
@@ -24,47 +21,18 @@ pub(crate) struct Store {
     directory: Option<PathBuf>,
 }
 
-/// Why what was kept cannot be read, or something cannot be kept. The operator's to mend.
-#[derive(Debug, thiserror::Error)]
-pub enum TopologyStoreError {
-    /// The system refuses something: rights, room, or a failing disk.
-    #[error("cannot {doing} {}: {source}", path.display())]
-    Io {
-        /// What was tried.
-        doing: &'static str,
-        /// With which file or directory.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A file is not as it was written.
-    #[error(
-        "{} is damaged; restore it, or, if the other nodes run, let this node be replaced by one with an empty data_dir \
-         and another name",
-        path.display()
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-    },
-}
-
 impl Store {
     /// Opens what is in `data_dir`, with what was kept there.
     ///
     /// # Errors
-    /// Any [`TopologyStoreError`].
-    pub(crate) fn open(data_dir: Option<&Path>) -> Result<(Self, Stored), TopologyStoreError> {
+    /// Any [`DiskError`].
+    pub(crate) fn open(data_dir: Option<&Path>) -> Result<(Self, Stored), DiskError> {
         let Some(data_dir) = data_dir else { return Ok((Self { directory: None }, Stored::default())) };
         let directory = data_dir.join(DIRECTORY);
-        DirBuilder::new()
-            .recursive(true)
-            .mode(DIRECTORY_MODE)
-            .create(&directory)
-            .map_err(error("make the directory", &directory))?;
+        make_directory(&directory).map_err(DiskError::io("make the directory", &directory))?;
         let mut stored = Stored::default();
-        for entry in fs::read_dir(&directory).map_err(error("list", &directory))? {
-            let path = entry.map_err(error("list", &directory))?.path();
+        for entry in fs::read_dir(&directory).map_err(DiskError::io("list", &directory))? {
+            let path = entry.map_err(DiskError::io("list", &directory))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if name == VOTE {
                 stored.vote = Some(read(&path)?);
@@ -84,7 +52,7 @@ impl Store {
     ///
     /// # Errors
     /// When it is not on the disk.
-    pub(crate) fn keep_vote(&self, vote: &[u8]) -> Result<(), TopologyStoreError> {
+    pub(crate) fn keep_vote(&self, vote: &[u8]) -> Result<(), DiskError> {
         self.keep(VOTE, vote)
     }
 
@@ -92,43 +60,30 @@ impl Store {
     ///
     /// # Errors
     /// When it is not on the disk.
-    pub(crate) fn keep_decided(
-        &self,
-        epoch: u64,
-        value: &[u8],
-        oldest: u64,
-    ) -> Result<(), TopologyStoreError> {
+    pub(crate) fn keep_decided(&self, epoch: u64, value: &[u8], oldest: u64) -> Result<(), DiskError> {
         self.keep(&format!("{EPOCH_PREFIX}{epoch:020}"), value)?;
         let Some(directory) = &self.directory else { return Ok(()) };
-        for entry in fs::read_dir(directory).map_err(error("list", directory))? {
-            let path = entry.map_err(error("list", directory))?.path();
+        for entry in fs::read_dir(directory).map_err(DiskError::io("list", directory))? {
+            let path = entry.map_err(DiskError::io("list", directory))?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             if epoch_of(&name).is_some_and(|epoch| epoch < oldest) {
-                fs::remove_file(&path).map_err(error("remove", &path))?;
+                fs::remove_file(&path).map_err(DiskError::io("remove", &path))?;
             }
         }
         Ok(())
     }
 
-    fn keep(&self, name: &str, content: &[u8]) -> Result<(), TopologyStoreError> {
+    fn keep(&self, name: &str, content: &[u8]) -> Result<(), DiskError> {
         let Some(directory) = &self.directory else { return Ok(()) };
-        let (path, new) = (directory.join(name), directory.join(format!("{name}{NEW_SUFFIX}")));
-        let write = || {
-            let mut options = OpenOptions::new();
-            let mut file = options.write(true).create(true).truncate(true).mode(FILE_MODE).open(&new)?;
-            file.write_all(format!("{:08x}\n", crc32fast::hash(content)).as_bytes())?;
-            file.write_all(content)?;
-            file.sync_all()?;
-            fs::rename(&new, &path)?;
-            File::open(directory)?.sync_all()
-        };
-        write().map_err(error("write", &path))
+        let path = directory.join(name);
+        let sum = format!("{:08x}\n", crc32fast::hash(content));
+        replace_file(&path, &[sum.as_bytes(), content].concat()).map_err(DiskError::io("write", &path))
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, TopologyStoreError> {
-    let whole = fs::read(path).map_err(error("read", path))?;
-    let damaged = || TopologyStoreError::Damaged { path: path.to_owned() };
+fn read(path: &Path) -> Result<Vec<u8>, DiskError> {
+    let whole = fs::read(path).map_err(DiskError::io("read", path))?;
+    let damaged = || DiskError::DamagedDecision { path: path.to_owned() };
     let line_end = whole.iter().position(|byte| *byte == b'\n').ok_or_else(damaged)?;
     let (line, content) = (&whole[..line_end], &whole[line_end + 1..]);
     let sum = std::str::from_utf8(line).ok().and_then(|line| u32::from_str_radix(line, 16).ok());
@@ -137,10 +92,6 @@ fn read(path: &Path) -> Result<Vec<u8>, TopologyStoreError> {
 
 fn epoch_of(name: &str) -> Option<u64> {
     name.strip_prefix(EPOCH_PREFIX)?.parse().ok()
-}
-
-fn error<'a>(doing: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> TopologyStoreError + 'a {
-    move |source| TopologyStoreError::Io { doing, path: path.to_owned(), source }
 }
 
 #[cfg(test)]
