@@ -298,6 +298,11 @@ impl Config {
         !self.seeds.is_empty() || !self.discovery.sources.is_empty()
     }
 
+    /// Whether this node learns of its cluster's ring from other nodes: it asks for them, and lists none.
+    pub fn finds_its_cluster(&self) -> bool {
+        self.seeds.is_empty() && !self.discovery.sources.is_empty()
+    }
+
     /// What it means that there is no data directory, in one sentence for the operator; `None` when there is one.
     pub fn memory_only_note(&self) -> Option<&'static str> {
         if self.data_dir.is_some() {

@@ -10,6 +10,7 @@ mod counters;
 pub mod disk;
 mod flows;
 mod journal;
+mod json;
 mod link;
 mod membership;
 mod missed;

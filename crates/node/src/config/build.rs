@@ -59,7 +59,7 @@ pub(super) fn build(raw: RawConfig, problems: &mut Vec<Problem>) -> Config {
         log: log(raw.log),
     };
     for (key, is_set) in [("auto_join", raw.auto_join.is_some()), ("replaces", config.replaces.is_some())] {
-        if is_set && (config.discovery.sources.is_empty() || !config.seeds.is_empty()) {
+        if is_set && !config.finds_its_cluster() {
             let message = "has no effect here: it is for a node that finds its cluster by discovery.sources or --seed, without [[seeds]]";
             problems.push(Problem::new(key, message));
         }

@@ -68,7 +68,7 @@ impl Config {
         if self.members().iter().any(|member| member.tokens.is_none()) {
             out.value("vnodes", self.vnodes);
         }
-        if self.seeds.is_empty() && !self.discovery.sources.is_empty() {
+        if self.finds_its_cluster() {
             out.value("auto_join", self.auto_join);
         }
         if let Some(replaces) = &self.replaces {

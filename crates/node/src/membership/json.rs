@@ -3,11 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use dynomite_gossip::{Health, Status};
-use dynomite_ring::{Node, NodeId, Ownership};
+use dynomite_ring::{Node, NodeId, Ownership, Ring};
 use serde_json::{Value, json};
 
 use super::MemberView;
 use super::items::Told;
+use crate::json::{self, hex};
 use crate::shared::Shared;
 
 /// All nodes of the ring and all members that are known, by datacenter, rack and name.
@@ -17,7 +18,7 @@ pub(crate) fn members_json(shared: &Shared) -> String {
     let strangers = view.members.iter().filter(|member| ring.index_of(member.id).is_none());
     let ids = ring.nodes().iter().map(|node| node.id).chain(strangers.map(|member| member.id));
     let mut members: Vec<Value> =
-        ids.map(|id| member_json(shared, &ownership, id, view.member(id))).collect();
+        ids.map(|id| member_json(shared, &ring, &ownership, id, view.member(id))).collect();
     let place = |member: &Value| {
         ["datacenter", "rack", "name"].map(|field| member[field].as_str().unwrap_or_default().to_owned())
     };
@@ -49,9 +50,15 @@ pub(crate) fn members_json(shared: &Shared) -> String {
     whole.to_string()
 }
 
-fn member_json(shared: &Shared, ownership: &Ownership, id: NodeId, member: Option<&MemberView>) -> Value {
+/// `ownership` is that of `ring`.
+fn member_json(
+    shared: &Shared,
+    ring: &Ring,
+    ownership: &Ownership,
+    id: NodeId,
+    member: Option<&MemberView>,
+) -> Value {
     let is_self = id == shared.node;
-    let ring = shared.ring();
     let index = ring.index_of(id);
     let node = index.map(|index| ring.node(index));
     let own = is_self.then(|| Told::of(shared));
@@ -74,7 +81,7 @@ fn member_json(shared: &Shared, ownership: &Ownership, id: NodeId, member: Optio
         "state": member.map(|member| state_word(member.status)),
         "datastore": told.datastore_is_up.map(|is_up| if is_up { "up" } else { "down" }),
         "in_ring": index.is_some(),
-        "ownership": (ownership * 1e6).round() / 1e6,
+        "ownership": json::share(ownership),
         "ring_epoch": told.ring.map(|(epoch, _)| epoch),
         "ring_digest": told.ring.map(|(_, digest)| hex(digest)),
         "keys": told.keys,
@@ -106,8 +113,4 @@ pub(super) fn state_word(status: Status) -> &'static str {
         Status::Leaving => "leaving",
         Status::Left => "left",
     }
-}
-
-fn hex(digest: u64) -> String {
-    format!("{digest:016x}")
 }

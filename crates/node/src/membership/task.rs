@@ -131,7 +131,7 @@ fn find_seeds(shared: &Arc<Shared>) {
             let own = shared.peer_address;
             let addresses: Vec<SocketAddr> = found.borrow_and_update().clone();
             let seeds = addresses.iter().filter(|address| Some(**address) != own);
-            let seeds = seeds.map(|address| HostPort::new(address.ip().to_string(), address.port()));
+            let seeds = seeds.copied().map(HostPort::from);
             // When it is busy, the next change or round of questions tells them again.
             let _ = shared.membership.add_seeds(seeds.collect());
         }

@@ -31,8 +31,7 @@ pub(super) fn begin(
     listed: Ring,
 ) -> Result<Beginning, StartError> {
     let (store, stored) = Store::open(data_dir.map(DataDir::path))?;
-    let is_listed = !config.seeds.is_empty() || config.discovery.sources.is_empty();
-    let known = if is_listed { Some(without_client_addresses(&listed)?) } else { None };
+    let known = if config.finds_its_cluster() { None } else { Some(without_client_addresses(&listed)?) };
     let node = NodeId::from_name(&config.name);
     let seed = RandomState::new().hash_one(node);
     let topology = Topology::new(node, store, stored, known.as_ref(), seed)?;

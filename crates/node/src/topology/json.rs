@@ -4,6 +4,7 @@ use dynomite_ring::{Plan, Ring};
 use serde_json::{Value, json};
 
 use super::Wanted;
+use crate::json::{hex, share};
 use crate::membership::View;
 use crate::shared::Shared;
 
@@ -32,8 +33,8 @@ pub(crate) fn plan_json(shared: &Shared, wanted: &Wanted) -> Result<String, Stri
                 "rack": load.rack,
                 "tokens_before": load.token_count_before,
                 "tokens_after": load.token_count_after,
-                "ownership_before": round(load.share_before),
-                "ownership_after": round(load.share_after),
+                "ownership_before": share(load.share_before),
+                "ownership_after": share(load.share_after),
             })
         })
         .collect();
@@ -49,7 +50,7 @@ pub(crate) fn plan_json(shared: &Shared, wanted: &Wanted) -> Result<String, Stri
                 "from": transfer.from,
                 "to": transfer.to,
                 "ranges": transfer.ranges.len(),
-                "share": round(transfer.share),
+                "share": share(transfer.share),
                 "keys": keys,
             })
         })
@@ -104,7 +105,7 @@ pub(crate) fn status_json(shared: &Shared) -> String {
     });
     let whole = json!({
         "epoch": ring.epoch(),
-        "digest": format!("{:016x}", ring.digest()),
+        "digest": hex(ring.digest()),
         "change": change,
         "last": topology.last,
         "problem": topology.problem,
@@ -118,8 +119,4 @@ pub(crate) fn status_json(shared: &Shared) -> String {
 fn keys_of_rack(ring: &Ring, view: &View, dc: &str, rack: &str) -> Option<u64> {
     let nodes = ring.nodes().iter().filter(|node| (&*node.dc, &*node.rack) == (dc, rack));
     nodes.map(|node| view.member(node.id)?.told.keys).sum()
-}
-
-fn round(share: f64) -> f64 {
-    (share * 1e6).round() / 1e6
 }

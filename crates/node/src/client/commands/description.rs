@@ -3,6 +3,7 @@
 use dynomite_ring::{NodeId, NodeIdx, RackIdx};
 use serde_json::{Value, json};
 
+use crate::json;
 use crate::shared::Shared;
 
 /// All nodes by datacenter and rack.
@@ -17,7 +18,7 @@ pub(super) fn ring_json(shared: &Shared) -> String {
             "client_address": node.client_address,
             "peer_address": node.peer_address,
             "state": state(shared, node.id),
-            "ownership": (ownership.share(index) * 1e6).round() / 1e6,
+            "ownership": json::share(ownership.share(index)),
             "tokens": node.tokens.iter().map(|token| token.0).collect::<Vec<_>>(),
         })
     };
@@ -31,7 +32,7 @@ pub(super) fn ring_json(shared: &Shared) -> String {
     let whole = json!({
         "epoch": ring.epoch(),
         "hash": ring.hasher().kind().to_string(),
-        "digest": format!("{:016x}", ring.digest()),
+        "digest": json::hex(ring.digest()),
         "self": shared.config.name,
         "datacenters": dcs.collect::<Vec<_>>(),
     });

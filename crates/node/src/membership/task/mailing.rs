@@ -13,7 +13,7 @@ use crate::worker::{Mail, PeerNews, Sender};
 /// The ways to the workers, with what each has not got yet: at most two things about each node.
 pub(super) struct Mailing {
     workers: Vec<Way>,
-    told: HashMap<NodeId, Standing>,
+    told: HashMap<NodeId, Reach>,
 }
 
 /// The way to one worker.
@@ -26,7 +26,7 @@ struct Way {
 
 /// How a node is, as the workers were told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Standing {
+struct Reach {
     is_there: bool,
     datastore_is_up: bool,
 }
@@ -53,16 +53,16 @@ impl Mailing {
         for node in shared.ring().nodes().iter().filter(|node| node.id != shared.node) {
             let Some(member) = gossip.member(MemberId(u64::from(node.id.0))) else { continue };
             let datastore = member.item::<NodeItem>(DATASTORE);
-            let standing = Standing {
+            let reach = Reach {
                 is_there: member.health() < Health::Down,
                 datastore_is_up: datastore != Some(NodeItem::Datastore { is_up: false }),
             };
-            let before = self.told.insert(node.id, standing);
-            let before = before.unwrap_or(Standing { is_there: true, datastore_is_up: true });
-            if before.is_there && !standing.is_there {
+            let before = self.told.insert(node.id, reach);
+            let before = before.unwrap_or(Reach { is_there: true, datastore_is_up: true });
+            if before.is_there && !reach.is_there {
                 self.put(PeerNews::Down(node.id));
             }
-            match (before.datastore_is_up, standing.datastore_is_up) {
+            match (before.datastore_is_up, reach.datastore_is_up) {
                 (true, false) => self.put(PeerNews::DatastoreDown(node.id)),
                 (false, true) => self.put(PeerNews::DatastoreUp(node.id)),
                 _ => {}
