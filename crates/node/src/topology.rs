@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use dynomite_gossip::agreement::{Agreement, AgreementError, Config, Outcome, Output, Stored};
 use dynomite_gossip::{Health, NodeId as MemberId, Status};
-use dynomite_ring::{NodeId, Plan, Ring, RingDescription};
+use dynomite_ring::{NodeId, Plan, PlanError, Ring, RingDescription};
 
 use crate::disk::Store;
 use crate::membership::{MemberView, View};
@@ -78,7 +78,8 @@ pub(crate) struct TopologyView {
 /// A change that is under way.
 #[derive(Debug, Clone)]
 pub(crate) struct Change {
-    pub(crate) under_way: UnderWay,
+    /// What it is, for people.
+    pub(crate) what: String,
     /// Rings to come.
     pub(crate) steps_left: usize,
     /// What the next one waits for.
@@ -101,16 +102,40 @@ pub(crate) struct Topology {
     store: Store,
     /// `None` after something could not be kept: who does not know what it has said must not speak.
     agreement: Option<Agreement>,
-    current: Option<(Decided, Arc<Ring>)>,
+    current: Option<Arc<Current>>,
     /// What this node proposes at the moment, for people.
     proposed: Option<String>,
     outputs: Vec<Output>,
     effects: Effects,
     waits_for: Vec<String>,
-    steps_left: usize,
     driver: Option<String>,
     last: Option<String>,
     problem: Option<String>,
+}
+
+/// What was decided last, and what follows from it.
+#[derive(Debug)]
+struct Current {
+    ring: Arc<Ring>,
+    change: Option<UnderWay>,
+    /// Rings to come until the change is at its end.
+    steps_left: usize,
+    /// The next one; `None` when there is none, or why it cannot be made.
+    following: Result<Option<Ring>, PlanError>,
+}
+
+impl Current {
+    /// Reads a value; `None` when it is none.
+    fn read(value: &[u8]) -> Option<Arc<Self>> {
+        let decided = Decided::decode(value).ok()?;
+        let ring = Arc::new(decided.ring().ok()?);
+        let plan = decided.change.as_ref().map(|change| Plan::toward(&ring, change.goal.clone())).transpose();
+        let steps_left = plan.as_ref().ok().and_then(Option::as_ref).map_or(0, |plan| plan.steps().len());
+        let following = plan.and_then(|plan| {
+            plan.and_then(|plan| plan.steps().first().map(|step| step.apply(&ring))).transpose()
+        });
+        Some(Arc::new(Self { ring, change: decided.change, steps_left, following }))
+    }
 }
 
 impl Topology {
@@ -133,7 +158,7 @@ impl Topology {
         let me = if store.is_durable() { member(node) } else { NO_VOTER };
         let config = Config { chain_len_max: CHAIN_LEN_MAX, ..Config::default() };
         let agreement = Agreement::new(me, value::voters, config, stored, seed)?;
-        let current = agreement.last().and_then(|(_, value)| read(value));
+        let current = agreement.last().and_then(|(_, value)| Current::read(value));
         Ok(Self {
             node,
             store,
@@ -143,7 +168,6 @@ impl Topology {
             outputs: Vec::new(),
             effects: Effects::default(),
             waits_for: Vec::new(),
-            steps_left: 0,
             driver: None,
             last: None,
             problem: None,
@@ -152,7 +176,7 @@ impl Topology {
 
     /// The last ring that was decided, as far as this node knows.
     pub(crate) fn ring(&self) -> Option<&Arc<Ring>> {
-        self.current.as_ref().map(|(_, ring)| ring)
+        self.current.as_ref().map(|current| &current.ring)
     }
 
     /// Whether this node votes.
@@ -214,22 +238,36 @@ impl Topology {
 
     /// For operators.
     pub(crate) fn view(&self) -> TopologyView {
-        let under_way = self.current.as_ref().and_then(|(decided, _)| decided.change.clone());
-        TopologyView {
-            change: under_way.map(|under_way| Change {
-                under_way,
-                steps_left: self.steps_left,
+        let change = self.current.as_ref().and_then(|current| {
+            Some(Change {
+                what: current.change.as_ref()?.what.clone(),
+                steps_left: current.steps_left,
                 waits_for: self.waits_for.clone(),
                 driver: self.driver.clone(),
-            }),
-            last: self.last.clone(),
-            problem: self.problem.clone(),
+            })
+        });
+        TopologyView { change, last: self.last.clone(), problem: self.problem.clone() }
+    }
+
+    /// What this node is about: it comes, serves or goes.
+    pub(crate) fn status(&self) -> Status {
+        let Some(current) = &self.current else { return Status::Joining };
+        let is_in = current.ring.index_of(self.node).is_some();
+        let stays = match &current.change {
+            Some(change) => change.goal.iter().any(|node| node.id == self.node),
+            None => is_in,
+        };
+        match (is_in, stays) {
+            (true, true) => Status::Normal,
+            (true, false) => Status::Leaving,
+            (false, _) => Status::Joining,
         }
     }
 
     fn commit(&mut self, now: Duration, epoch: u64, wanted: &Wanted, view: &View) -> Result<(), String> {
-        let (decided, ring) = self.current.clone().ok_or("this node knows no ring yet; try again")?;
-        if let Some(change) = &decided.change {
+        let current = self.current.clone().ok_or("this node knows no ring yet; try again")?;
+        let ring = &current.ring;
+        if let Some(change) = &current.change {
             return Err(format!(
                 "another change is under way ({}): wait for its end, or abort it",
                 change.what
@@ -241,65 +279,59 @@ impl Topology {
                 ring.epoch()
             ));
         }
-        let change = wanted.resolve(&ring, view)?;
-        let plan = Plan::new(&ring, &change).map_err(|error| error.to_string())?;
+        let change = wanted.resolve(ring, view)?;
+        let plan = Plan::new(ring, &change).map_err(|error| error.to_string())?;
         if plan.steps().is_empty() {
             return Err("the ring is like that already".to_owned());
         }
         let goal = plan.target().nodes().to_vec();
         let origin = ring.nodes().to_vec();
         let under_way = UnderWay { what: wanted.to_string(), origin, goal };
-        self.propose(now, next(&ring), Some(under_way), wanted.to_string())
+        self.propose(now, next(ring), Some(under_way), wanted.to_string())
     }
 
     fn abort(&mut self, now: Duration) -> Result<(), String> {
-        let (decided, ring) = self.current.clone().ok_or("this node knows no ring yet; try again")?;
-        let change = decided.change.ok_or("no change is under way")?;
+        let current = self.current.clone().ok_or("this node knows no ring yet; try again")?;
+        let change = current.change.as_ref().ok_or("no change is under way")?;
         let what = format!("back from: {}", change.what);
-        let under_way = UnderWay { what: what.clone(), goal: change.origin.clone(), origin: change.origin };
-        self.propose(now, next(&ring), Some(under_way), what)
+        let (origin, goal) = (change.origin.clone(), change.origin.clone());
+        let under_way = UnderWay { what: what.clone(), origin, goal };
+        self.propose(now, next(&current.ring), Some(under_way), what)
     }
 
     /// Takes the change under way one step further, or begins one that a newcomer wants.
     fn drive(&mut self, now: Duration, view: &View) {
-        let Some((decided, ring)) = self.current.clone() else { return };
+        let Some(current) = self.current.clone() else { return };
+        let ring = &current.ring;
         let mut voters: Vec<&MemberView> = view.members.iter().filter(|member| is_there(member)).collect();
         voters.retain(|member| {
             ring.index_of(member.id).is_some() && member.told.standing.is_some_and(|standing| standing.votes)
         });
         let driver = voters.iter().min_by_key(|member| member.id);
-        self.driver = driver.map(|member| name_of(&ring, member));
+        self.driver = driver.map(|member| name_of(ring, member));
         let is_driver = driver.is_some_and(|member| member.id == self.node);
-        let Some(change) = decided.change else {
-            (self.waits_for, self.steps_left) = (Vec::new(), 0);
+        let Some(change) = &current.change else {
+            self.waits_for.clear();
             if is_driver && self.proposed.is_none() {
-                self.take_in_newcomer(now, &ring, view);
+                self.take_in_newcomer(now, ring, view);
             }
             return;
         };
-        let plan = match Plan::toward(&ring, change.goal.clone()) {
-            Ok(plan) => plan,
+        let following = match &current.following {
+            Ok(following) => following.as_ref(),
             Err(error) => {
                 self.waits_for = vec![format!("an operator: it cannot be gone on with ({error}); abort it")];
                 return;
             }
         };
-        self.steps_left = plan.steps().len();
-        let following = plan.steps().first().map(|step| step.apply(&ring));
-        let following = match following.transpose() {
-            Ok(following) => following,
-            Err(error) => return self.last = Some(error.to_string()),
-        };
-        self.waits_for = waits_for(&ring, following.as_ref(), view);
+        self.waits_for = waits_for(ring, following, view);
         if !is_driver || !self.waits_for.is_empty() || self.proposed.is_some() {
             return;
         }
-        let (description, is_last) = match &following {
-            Some(following) => (RingDescription::of(following), plan.steps().len() == 1),
-            None => (next(&ring), true),
-        };
+        let description = following.map_or_else(|| next(ring), RingDescription::of);
         let what = format!("{} (epoch {})", change.what, description.epoch);
-        if let Err(reason) = self.propose(now, description, (!is_last).then_some(change), what) {
+        let rest = (current.steps_left > 1).then(|| change.clone());
+        if let Err(reason) = self.propose(now, description, rest, what) {
             self.last = Some(reason);
         }
     }
@@ -386,18 +418,18 @@ impl Topology {
     }
 
     fn decided(&mut self, epoch: u64, value: &[u8]) {
-        let Some((decided, ring)) = read(value).filter(|(_, ring)| ring.epoch() == epoch) else {
+        let Some(current) = Current::read(value).filter(|current| current.ring.epoch() == epoch) else {
             return self
                 .has_problem(format!("what was decided for epoch {epoch} is no ring for this version"));
         };
-        let before = self.current.as_ref().and_then(|(before, _)| before.change.as_ref());
-        match (&decided.change, before) {
+        let before = self.current.as_ref().and_then(|before| before.change.as_ref());
+        match (&current.change, before) {
             (Some(change), None) => tracing::info!(epoch, "the topology changes: {}", change.what),
             (None, Some(change)) => tracing::info!(epoch, "the topology is changed: {}", change.what),
             _ => tracing::info!(epoch, "the ring has changed"),
         }
-        self.effects.rings.push(Arc::clone(&ring));
-        self.current = Some((decided, ring));
+        self.effects.rings.push(Arc::clone(&current.ring));
+        self.current = Some(current);
     }
 
     fn came_out(&mut self, outcome: &Outcome) {
@@ -415,12 +447,6 @@ impl Topology {
             self.problem = Some(problem);
         }
     }
-}
-
-fn read(value: &[u8]) -> Option<(Decided, Arc<Ring>)> {
-    let decided = Decided::decode(value).ok()?;
-    let ring = decided.ring().ok()?;
-    Some((decided, Arc::new(ring)))
 }
 
 /// The same ring in the next epoch.

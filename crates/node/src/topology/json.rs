@@ -15,10 +15,7 @@ use crate::shared::Shared;
 pub(crate) fn plan_json(shared: &Shared, wanted: &Wanted) -> Result<String, String> {
     let (ring, view) = (shared.ring(), shared.membership.view());
     if let Some(change) = &view.topology.change {
-        return Err(format!(
-            "another change is under way ({}): wait for its end, or abort it",
-            change.under_way.what
-        ));
+        return Err(format!("another change is under way ({}): wait for its end, or abort it", change.what));
     }
     let change = wanted.resolve(&ring, &view)?;
     let plan = Plan::new(&ring, &change).map_err(|error| error.to_string())?;
@@ -97,7 +94,7 @@ pub(crate) fn status_json(shared: &Shared) -> String {
         .collect();
     let change = topology.change.as_ref().map(|change| {
         json!({
-            "what": change.under_way.what,
+            "what": change.what,
             "steps_left": change.steps_left,
             "waits_for": change.waits_for,
             "driver": change.driver,

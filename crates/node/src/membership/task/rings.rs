@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use dynomite_gossip::{NodeId as MemberId, Status};
+use dynomite_gossip::NodeId as MemberId;
 use dynomite_ring::NodeId;
 use tokio::time::Instant;
 
@@ -94,17 +94,7 @@ impl Task {
 
     /// Says what this node is about: it comes, serves or goes.
     fn tell_status(&mut self) {
-        let ring = self.shared.ring();
-        let is_in = self.topology.ring().is_some_and(|ring| ring.index_of(self.shared.node).is_some());
-        let is_in_goal = match self.topology.view().change {
-            Some(change) => change.under_way.goal.iter().any(|node| node.id == self.shared.node),
-            None => is_in,
-        };
-        let status = match (is_in, is_in_goal) {
-            (true, true) if ring.epoch() > 0 => Status::Normal,
-            (true, false) => Status::Leaving,
-            _ => Status::Joining,
-        };
+        let status = self.topology.status();
         if self.gossip.myself().status() != status {
             let now = self.now();
             self.gossip.set_status(now, status);
